@@ -1,0 +1,151 @@
+//! The record of a run on the controller: append-only JSON lines, each on disk before what it speaks of happens.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::plan::Change;
+use crate::target::files::sha256;
+
+/// A run's record: `$XDG_STATE_HOME/runbook/runs/ID/journal.jsonl` (mode 0600), and beside it, by SHA-256, the bytes of
+/// files that are not sensitive, before and after.
+pub struct Journal {
+    dir: PathBuf,
+    file: File,
+    id: String,
+    seq: usize,
+}
+
+/// How many runs are kept.
+pub const KEEP: usize = 30;
+
+/// Where the controller keeps its records (XDG Base Directory Specification).
+pub fn home() -> io::Result<PathBuf> {
+    let base = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
+    let base = base.or_else(|| std::env::var_os("HOME").map(|h| PathBuf::from(h).join(".local/state")));
+    base.map(|b| b.join("runbook")).ok_or_else(|| io::Error::other("neither XDG_STATE_HOME nor HOME is set"))
+}
+
+impl Journal {
+    /// Opens the record of a new run.
+    pub fn create() -> io::Result<Self> {
+        let runs = home()?.join("runs");
+        private_dir(&runs)?;
+        let stamp = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
+        let id = format!("{stamp}-{}", &crate::target::nonce()[..4]);
+        let dir = runs.join(&id);
+        private_dir(&dir)?;
+        private_dir(&dir.join("blobs"))?;
+        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(dir.join("journal.jsonl"))?;
+        Ok(Self { dir, file, id, seq: 0 })
+    }
+
+    /// The run's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Writes one record and waits until it is on disk.
+    pub fn record(&mut self, kind: &str, mut body: Value) -> io::Result<()> {
+        self.seq += 1;
+        if let Value::Object(m) = &mut body {
+            m.insert("record".into(), kind.into());
+            m.insert("seq".into(), self.seq.into());
+            m.insert("at".into(), jiff::Timestamp::now().to_string().into());
+        }
+        let line = format!("{body}\n");
+        self.file.write_all(line.as_bytes())?;
+        self.file.sync_data()
+    }
+
+    /// Before a change: what it is, and the bytes of both sides.
+    pub fn intent(&mut self, number: usize, step: &str, change: &Change, notify: &[String]) -> io::Result<()> {
+        if let Change::File(f) = change {
+            for bytes in [&f.before, &f.after].into_iter().filter(|_| !f.sensitive).filter_map(super::act::bytes_of) {
+                self.blob(bytes)?;
+            }
+        }
+        let mut body = change.json();
+        if let Value::Object(m) = &mut body {
+            m.remove("diff");
+        }
+        self.record("change", json!({"number": number, "step": step, "notify": notify, "change": body}))
+    }
+
+    fn blob(&self, bytes: &[u8]) -> io::Result<()> {
+        let path = self.dir.join("blobs").join(sha256(bytes));
+        if path.exists() {
+            return Ok(());
+        }
+        let beside = path.with_extension("new");
+        let mut f = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        f.write_all(bytes)?;
+        f.sync_data()?;
+        fs::rename(beside, path)
+    }
+}
+
+fn private_dir(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// A run, as `runbook runs` lists it.
+#[derive(Debug, serde::Serialize)]
+pub struct Summary {
+    /// Its id.
+    pub id: String,
+    /// The runbook.
+    pub runbook: String,
+    /// The target.
+    pub target: String,
+    /// When it began.
+    pub at: String,
+    /// How many changes were made.
+    pub changes: usize,
+    /// Its exit code; `None`: it did not come to its end.
+    pub exit: Option<i64>,
+}
+
+/// Every run that is on record, newest first.
+pub fn list() -> io::Result<Vec<Summary>> {
+    let dir = home()?.join("runs");
+    let mut out = Vec::new();
+    let entries = match fs::read_dir(&dir) {
+        Ok(e) => e,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(out),
+        Err(e) => return Err(e),
+    };
+    for e in entries.flatten() {
+        let id = e.file_name().to_string_lossy().into_owned();
+        let Ok(records) = read(&id) else { continue };
+        let text = |r: &Value, k: &str| r[k].as_str().unwrap_or_default().to_owned();
+        let first = records.first().cloned().unwrap_or_default();
+        let of = |kind: &str| records.iter().filter(|r| r["record"] == kind).count();
+        let exit = records.iter().rev().find(|r| r["record"] == "end").and_then(|r| r["exit"].as_i64());
+        out.push(Summary { id, runbook: text(&first, "runbook"), target: text(&first, "target"), at: text(&first, "at"), changes: of("done"), exit });
+    }
+    out.sort_by(|a, b| b.id.cmp(&a.id));
+    Ok(out)
+}
+
+/// The records of one run; a last line that was cut off is left out.
+pub fn read(id: &str) -> io::Result<Vec<Value>> {
+    if id.contains('/') || id.starts_with('.') {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "no such run"));
+    }
+    let text = fs::read_to_string(home()?.join("runs").join(id).join("journal.jsonl"))?;
+    Ok(text.lines().filter_map(|l| serde_json::from_str(l).ok()).collect())
+}
+
+/// Removes all but the newest [`KEEP`] runs; how many went.
+pub fn prune(keep: usize) -> io::Result<usize> {
+    let old: Vec<Summary> = list()?.into_iter().skip(keep).collect();
+    for run in &old {
+        fs::remove_dir_all(home()?.join("runs").join(&run.id))?;
+    }
+    Ok(old.len())
+}

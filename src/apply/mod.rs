@@ -1,0 +1,343 @@
+//! The run: gather, plan, show, confirm, do, verify, again. Everything that acts on a target is below this module.
+
+mod act;
+pub mod journal;
+mod lock;
+mod round;
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value};
+
+use crate::book::Runbook;
+use crate::channel::ChannelError;
+use crate::module::Halt;
+use crate::plan::{self, Input, Place, Plan, StepStatus, Tags};
+use crate::report::{Event, Proof, Sink};
+use crate::target::{Cache, Target, ask};
+use journal::Journal;
+
+/// The sh functions of acting scripts and of the lock.
+pub const FUNCTIONS: &[(&str, &str)] = &{
+    let mut all = [("", ""); act::FUNCTIONS.len() + lock::FUNCTIONS.len()];
+    let mut i = 0;
+    while i < act::FUNCTIONS.len() {
+        all[i] = act::FUNCTIONS[i];
+        i += 1;
+    }
+    let mut j = 0;
+    while j < lock::FUNCTIONS.len() {
+        all[i + j] = lock::FUNCTIONS[j];
+        j += 1;
+    }
+    all
+};
+
+/// Rounds of one run at most.
+const ROUNDS: usize = 5;
+/// Questions to the target before one plan is finished, at most: each answers all that is known to be missing.
+const TRIPS: usize = 20;
+
+/// Exit codes (DESIGN 9).
+pub mod exit {
+    /// Nothing to do, or all of it done and verified.
+    pub const OK: u8 = 0;
+    /// Something failed, or is unresolved.
+    pub const FAILED: u8 = 1;
+    /// Bad input; or changes to make, no terminal and no `--yes`.
+    pub const USAGE: u8 = 2;
+    /// No channel works, and nothing was changed.
+    pub const NO_CHANNEL: u8 = 3;
+    /// There are changes to make, and none was made.
+    pub const CHANGES: u8 = 4;
+    /// Interrupted.
+    pub const INTERRUPTED: u8 = 130;
+
+    /// Every code with its meaning, for docs.
+    pub const ALL: &[(u8, &str)] = &[
+        (OK, "healthy: nothing to do, or all of it done and verified"),
+        (FAILED, "something failed, or is unresolved (unknown, manual)"),
+        (USAGE, "bad input: usage, lint errors, variables; or changes to make, no terminal and no --yes (the plan is printed)"),
+        (NO_CHANNEL, "no channel works (and nothing was changed)"),
+        (CHANGES, "there are changes to make and none was made: a dry run, or the prompt was declined"),
+        (INTERRUPTED, "interrupted"),
+    ];
+}
+
+/// What the user said to a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Do it.
+    Yes,
+    /// Do nothing.
+    No,
+    /// Ask before each change.
+    Step,
+    /// There is nobody to ask.
+    Nobody,
+}
+
+/// Asks the user.
+pub trait Ask {
+    /// About a whole plan.
+    fn plan(&mut self, plan: &Plan) -> Answer;
+    /// About one change.
+    fn change(&mut self, title: &str) -> bool;
+}
+
+/// How a run is to go.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Plan only.
+    pub dry_run: bool,
+    /// Which steps.
+    pub tags: Tags,
+}
+
+/// A run over one target.
+pub struct Session<'a> {
+    /// The runbook.
+    pub book: &'a Runbook,
+    /// Its variables.
+    pub vars: &'a Map<String, Value>,
+    /// The target over each of its channels, in the order of preference.
+    ways: &'a [(Place, Target)],
+    /// The one in use.
+    way: usize,
+    /// This machine.
+    pub controller: &'a Target,
+    /// How it is to go.
+    pub options: &'a Options,
+    /// Where events go.
+    pub sink: &'a mut dyn Sink,
+    /// Who is asked.
+    pub ask: &'a mut dyn Ask,
+    /// Digests of the changes that were made.
+    done: HashSet<String>,
+    salt: u64,
+    journal: Option<Journal>,
+    locked: bool,
+}
+
+/// Why a run stopped.
+enum Stop {
+    /// With this exit code; everything was said.
+    Exit(u8),
+    /// The channel failed.
+    Channel(ChannelError),
+    /// The controller's own record failed.
+    Journal(std::io::Error),
+}
+
+impl From<ChannelError> for Stop {
+    fn from(e: ChannelError) -> Self {
+        Stop::Channel(e)
+    }
+}
+impl From<std::io::Error> for Stop {
+    fn from(e: std::io::Error) -> Self {
+        Stop::Journal(e)
+    }
+}
+
+impl<'a> Session<'a> {
+    /// A run that has not begun.
+    pub fn new(
+        book: &'a Runbook,
+        vars: &'a Map<String, Value>,
+        ways: &'a [(Place, Target)],
+        controller: &'a Target,
+        options: &'a Options,
+        sink: &'a mut dyn Sink,
+        ask: &'a mut dyn Ask,
+    ) -> Self {
+        Self { book, vars, ways, way: 0, controller, options, sink, ask, done: HashSet::new(), salt: 0, journal: None, locked: false }
+    }
+
+    /// The target over the channel in use.
+    fn target(&self) -> &'a Target {
+        &self.ways[self.way].1
+    }
+    /// What is known of it.
+    fn place(&self) -> &'a Place {
+        &self.ways[self.way].0
+    }
+
+    /// Runs it; the exit code. Every event, the last one too, was given to the sink.
+    pub async fn run(&mut self) -> u8 {
+        let started = Instant::now();
+        let (code, rounds) = match self.rounds().await {
+            Ok(x) => x,
+            Err((Stop::Exit(code), rounds)) => (code, rounds),
+            Err((Stop::Channel(e), rounds)) => {
+                self.sink.event(&Event::Broken { why: &e.why, hint: e.hint.as_deref(), changed: rounds > 0 });
+                (if rounds > 0 { exit::FAILED } else { exit::NO_CHANNEL }, rounds)
+            }
+            Err((Stop::Journal(e), rounds)) => {
+                let why = format!("the record of this run cannot be written: {e}");
+                self.sink.event(&Event::Broken { why: &why, hint: Some("free some space, or set XDG_STATE_HOME to a writable directory"), changed: rounds > 0 });
+                (exit::FAILED, rounds)
+            }
+        };
+        let code = self.close(code).await;
+        self.sink.event(&Event::Finished {
+            exit: code,
+            rounds,
+            run: self.journal.as_ref().map(Journal::id),
+            wire: self.target().wire(),
+            seconds: started.elapsed().as_secs_f64(),
+        });
+        code
+    }
+
+    /// Gives the lock back and ends the record.
+    async fn close(&mut self, code: u8) -> u8 {
+        if self.locked {
+            if let Some(j) = &self.journal {
+                let _ = self.script(&lock::release(j.id()), Duration::from_secs(10)).await;
+            }
+            self.locked = false;
+        }
+        if let Some(j) = &mut self.journal {
+            let _ = j.record("end", serde_json::json!({"exit": code}));
+        }
+        code
+    }
+
+    async fn rounds(&mut self) -> Result<(u8, usize), (Stop, usize)> {
+        let mut round = 0;
+        let mut plan = self.reach().await.map_err(|e| (e.into(), round))?;
+        loop {
+            self.sink.event(&Event::Planned { round: round + 1, plan: &plan, book: self.book });
+            if plan.changes.is_empty() {
+                let proofs = if self.options.dry_run { true } else { self.prove(&plan).await.map_err(|e| (e.into(), round))? };
+                let code = if plan.unresolved() || plan.with(StepStatus::Unknown).next().is_some() || !proofs { exit::FAILED } else { exit::OK };
+                return Ok((code, round));
+            }
+            if plan.invalid().is_some() {
+                return Ok((exit::FAILED, round));
+            }
+            if self.options.dry_run {
+                return Ok((if plan.unresolved() { exit::FAILED } else { exit::CHANGES }, round));
+            }
+            if round == ROUNDS {
+                self.sink.event(&Event::Broken { why: "five rounds, and there is still something to change", hint: Some("the steps of this runbook undo one another"), changed: true });
+                return Ok((exit::FAILED, round));
+            }
+            if let Some(code) = self.privilege(&plan) {
+                return Ok((code, round));
+            }
+            let stepwise = match self.ask.plan(&plan) {
+                Answer::Yes => false,
+                Answer::Step => true,
+                Answer::No => return Ok((exit::CHANGES, round)),
+                Answer::Nobody => {
+                    self.sink.event(&Event::Broken { why: "there are changes to make, and nobody to ask", hint: Some("--yes makes them; runbook plan only shows them"), changed: false });
+                    return Ok((exit::USAGE, round));
+                }
+            };
+            self.round(round + 1, &plan, stepwise).await.map_err(|e| (e, round + 1))?;
+            round += 1;
+            plan = self.settle(&plan).await.map_err(|e| (e.into(), round))?;
+        }
+    }
+
+    /// Root is needed for units, commands and files that we may not write.
+    fn privilege(&mut self, plan: &Plan) -> Option<u8> {
+        let facts = plan.facts.as_ref()?;
+        let needs = |c: &plan::Change| match c {
+            plan::Change::File(f) => !f.writable,
+            plan::Change::Unit(_) => facts.live,
+            plan::Change::Command(_) => false,
+        };
+        let change = plan.changes.iter().find(|p| !facts.root && needs(&p.change))?;
+        let why = format!("{} needs root, and we are {} there", change.change.title(), if facts.user.is_empty() { "not root" } else { &facts.user });
+        let again: Vec<String> = std::env::args().collect();
+        let hint = if self.place().here { format!("sudo {}", again.join(" ")) } else { "use a channel that gives root (an exec: command may start with sudo)".to_owned() };
+        self.sink.event(&Event::Broken { why: &why, hint: Some(&hint), changed: false });
+        Some(exit::FAILED)
+    }
+
+    fn input<'i>(&'i self, cache: &'i Cache) -> Input<'i> {
+        Input { book: self.book, vars: self.vars, place: self.place(), cache, done: &self.done, tags: &self.options.tags, salt: self.salt }
+    }
+
+    /// The first plan, over the first channel that works.
+    async fn reach(&mut self) -> Result<Plan, ChannelError> {
+        loop {
+            self.sink.event(&Event::Started { book: self.book, place: self.place() });
+            match self.gather().await {
+                Err(e) if self.way + 1 < self.ways.len() => {
+                    self.sink.event(&Event::Tried { channel: &self.place().channel, why: &e.why });
+                    self.way += 1;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// A finished plan of how things are now.
+    async fn gather(&mut self) -> Result<Plan, ChannelError> {
+        let mut cache = Cache::new();
+        self.salt += 1;
+        for _ in 0..TRIPS {
+            let (plan, wanted) = plan::plan(&self.input(&cache));
+            if wanted.is_empty() {
+                return Ok(plan);
+            }
+            self.sink.event(&Event::Asking { count: wanted.len() });
+            cache.extend(ask(self.target(), self.controller, wanted).await?);
+        }
+        Err(ChannelError::new("the plan needs more than 20 questions that depend on one another").hint("this is a loop in the runbook"))
+    }
+
+    /// After a round: looks until what was changed shows, or its time is up.
+    async fn settle(&mut self, before: &Plan) -> Result<Plan, ChannelError> {
+        let watched: Vec<usize> = before.steps.iter().filter(|s| s.status == StepStatus::Change || s.waits_for.is_some()).map(|s| s.step).collect();
+        let within = watched.iter().filter_map(|i| self.book.steps.get(*i)).map(|s| s.within).max().unwrap_or_default();
+        let deadline = Instant::now() + within;
+        loop {
+            let plan = self.gather().await?;
+            let settled = |s: &plan::StepPlan| !watched.contains(&s.step) || matches!(s.status, StepStatus::Ok | StepStatus::Skipped);
+            if plan.steps.iter().all(settled) || Instant::now() >= deadline {
+                for s in plan.steps.iter().filter(|s| watched.contains(&s.step)) {
+                    self.sink.event(&Event::Verified { step: s });
+                }
+                return Ok(plan);
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    }
+
+    /// The runbook's `verify` list, from the controller, over new connections.
+    async fn prove(&mut self, plan: &Plan) -> Result<bool, ChannelError> {
+        let mut all = true;
+        for call in &self.book.verify {
+            let deadline = Instant::now() + Duration::from_secs(10);
+            let answer = loop {
+                self.salt += 1;
+                let mut cache = Cache::new();
+                let (mut answer, wanted) = plan::verify(&self.input(&cache), plan, call);
+                if !wanted.is_empty() {
+                    cache.extend(ask(self.target(), self.controller, wanted).await?);
+                    answer = plan::verify(&self.input(&cache), plan, call).0;
+                }
+                // What was just restarted may need a moment; what nothing changed needs none.
+                if self.done.is_empty() || matches!(&answer, Ok(d) if d.ok) || matches!(answer, Err(Halt::Skipped(_))) || Instant::now() >= deadline {
+                    break answer;
+                }
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            };
+            let (proof, evidence) = match answer {
+                Ok(d) => (if d.ok { Proof::Passed } else { Proof::Failed }, d.evidence),
+                Err(Halt::Skipped(why)) => (Proof::NotPossible, why),
+                Err(Halt::Unknown { why, .. } | Halt::Error { why, .. }) => (Proof::Failed, why),
+                Err(Halt::Pending | Halt::Waits(_)) => (Proof::Failed, "it could not be asked".into()),
+            };
+            all &= proof != Proof::Failed;
+            self.sink.event(&Event::Proved { proof, evidence: &evidence });
+        }
+        Ok(all)
+    }
+}

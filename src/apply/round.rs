@@ -1,0 +1,195 @@
+//! One round: lock, then change by change; each is on record before it happens.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{Session, Stop, act, exit, journal::Journal, lock};
+use crate::channel::ChannelError;
+use crate::plan::{Change, FileChange, Plan, Planned, Verdict, first_line};
+use crate::report::Event;
+use crate::target::frame::{Answer, Status};
+use crate::target::probe::Check;
+
+/// How long one change may take: an apt-get over a bad line, say.
+const CHANGE_DEADLINE: Duration = Duration::from_secs(900);
+/// How long a lock is waited for while a script of a dead run finishes.
+const LOCK_PATIENCE: Duration = Duration::from_secs(20);
+
+impl Session<'_> {
+    pub(super) async fn script(&self, sh: &str, deadline: Duration) -> Result<Answer, ChannelError> {
+        let check = Check { script: sh.to_owned(), isolate: false, deadline, overlay: None };
+        let answers = self.target().run(&[check], &[]).await?;
+        answers.into_iter().next().ok_or_else(|| ChannelError::new("no answer"))
+    }
+
+    /// Does what a plan says.
+    pub(super) async fn round(&mut self, round: usize, plan: &Plan, stepwise: bool) -> Result<(), Stop> {
+        if self.journal.is_none() {
+            let mut j = Journal::create()?;
+            let facts = plan.facts.as_ref();
+            j.record(
+                "run",
+                json!({
+                    "runbook": self.book.name, "digest": self.book.digest, "version": env!("CARGO_PKG_VERSION"),
+                    "target": self.place().name, "channel": self.place().channel, "address": self.place().address,
+                    "host": facts.map(|f| &f.hostname), "boot_id": facts.map(|f| &f.boot_id),
+                }),
+            )?;
+            self.journal = Some(j);
+        }
+        self.lock().await?;
+        self.record("round", json!({"round": round, "changes": plan.changes.len()}))?;
+        let mut at = 0;
+        while at < plan.changes.len() {
+            let batch = self.batch(plan, at);
+            let end = at + batch.1;
+            for (n, p) in plan.changes[at..end].iter().enumerate() {
+                let title = p.change.title();
+                if stepwise && !self.ask.change(&title) {
+                    self.sink.event(&Event::Broken { why: "stopped before this change", hint: Some("run it again to go on"), changed: at + n > 0 || round > 1 });
+                    return Err(Stop::Exit(exit::FAILED));
+                }
+                let step = p.handler.clone().unwrap_or_else(|| self.book.steps.get(p.step).map_or_else(String::new, |s| s.name.text.clone()));
+                let number = number(round, at + n);
+                if let Some(j) = &mut self.journal {
+                    j.intent(number, &step, &p.change, &p.notify)?;
+                }
+                self.sink.event(&Event::Doing { number: at + n + 1, of: plan.changes.len(), planned: p });
+            }
+            self.perform(round, &plan.changes[at..end], at, batch.0.as_deref()).await?;
+            at = end;
+        }
+        self.paid_by_start(plan).await
+    }
+
+    /// Normally one change at a time. Where candidates can only be tried after they are written, all file changes of
+    /// the round that stand together go in one script with the validation, which puts them back if it fails.
+    fn batch(&self, plan: &Plan, at: usize) -> (Option<String>, usize) {
+        let sh = plan.validations.iter().find_map(|v| if let Verdict::AtWrite(sh) = &v.outcome { Some((sh, &v.handler)) } else { None });
+        let Some((sh, handler)) = sh else { return (None, 1) };
+        let run = plan.changes[at..].iter().take_while(|p| matches!(p.change, Change::File(_))).count();
+        let concerned = plan.changes[at..at + run].iter().any(|p| p.notify.contains(handler));
+        if concerned { (Some(sh.clone()), run) } else { (None, 1) }
+    }
+
+    async fn perform(&mut self, round: usize, batch: &[Planned], at: usize, validate: Option<&str>) -> Result<(), Stop> {
+        let started = Instant::now();
+        let run = self.journal.as_ref().map(|j| j.id().to_owned()).unwrap_or_default();
+        let nul = || Stop::Channel(ChannelError::new("a path or a text with a NUL cannot be sent"));
+        let mut sh = act::head(&run);
+        match validate {
+            Some(v) => {
+                let files: Option<Vec<(usize, &FileChange, String)>> = batch
+                    .iter()
+                    .enumerate()
+                    .map(|(n, p)| match &p.change {
+                        Change::File(f) => Some((number(round, at + n), f, act::owe(&self.book.name, &p.notify)?)),
+                        _ => None,
+                    })
+                    .collect();
+                sh += &act::all_or_nothing(&files.ok_or_else(nul)?, v).ok_or_else(nul)?;
+            }
+            None => {
+                for (n, p) in batch.iter().enumerate() {
+                    let owe = act::owe(&self.book.name, &p.notify).ok_or_else(nul)?;
+                    sh += &act::script(&p.change, number(round, at + n), &owe).ok_or_else(nul)?;
+                    if let Some(h) = &p.handler {
+                        sh += &act::paid(&self.book.name, h).ok_or_else(nul)?;
+                    }
+                }
+            }
+        }
+        let answer = self.script(&sh, CHANGE_DEADLINE).await?;
+        let seconds = started.elapsed().as_secs_f64();
+        for (n, p) in batch.iter().enumerate() {
+            self.done.insert(p.change.digest());
+            let number = number(round, at + n);
+            match answer.status {
+                Status::Exit(0) => {
+                    self.record("done", json!({"number": number, "seconds": seconds}))?;
+                    self.sink.event(&Event::Done { planned: p, seconds });
+                }
+                _ => {
+                    let said = String::from_utf8_lossy(&answer.stderr).trim().to_owned();
+                    let first = first_line(&answer.stderr);
+                    let status = if let Status::Exit(s) = answer.status { s } else { -1 };
+                    let (why, hint) = match answer.status {
+                        Status::TimedOut => (format!("it did not end within {} s", CHANGE_DEADLINE.as_secs()), None),
+                        _ => act::failure(status, &p.change, &first),
+                    };
+                    self.record("failed", json!({"number": number, "status": status, "said": said}))?;
+                    self.sink.event(&Event::NotDone { planned: p, why: &why, hint: hint.as_deref(), said: &said });
+                }
+            }
+        }
+        if answer.status == Status::Exit(0) { Ok(()) } else { Err(Stop::Exit(exit::FAILED)) }
+    }
+
+    /// Handlers that a start of this round made needless are paid too.
+    async fn paid_by_start(&mut self, plan: &Plan) -> Result<(), Stop> {
+        let ran: Vec<&String> = plan.changes.iter().filter_map(|p| p.handler.as_ref()).collect();
+        let mut idle: Vec<&String> = plan.changes.iter().flat_map(|p| &p.notify).chain(plan.owed.iter().map(|o| &o.handler)).filter(|h| !ran.contains(h)).collect();
+        idle.sort();
+        idle.dedup();
+        if idle.is_empty() {
+            return Ok(());
+        }
+        let run = self.journal.as_ref().map(|j| j.id().to_owned()).unwrap_or_default();
+        let mut sh = act::head(&run);
+        for h in idle {
+            sh += &act::paid(&self.book.name, h).unwrap_or_default();
+        }
+        self.script(&sh, Duration::from_secs(30)).await?;
+        Ok(())
+    }
+
+    fn record(&mut self, kind: &str, body: serde_json::Value) -> Result<(), Stop> {
+        if let Some(j) = &mut self.journal {
+            j.record(kind, body)?;
+        }
+        Ok(())
+    }
+
+    async fn lock(&mut self) -> Result<(), Stop> {
+        if self.locked {
+            return Ok(());
+        }
+        let run = self.journal.as_ref().map(|j| j.id().to_owned()).unwrap_or_default();
+        let me = lock::me(&run);
+        let until = Instant::now() + LOCK_PATIENCE;
+        let mut sh = lock::take(&me);
+        loop {
+            let a = self.script(&sh, Duration::from_secs(20)).await?;
+            let attempt = lock::parse(&String::from_utf8_lossy(&a.stdout), &String::from_utf8_lossy(&a.stderr));
+            match attempt {
+                lock::Attempt::Ours => break,
+                lock::Attempt::Failed(why) => {
+                    self.sink.event(&Event::Broken { why: &format!("the target cannot be locked: {why}"), hint: Some("is its file system read-only or full? (mount, df)"), changed: false });
+                    return Err(Stop::Exit(exit::FAILED));
+                }
+                lock::Attempt::Held(h, age, busy) => {
+                    let gone = lock::stale(h.as_ref(), age, &me, lock::alive);
+                    if gone && !busy {
+                        // An unnamed lock was left between mkdir and the writing of its holder.
+                        sh = h.as_ref().map_or_else(|| format!("umask 022; rb_where; rm -rf \"$L\"; {}", lock::take(&me)), |h| lock::steal(&h.run, &me));
+                    } else if !gone || Instant::now() > until {
+                        let who = h.map_or_else(|| "another run".to_owned(), |h| format!("{} (run {})", h.who, h.run));
+                        self.sink.event(&Event::Broken { why: &format!("{who} is at work on this target, last heard of {age} s ago"), hint: Some("let it finish; a lock left behind frees itself after 15 minutes"), changed: false });
+                        return Err(Stop::Exit(exit::FAILED));
+                    } else {
+                        tokio::time::sleep(Duration::from_millis(200)).await;
+                        sh = lock::take(&me);
+                    }
+                }
+            }
+        }
+        self.locked = true;
+        Ok(())
+    }
+}
+
+/// A change's number in the run's records, unique over rounds.
+fn number(round: usize, at: usize) -> usize {
+    round * 1000 + at
+}

@@ -1,0 +1,146 @@
+//! Channels: ways to a target. A channel moves one script there and its answer back; all else (quoting, files,
+//! deadlines of checks, temporary directories) is written once above it, in [`crate::target`].
+
+mod exec;
+mod local;
+pub mod net;
+mod process;
+mod root;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::time::Duration;
+
+pub use process::run_program;
+
+/// What a channel can do.
+#[derive(Debug, Clone, Copy, serde::Serialize)]
+pub struct Caps {
+    /// stderr comes back apart from stdout.
+    pub separate_stderr: bool,
+    /// Every byte comes back as it was.
+    pub binary_safe: bool,
+    /// It still works while sshd is down.
+    pub survives_sshd_restart: bool,
+    /// It still works while the target's network is cut.
+    pub survives_network_cut: bool,
+    /// Something runs behind it; false: a mounted disk.
+    pub live: bool,
+    /// The controller is the target.
+    pub here: bool,
+}
+
+/// What came back from a script.
+#[derive(Debug)]
+pub struct Output {
+    /// The exit status; `None` if a signal ended it.
+    pub status: Option<i32>,
+    /// All of stdout.
+    pub stdout: Vec<u8>,
+    /// All of stderr (or empty, where it cannot be told apart).
+    pub stderr: Vec<u8>,
+}
+
+/// Why a channel could not be used. Never an exit status of what ran there.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{why}")]
+pub struct ChannelError {
+    /// In a person's words.
+    pub why: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl ChannelError {
+    /// Without a hint.
+    pub fn new(why: impl Into<String>) -> Self {
+        Self { why: why.into(), hint: None }
+    }
+    /// With a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// A boxed future, so that `dyn Channel` works.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A way to a target.
+pub trait Channel: Send + Sync {
+    /// What it can do.
+    fn caps(&self) -> Caps;
+    /// The directory on the controller that stands for the target's `/`, for a mounted disk.
+    fn root(&self) -> Option<&str> {
+        None
+    }
+    /// Gives the script to an `sh` and brings back what it printed. A script is complete: it reads no stdin, for a
+    /// channel's stdin is where the script itself comes from. The deadline is for the whole call.
+    fn exec<'a>(&'a self, script: &'a [u8], deadline: Duration) -> Pending<'a, Result<Output, ChannelError>>;
+}
+
+/// A kind of channel: a scheme of `--via`.
+pub struct Scheme {
+    /// The word before the colon.
+    pub name: &'static str,
+    /// What follows the colon, for usage.
+    pub rest: &'static str,
+    /// One line for the docs.
+    pub help: &'static str,
+    open: fn(&str) -> Result<Box<dyn Channel>, ChannelError>,
+}
+
+/// Every kind of channel, in the order of the docs.
+pub static SCHEMES: &[Scheme] = &[
+    Scheme { name: "local", rest: "", help: "this machine", open: |_| Ok(Box::new(local::Local)) },
+    Scheme { name: "exec", rest: "COMMAND", help: "any command that gives an sh on its stdin", open: |c| exec::Exec::open(c) },
+    Scheme { name: "root", rest: "/mnt", help: "a mounted disk, or a tree of files", open: |p| root::Root::open(p) },
+];
+
+/// A channel as the user names it: `SCHEME:REST`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Url {
+    text: String,
+    scheme: usize,
+}
+
+impl Url {
+    /// Reads `SCHEME:REST`; the error lists what there is.
+    pub fn parse(text: &str) -> Result<Self, ChannelError> {
+        let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
+        let known = || SCHEMES.iter().map(|s| format!("{}:{}", s.name, s.rest)).collect::<Vec<_>>().join(", ");
+        let at = SCHEMES.iter().position(|s| s.name == scheme);
+        let at = at.ok_or_else(|| ChannelError::new(format!("no channel \"{text}\"")).hint(format!("channels: {}", known())))?;
+        if SCHEMES[at].rest.is_empty() != rest.is_empty() {
+            return Err(ChannelError::new(format!("\"{text}\" is not complete")).hint(format!("write {}:{}", scheme, SCHEMES[at].rest)));
+        }
+        Ok(Self { text: text.to_owned(), scheme: at })
+    }
+    /// The text, as the user wrote it.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+    /// The scheme's name.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        SCHEMES[self.scheme].name
+    }
+    /// With `{target}` replaced by a name.
+    #[must_use]
+    pub fn for_target(&self, target: &str) -> Self {
+        Self { text: self.text.replace("{target}", target), scheme: self.scheme }
+    }
+    /// The channel. Nothing was sent yet: the first script tells whether it works.
+    pub fn open(&self) -> Result<Box<dyn Channel>, ChannelError> {
+        let rest = self.text.split_once(':').map_or("", |x| x.1);
+        (SCHEMES[self.scheme].open)(rest)
+    }
+}
+
+/// A path of the controller as the user gave it, made absolute.
+fn absolute(path: &str) -> std::io::Result<PathBuf> {
+    std::path::absolute(path)
+}

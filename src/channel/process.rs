@@ -1,0 +1,51 @@
+//! A child process with a script on its stdin: the base of `local:`, `exec:` and `root:`.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::Command;
+
+use super::{ChannelError, Output};
+
+/// More than this from one call is not an answer but a flood.
+const MOST: u64 = 256 << 20;
+
+/// Runs a program of the controller with something on its stdin. The child is killed at the deadline.
+pub async fn run_program(argv: &[&str], stdin: &[u8], deadline: Duration) -> Result<Output, ChannelError> {
+    let (program, args) = argv.split_first().ok_or_else(|| ChannelError::new("no command"))?;
+    let mut child = Command::new(program)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|e| ChannelError::new(format!("cannot start {program}: {e}")))?;
+    let (mut to, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let talk = async {
+        let write = async {
+            if let Some(pipe) = &mut to {
+                // A child that ends without reading all of it says why by its status.
+                let _ = pipe.write_all(stdin).await;
+                let _ = pipe.shutdown().await;
+            }
+            drop(to);
+        };
+        let ((), stdout, stderr) = tokio::join!(write, drain(out), drain(err));
+        (stdout, stderr, child.wait().await)
+    };
+    let (stdout, stderr, status) = tokio::time::timeout(deadline, talk)
+        .await
+        .map_err(|_| ChannelError::new(format!("{program} did not answer within {} s", deadline.as_secs())))?;
+    let status = status.map_err(|e| ChannelError::new(format!("{program}: {e}")))?;
+    Ok(Output { status: status.code(), stdout, stderr })
+}
+
+async fn drain(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
+    let mut all = Vec::new();
+    if let Some(pipe) = pipe {
+        let _ = pipe.take(MOST).read_to_end(&mut all).await;
+    }
+    all
+}

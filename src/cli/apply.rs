@@ -1,0 +1,197 @@
+//! `runbook apply` and `runbook plan`.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::targets::{Chosen, TargetArgs};
+use super::{Failure, Output, colour, say};
+use crate::apply::{Answer, Ask, Options, Session};
+use crate::book::{self, Diagnostic, Given, Runbook, SecretFrom, VarKind};
+use crate::channel::{Url, run_program};
+use crate::plan::{Place, Plan, Tags};
+use crate::report::{Human, Json, JsonLines, Redactor, Sink};
+use crate::target::Target;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// A path, or the name of a shipped runbook (`runbook list`)
+    runbook: String,
+    #[command(flatten)]
+    target: TargetArgs,
+    /// A variable: NAME=VALUE, or @FILE (YAML)
+    #[arg(short = 'e', long = "extra-vars", value_name = "K=V")]
+    extra: Vec<String>,
+    /// Make the changes without asking
+    #[arg(short = 'y', long)]
+    yes: bool,
+    /// Plan only, change nothing
+    #[arg(short = 'n', long, visible_alias = "check")]
+    dry_run: bool,
+    /// Diffs are always shown; for hands used to Ansible
+    #[arg(long, hide = true)]
+    diff: bool,
+    /// Ask before each change
+    #[arg(long)]
+    step: bool,
+    /// Only steps with one of these tags
+    #[arg(long, value_delimiter = ',')]
+    tags: Vec<String>,
+    /// No step with one of these tags
+    #[arg(long, value_delimiter = ',')]
+    skip_tags: Vec<String>,
+    /// List the steps and end
+    #[arg(long)]
+    list_steps: bool,
+    /// How to say it
+    #[arg(short = 'o', long, value_enum, default_value = "human")]
+    output: Output,
+    /// More: skipped steps, evidence, what went over the wire
+    #[arg(short = 'v', long)]
+    verbose: bool,
+}
+
+pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
+    let book = book::find(&a.runbook)?;
+    if a.list_steps {
+        say(&book.steps.iter().enumerate().map(|(n, s)| format!("{:>3}  {}\n", n + 1, s.name.text)).collect::<String>());
+        return Ok(crate::apply::exit::OK);
+    }
+    let chosen = a.target.choose()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| Failure::Usage(format!("cannot start: {e}"), None))?;
+    let (vars, secrets) = runtime.block_on(variables(&book, &chosen, &a.extra))?;
+    let dry = dry || a.dry_run;
+    let code = runtime.block_on(go(a, &book, &vars, secrets, chosen, dry));
+    // A probe that hangs in the kernel must not hold up our own end.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    code
+}
+
+async fn go(a: &Args, book: &Runbook, vars: &Map<String, Value>, secrets: Vec<String>, chosen: Chosen, dry: bool) -> Result<u8, Failure> {
+    let redactor = Redactor::new(secrets);
+    let out = std::io::stdout();
+    let live = out.is_terminal() && a.output == Output::Human;
+    let mut sink: Box<dyn Sink> = match a.output {
+        Output::Human => Box::new(Human::new(out, redactor, colour(&std::io::stdout()), live, a.verbose, dry)),
+        Output::Json => Box::new(Json::new(out, redactor)),
+        Output::Jsonl => Box::new(JsonLines::new(out, redactor)),
+    };
+    let mut ask = Terminal { yes: a.yes, step: a.step, interactive: std::io::stdin().is_terminal() && std::io::stdout().is_terminal() };
+    let options = Options { dry_run: dry, tags: Tags { only: a.tags.clone(), skip: a.skip_tags.clone() } };
+    let local = Url::parse("local:").and_then(|u| u.open()).map_err(|e| Failure::Usage(e.why, e.hint))?;
+    let controller = Target::new(local);
+    let mut ways: Vec<(Place, Target)> = Vec::new();
+    let mut last = None;
+    for (place, url) in chosen.ways {
+        match url.open() {
+            Ok(channel) => ways.push((place, Target::new(channel))),
+            Err(e) => last = Some(e),
+        }
+    }
+    if ways.is_empty() {
+        let e = last.unwrap_or_else(|| crate::channel::ChannelError::new("no channel is given"));
+        return Err(Failure::Usage(e.why, e.hint));
+    }
+    let mut session = Session::new(book, vars, &ways, &controller, &options, sink.as_mut(), &mut ask);
+    Ok(session.run().await)
+}
+
+/// Every variable's value, and the secrets among them.
+async fn variables(book: &Runbook, chosen: &Chosen, extra: &[String]) -> Result<(Map<String, Value>, Vec<String>), Failure> {
+    // What the inventory says and this runbook does not know is for other runbooks.
+    let mut given: Vec<Given> = chosen.given.iter().filter(|g| book.vars.get(&g.name).is_some()).cloned().collect();
+    let mut errors: Vec<Diagnostic> = Vec::new();
+    for e in extra {
+        match book::parse_extra(e) {
+            Ok(g) => given.extend(g),
+            Err(d) => errors.extend(d),
+        }
+    }
+    let resolved = book.vars.resolve(&given);
+    if let Err(d) = &resolved {
+        errors.extend(d.iter().cloned());
+    }
+    if !errors.is_empty() {
+        return Err(errors.into());
+    }
+    let mut vars = resolved.unwrap_or_default();
+    let mut secrets = Vec::new();
+    for v in &book.vars.0 {
+        let VarKind::Secret(from) = &v.kind else { continue };
+        if !vars.contains_key(&v.name) {
+            match secret(from).await {
+                Ok(s) => {
+                    vars.insert(v.name.clone(), s.into());
+                }
+                Err(_) if v.optional => continue,
+                Err(why) => return Err(Failure::usage(format!("the secret \"{}\" cannot be had: {why}", v.name), v.help.clone())),
+            }
+        }
+        secrets.extend(vars.get(&v.name).and_then(Value::as_str).map(str::to_owned));
+    }
+    Ok((vars, secrets))
+}
+
+async fn secret(from: &SecretFrom) -> Result<String, String> {
+    let first = |text: String| text.lines().next().map(str::to_owned).ok_or_else(|| "it is empty".to_owned());
+    match from {
+        SecretFrom::Env(name) => std::env::var(name).map_err(|_| format!("{name} is not in the environment")),
+        SecretFrom::File(path) => std::fs::read_to_string(path).map_err(|e| format!("{path}: {e}")).and_then(first),
+        SecretFrom::Command(c) => {
+            let out = run_program(&["sh", "-c", c], b"", Duration::from_secs(60)).await.map_err(|e| e.why)?;
+            if out.status == Some(0) { first(String::from_utf8_lossy(&out.stdout).into_owned()) } else { Err(format!("{c}: status {}", out.status.unwrap_or(-1))) }
+        }
+        SecretFrom::Prompt => Err("asking for it is not built yet: use env, file or command".into()),
+    }
+}
+
+/// The person at the terminal.
+struct Terminal {
+    yes: bool,
+    step: bool,
+    interactive: bool,
+}
+
+impl Terminal {
+    fn read(&self, question: &str) -> Option<String> {
+        say(question);
+        let _ = std::io::stdout().flush();
+        let mut line = String::new();
+        match std::io::stdin().lock().read_line(&mut line) {
+            Ok(n) if n > 0 => Some(line.trim().to_lowercase()),
+            _ => None,
+        }
+    }
+}
+
+impl Ask for Terminal {
+    fn plan(&mut self, plan: &Plan) -> Answer {
+        if self.yes {
+            return if self.step && self.interactive { Answer::Step } else { Answer::Yes };
+        }
+        if !self.interactive {
+            return Answer::Nobody;
+        }
+        if self.step {
+            return Answer::Step;
+        }
+        loop {
+            match self.read("\nMake these changes? [y]es / [n]o / [s]tep by step / [d]iff again: ").as_deref() {
+                Some("y" | "yes") => return Answer::Yes,
+                Some("n" | "no") | None => return Answer::No,
+                Some("s" | "step") => return Answer::Step,
+                Some("d" | "diff") => {
+                    for p in &plan.changes {
+                        say(&format!("\n{}\n", p.change.title()));
+                        say(&crate::report::printable(&String::from_utf8_lossy(&p.change.diff())));
+                    }
+                }
+                Some(_) => say("y, n, s or d\n"),
+            }
+        }
+    }
+    fn change(&mut self, title: &str) -> bool {
+        matches!(self.read(&format!("  {title}? [y/n] ")).as_deref(), Some("y" | "yes"))
+    }
+}

@@ -1,0 +1,141 @@
+//! The command line: one file per subcommand.
+
+mod apply;
+mod lint;
+mod list;
+mod runs;
+mod show;
+mod targets;
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::apply::exit;
+use crate::book::Diagnostic;
+
+/// Diagnoses a broken host and repairs it from a runbook, over any channel that still works.
+#[derive(Parser)]
+#[command(name = "runbook", version, max_term_width = 80, after_help = after_help())]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Find what is wrong, show what would be done, ask, do it, prove it
+    Apply(apply::Args),
+    /// Find what is wrong and show what would be done; change nothing
+    Plan(apply::Args),
+    /// Check runbooks; nothing of them runs
+    Lint(lint::Args),
+    /// List the runbooks that come with the program
+    List(list::Args),
+    /// Explain a runbook: what it looks at, and what it does about it
+    Show(show::Args),
+    /// List past runs, or show one
+    Runs(runs::Args),
+}
+
+/// The formats of `-o`.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]
+enum Output {
+    /// For reading
+    Human,
+    /// One document at the end
+    Json,
+    /// One event a line, as it happens
+    Jsonl,
+}
+
+fn after_help() -> String {
+    let mut out = String::from("Exit codes:\n");
+    for (code, meaning) in exit::ALL {
+        out.push_str(&format!("  {code:<4} {meaning}\n"));
+    }
+    out
+}
+
+/// Why a command ended early.
+enum Failure {
+    /// Errors with places.
+    Diagnostics(Vec<Diagnostic>),
+    /// A sentence and a hint.
+    Usage(String, Option<String>),
+}
+
+impl From<Vec<Diagnostic>> for Failure {
+    fn from(d: Vec<Diagnostic>) -> Self {
+        Failure::Diagnostics(d)
+    }
+}
+
+impl Failure {
+    fn usage(why: impl Into<String>, hint: impl Into<String>) -> Self {
+        Failure::Usage(why.into(), Some(hint.into()))
+    }
+    /// What the user sees on stderr.
+    fn text(&self) -> String {
+        match self {
+            Failure::Diagnostics(d) => render(d),
+            Failure::Usage(why, hint) => {
+                let hint = hint.as_ref().map(|h| format!("  hint: {h}\n")).unwrap_or_default();
+                format!("error: {why}\n{hint}")
+            }
+        }
+    }
+}
+
+/// Errors with their lines and carets, and how many there are.
+fn render(diagnostics: &[Diagnostic]) -> String {
+    let colour = colour(&std::io::stderr());
+    let mut out: String = diagnostics.iter().map(|d| d.render(colour, 80) + "\n").collect();
+    if diagnostics.len() > 1 {
+        out.push_str(&format!("{} errors; nothing has run\n", diagnostics.len()));
+    }
+    out
+}
+
+/// Colour only on a terminal, and only if it is wanted (no-color.org).
+fn colour(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()) && std::env::var("TERM").is_ok_and(|t| t != "dumb")
+}
+
+fn say(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// Runs the command line.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(c) => c,
+        Err(e) => {
+            let _ = e.print();
+            return ExitCode::from(if e.use_stderr() { exit::USAGE } else { exit::OK });
+        }
+    };
+    logging();
+    let result = match cli.command {
+        Command::Apply(a) => apply::run(&a, false),
+        Command::Plan(a) => apply::run(&a, true),
+        Command::Lint(a) => lint::run(&a),
+        Command::List(a) => list::run(&a),
+        Command::Show(a) => show::run(&a),
+        Command::Runs(a) => runs::run(&a),
+    };
+    ExitCode::from(result.unwrap_or_else(|f| {
+        let _ = std::io::stderr().write_all(f.text().as_bytes());
+        exit::USAGE
+    }))
+}
+
+/// `RUNBOOK_LOG=debug` shows what is sent; off otherwise.
+fn logging() {
+    if let Ok(filter) = std::env::var("RUNBOOK_LOG") {
+        let filter = tracing_subscriber::EnvFilter::new(filter);
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    }
+}

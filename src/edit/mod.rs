@@ -1,0 +1,112 @@
+//! Pure text editors: `(&[u8], &Spec) -> Result<Edited, EditError>`, one file each.
+//!
+//! What all of them promise, whatever the bytes (any encoding, invalid UTF-8, NUL):
+//!
+//! - Every byte that was not asked for is kept. A line keeps its ending, a new line takes the ending of the line
+//!   above it (else below it, else LF). Only LF ends a line, with the CR before it if there is one; a lone CR is text.
+//! - A line added to the end of a file without a final newline gets a newline *before* it, and the file still ends
+//!   without one. Removing a line removes exactly its bytes. (An empty last line needs its newline to exist, and has it.)
+//! - A UTF-8 byte order mark stays in front, and `^` matches behind it.
+//! - `edit(edit(x)) == edit(x)`, byte for byte; the second time `touched` is empty.
+
+pub mod block;
+pub mod comment;
+mod error;
+pub mod ini;
+#[cfg(test)]
+mod laws;
+pub mod line;
+mod lines;
+mod managed;
+pub mod replace;
+
+pub use error::EditError;
+pub use managed::managed_by;
+
+use lines::Line;
+use regex::bytes::{Regex, RegexBuilder};
+
+/// What an editor answers: the whole new text, and the lines in which it differs from the old one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edited {
+    /// The new text; equal to the old one if there was nothing to do.
+    pub bytes: Vec<u8>,
+    /// One entry per line, in the order of the old text.
+    pub touched: Vec<Touched>,
+}
+
+impl Edited {
+    /// Whether there was anything to do.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        !self.touched.is_empty()
+    }
+}
+
+/// One line that an editor changed (`before` and `after`), added (`after` alone) or removed (`before` alone).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Touched {
+    /// Counted from 1, in the *old* text; for an added line, the old line that it comes before
+    /// (one more than there are lines, at the end).
+    pub line: usize,
+    /// The old line without its ending.
+    pub before: Option<Vec<u8>>,
+    /// The new line without its ending.
+    pub after: Option<Vec<u8>>,
+}
+
+/// Where something goes that is not in the file yet.
+#[derive(Debug, Clone, Default)]
+pub enum Place {
+    /// Before the first line (Ansible's `BOF`).
+    Start,
+    /// After the last line.
+    #[default]
+    End,
+    /// After the last line that matches; at the end if none does, as in Ansible's `insertafter`.
+    After(Regex),
+    /// Before the first line that matches, so that `^Match` means "still in the global part of sshd_config"
+    /// (Ansible's `insertbefore` takes the last one); at the end if none does.
+    Before(Regex),
+}
+
+impl Place {
+    /// The index of the line to insert before; `lines.len()` is the end.
+    fn find(&self, lines: &[Line<'_>]) -> usize {
+        let matches = |pattern: &Regex, line: &Line<'_>| pattern.is_match(line.text);
+        match self {
+            Self::Start => Some(0),
+            Self::End => None,
+            Self::After(pattern) => lines
+                .iter()
+                .rposition(|line| matches(pattern, line))
+                .map(|at| at + 1),
+            Self::Before(pattern) => lines.iter().position(|line| matches(pattern, line)),
+        }
+        .unwrap_or(lines.len())
+    }
+}
+
+/// Compiles a regular expression the way that every editor expects it: over bytes, `^` and `$` at line ends.
+///
+/// Unicode is off, so `.` is any byte but LF (also one that is not UTF-8), and `\d`, `\s`, `\w` and `(?i)` are ASCII;
+/// a non-ASCII literal still matches its UTF-8 bytes, and `(?u)` turns Unicode on.
+/// Syntax: <https://docs.rs/regex/1/regex/#syntax>.
+///
+/// # Errors
+/// [`EditError::Pattern`] if it does not compile.
+pub fn pattern(source: &str) -> Result<Regex, EditError> {
+    RegexBuilder::new(source)
+        .unicode(false)
+        .multi_line(true)
+        .build()
+        .map_err(|error| {
+            let text = error.to_string();
+            let last = text.lines().last().unwrap_or_default();
+            let problem = last.trim().trim_start_matches("error: ").to_owned();
+            EditError::Pattern {
+                pattern: source.to_owned(),
+                problem,
+            }
+        })
+}

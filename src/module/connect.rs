@@ -1,0 +1,98 @@
+//! `connect`: does a TCP connection come about, and what does the other side say first.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty};
+use crate::channel::net::{Family, Knock, Outcome};
+use crate::plan::View;
+
+/// A TCP connection.
+pub struct Connect;
+
+static SPEC: Spec = Spec {
+    name: "connect",
+    summary: "Connects from the controller and tells refused, timed out, unreachable, closed before the banner, silent and open apart, for each address.",
+    scalar: Some("port"),
+    params: &[
+        Param { name: "port", ty: Ty::Port, required: false, help: "TCP port; the target's ssh port, else 22, unless said otherwise" },
+        Param { name: "host", ty: Ty::Str, required: false, help: "name or address; the target's unless said otherwise" },
+        Param { name: "banner", ty: Ty::Str, required: false, help: "what the first line must start with" },
+        Param { name: "family", ty: Ty::OneOf(&["ipv4", "ipv6"]), required: false, help: "only this family" },
+        Param { name: "timeout", ty: Ty::Duration, required: false, help: "for connecting, and again for the banner; 5s" },
+    ],
+    fields: &[
+        Field { name: "kind", help: "the worst of all addresses: open, refused, timed-out, unreachable, closed, silent, wrong-banner, other" },
+        Field { name: "banner", help: "the first line that the other side said, or null" },
+        Field { name: "addresses", help: "a list of {address, family, kind, banner}" },
+        Field { name: "port", help: "the port that was tried" },
+    ],
+    reads: "socket:*, rules",
+    writes: "",
+    open: false,
+};
+
+impl Module for Connect {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+    fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
+        let place = view.place();
+        if !place.live {
+            return Err(Halt::Skipped("not running".into()));
+        }
+        let hosts = match (p.str("host"), &place.address) {
+            (Some(h), _) => vec![h.to_owned()],
+            (None, Some(a)) => vec![a.clone()],
+            (None, None) if place.here => Vec::new(),
+            (None, None) => return Err(Halt::Skipped("no address of the target is known (give --address)".into())),
+        };
+        let port = p.port("port").or(place.port).unwrap_or(22);
+        let family = match p.str("family") {
+            Some("ipv4") => Some(Family::Ipv4),
+            Some(_) => Some(Family::Ipv6),
+            None => None,
+        };
+        let timeout = p.duration("timeout").unwrap_or(Duration::from_secs(5));
+        let knock = Knock { hosts, port, family, banner: p.has("banner"), timeout, salt: view.salt() };
+        let found = view.knock(knock)?;
+        if found.is_empty() {
+            return Err(Halt::unknown("no address to connect to"));
+        }
+        let rows: Vec<(String, &'static str, Option<String>, String)> = found
+            .iter()
+            .map(|(a, _, o)| {
+                let (kind, banner, said) = words(o, p.str("banner"));
+                (a.to_string(), kind, banner, format!("{} port {port}: {said}", show(&a.to_string())))
+            })
+            .collect();
+        let worst = rows.iter().find(|r| r.1 != "open").or(rows.first());
+        let (kind, banner, said) = worst.map(|r| (r.1, r.2.clone(), r.3.clone())).unwrap_or_default();
+        let outside = if place.here && !p.has("host") { " (from this machine itself: not proven from outside)" } else { "" };
+        let list: Vec<_> = found.iter().zip(&rows).map(|((_, f, _), r)| json!({"address": r.0, "family": f, "kind": r.1, "banner": r.2})).collect();
+        Ok(Decision::new(kind == "open", format!("{said}{outside}"))
+            .with("kind", kind)
+            .with("banner", banner)
+            .with("addresses", list)
+            .with("port", port))
+    }
+}
+
+fn show(address: &str) -> String {
+    if address.contains(':') { format!("[{address}]") } else { address.to_owned() }
+}
+
+fn words(o: &Outcome, wanted: Option<&str>) -> (&'static str, Option<String>, String) {
+    match o {
+        Outcome::Open(None) => ("open", None, "open".into()),
+        Outcome::Open(Some(b)) if wanted.is_none_or(|w| b.starts_with(w)) => ("open", Some(b.clone()), format!("answers \"{b}\"")),
+        Outcome::Open(Some(b)) => ("wrong-banner", Some(b.clone()), format!("answers \"{b}\", which is something else")),
+        Outcome::Refused => ("refused", None, "connection refused".into()),
+        Outcome::TimedOut => ("timed-out", None, "connection timed out".into()),
+        Outcome::Unreachable(why) => ("unreachable", None, why.clone()),
+        Outcome::Closed => ("closed", None, "connected, then closed before it said anything".into()),
+        Outcome::Silent => ("silent", None, "connected, and it says nothing".into()),
+        Outcome::Other(why) => ("other", None, why.clone()),
+    }
+}

@@ -1,0 +1,144 @@
+//! `file`: a whole file, directory or link.
+
+use serde_json::{Map, Value};
+
+use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty};
+use crate::plan::View;
+use crate::target::files::{Content, FileState, Kind, Look, Owner, always_sensitive, sha256};
+
+/// What is at a path.
+pub struct File;
+
+static SPEC: Spec = Spec {
+    name: "file",
+    summary: "What is at a path: a file with this content, a directory, a link, or nothing; with mode and owner.",
+    scalar: Some("path"),
+    params: &[
+        Param { name: "path", ty: Ty::Path, required: true, help: "absolute path; links are followed, except for state: link and absent" },
+        Param { name: "state", ty: Ty::OneOf(&["file", "directory", "link", "absent"]), required: false, help: "file unless said otherwise" },
+        Param { name: "content", ty: Ty::Str, required: false, help: "the whole text" },
+        Param { name: "to", ty: Ty::Str, required: false, help: "where a link points" },
+        Param { name: "mode", ty: Ty::Mode, required: false, help: "permission bits; a new file gets 0644, a new directory 0755" },
+        Param { name: "owner", ty: Ty::Str, required: false, help: "user, by name or number; a new file is its creator's" },
+        Param { name: "group", ty: Ty::Str, required: false, help: "group, by name or number" },
+        Param { name: "sensitive", ty: Ty::Bool, required: false, help: "the content is never shown and never brought back" },
+    ],
+    fields: &[
+        Field { name: "exists", help: "whether anything is there" },
+        Field { name: "kind", help: "what is there: nothing, a file, a directory, a symbolic link, …" },
+        Field { name: "mode", help: "octal text" },
+        Field { name: "owner", help: "user name" },
+        Field { name: "content", help: "the text, if it is a file that is not sensitive" },
+    ],
+    reads: "file:PATH",
+    writes: "file:PATH",
+    open: false,
+};
+
+impl Module for File {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+    fn lint(&self, p: &Map<String, Value>) -> Vec<(&'static str, String, String)> {
+        let state = p.get("state").and_then(Value::as_str).unwrap_or("file");
+        let mut out = Vec::new();
+        if (state == "link") != p.contains_key("to") {
+            out.push(("state", "\"to\" and \"state: link\" belong together".to_owned(), "to: /where/it/points".to_owned()));
+        }
+        if state != "file" && p.contains_key("content") {
+            out.push(("content", format!("content is for a file, not for state: {state}"), "leave out one of them".to_owned()));
+        }
+        out
+    }
+    fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
+        let path = p.text("path");
+        let state = p.str("state").unwrap_or("file");
+        let secret = p.is("sensitive") || always_sensitive(path);
+        let look = match state {
+            "link" | "absent" => Look::Link,
+            _ if secret => Look::Digest,
+            _ => Look::Follow,
+        };
+        let found = view.file(path, look)?;
+        let facts = &found.state;
+        let mut wanted = FileState { kind: facts.kind.clone(), mode: p.mode("mode"), owner: None };
+        match state {
+            "absent" => wanted = FileState::ABSENT,
+            "directory" => wanted.kind = Kind::Directory,
+            "link" => wanted = FileState { kind: Kind::Link(p.text("to").to_owned()), mode: None, owner: None },
+            _ => {
+                if let Some(text) = p.str("content") {
+                    wanted.kind = Kind::File(Content::Bytes(text.as_bytes().to_vec()));
+                    // Where only a digest was brought back, equal digests are equal content.
+                    if let Kind::File(Content::Digest(d)) = &facts.kind {
+                        if *d == sha256(text.as_bytes()) {
+                            wanted.kind = facts.kind.clone();
+                        }
+                    }
+                } else if facts.kind == Kind::Absent && (p.has("mode") || p.has("owner") || p.has("group")) {
+                    return Err(Halt::error("path", format!("{path} does not exist, and no content is given to create it with")));
+                }
+            }
+        }
+        let clash = match (&facts.kind, &wanted.kind) {
+            (Kind::Directory, Kind::File(_) | Kind::Link(_)) | (Kind::File(_) | Kind::Link(_), Kind::Directory) => true,
+            (Kind::Other(_), k) => *k != Kind::Absent && facts.kind != *k,
+            _ => false,
+        };
+        if clash {
+            return Err(Halt::error("path", format!("{path} is {}", facts.noun())));
+        }
+        if facts.kind == Kind::Absent {
+            wanted.mode = wanted.mode.or(match wanted.kind {
+                Kind::File(_) => Some(0o644),
+                Kind::Directory => Some(0o755),
+                _ => None,
+            });
+        }
+        if p.has("owner") || p.has("group") {
+            wanted.owner = Some(owner(p, facts, view)?);
+        }
+        let change = view.change_file(path, &found, wanted, secret);
+        let content = facts.bytes().map(|b| String::from_utf8_lossy(b).into_owned());
+        let said = match &change {
+            None => format!("{path} is as it should be"),
+            Some(_) => match (&facts.kind, state) {
+                (Kind::Absent, _) => format!("{path} does not exist"),
+                (_, "absent") => format!("{path} exists"),
+                _ => format!("{path} is not as it should be"),
+            },
+        };
+        Ok(Decision::new(change.is_none(), said)
+            .with("exists", facts.kind != Kind::Absent)
+            .with("kind", facts.noun())
+            .with("mode", facts.mode.map(|m| format!("{m:04o}")))
+            .with("owner", facts.owner.as_ref().map(|o| o.user.clone()))
+            .with("content", content)
+            .changing(change.into_iter().collect()))
+    }
+}
+
+/// The numbers behind the names, from the target's own passwd(5) and group(5).
+fn owner(p: &Params, found: &FileState, view: &View<'_>) -> Result<Owner, Halt> {
+    let (users, groups) = (view.file("/etc/passwd", Look::Follow), view.file("/etc/group", Look::Follow));
+    let (users, groups) = (users?, groups?);
+    let id = |param: &str, name: &str, table: &FileState| -> Result<u32, Halt> {
+        if let Ok(n) = name.parse() {
+            return Ok(n);
+        }
+        let text = String::from_utf8_lossy(table.bytes().unwrap_or_default()).into_owned();
+        let line = text.lines().map(|l| l.split(':').collect::<Vec<_>>()).find(|f| f[0] == name);
+        line.and_then(|f| f.get(2)?.parse().ok()).ok_or_else(|| Halt::error(param, format!("the target has no {param} {name}")))
+    };
+    let had = found.owner.clone().unwrap_or(Owner { uid: 0, gid: 0, user: "root".into(), group: "root".into() });
+    let mut out = had;
+    if let Some(u) = p.str("owner") {
+        out.uid = id("owner", u, &users.state)?;
+        u.clone_into(&mut out.user);
+    }
+    if let Some(g) = p.str("group") {
+        out.gid = id("group", g, &groups.state)?;
+        g.clone_into(&mut out.group);
+    }
+    Ok(out)
+}

@@ -1,0 +1,204 @@
+//! What can be done to a target: the one vocabulary of plans, journals and undo.
+
+use serde_json::{Value, json};
+
+use crate::module::Halt;
+use crate::plan::Resource;
+use crate::plan::diff;
+use crate::target::files::{Content, FileState, Kind, sha256};
+use crate::target::units::Verb;
+
+/// One change, small enough to be done and journalled by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// What is at a path becomes something else.
+    File(FileChange),
+    /// Something is done to a unit.
+    Unit(UnitChange),
+    /// A command runs.
+    Command(CommandChange),
+}
+
+/// A path's old and new state. Fields of `after` that are `None` stay as they are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FileChange {
+    /// The path as the runbook names it.
+    pub path: String,
+    /// The path with links followed: the one that is replaced.
+    pub real: String,
+    /// What was planned against; anything else there at the time of writing stops the change.
+    pub before: FileState,
+    /// What is to be there.
+    pub after: FileState,
+    /// The content is never shown and never leaves the target.
+    pub sensitive: bool,
+    /// Whether we may write there, as the look said.
+    pub writable: bool,
+}
+
+/// A verb for a unit.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UnitChange {
+    /// The full name: `ssh.service`.
+    pub unit: String,
+    /// What is done.
+    pub verb: Verb,
+    /// The state it was in, for people and for undo.
+    pub before: String,
+}
+
+/// A command of the runbook.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CommandChange {
+    /// What sh runs.
+    pub sh: String,
+    /// What people read.
+    pub shown: String,
+    /// What takes it back, for sh.
+    pub undo: Option<String>,
+}
+
+impl Change {
+    /// What later answers it makes out of date.
+    #[must_use]
+    pub fn writes(&self) -> Vec<Resource> {
+        match self {
+            Change::File(f) => vec![Resource::File(f.path.clone()), Resource::File(f.real.clone())],
+            Change::Unit(u) => match u.verb {
+                Verb::Start | Verb::Stop | Verb::Restart | Verb::Reload => vec![Resource::Unit(u.unit.clone()), Resource::Socket],
+                _ => vec![Resource::Unit(u.unit.clone())],
+            },
+            Change::Command(_) => vec![Resource::All],
+        }
+    }
+
+    /// One line for a person: what is done.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match self {
+            Change::File(f) => {
+                let verb = match (&f.before.kind, &f.after.kind) {
+                    (_, Kind::Absent) => "remove",
+                    (Kind::Absent, _) => "create",
+                    (a, b) if a == b => "set the mode or owner of",
+                    _ => "edit",
+                };
+                let via = if f.path == f.real { String::new() } else { format!(" (that is {})", f.real) };
+                let what = match &f.after.kind {
+                    Kind::Directory => " directory",
+                    Kind::Link(_) => " link",
+                    _ => "",
+                };
+                format!("{verb}{what} {}{via}", f.path)
+            }
+            Change::Unit(u) => format!("{} {}", u.verb.word(), u.unit),
+            Change::Command(c) => {
+                let undo = if c.undo.is_some() { "" } else { "   (cannot be undone)" };
+                format!("run {}{undo}", c.shown)
+            }
+        }
+    }
+
+    /// The unified diff of a file change: bytes exactly as `diff -u` prints them; empty for all else.
+    #[must_use]
+    pub fn diff(&self) -> Vec<u8> {
+        let Change::File(f) = self else { return Vec::new() };
+        let mut out = Vec::new();
+        if f.sensitive {
+            return format!("{}: the content is not shown\n", f.path).into_bytes();
+        }
+        let text = |s: &FileState| match &s.kind {
+            Kind::File(Content::Bytes(b)) => Some(b.clone()),
+            Kind::Link(t) => Some(format!("-> {t}\n").into_bytes()),
+            Kind::Absent => Some(Vec::new()),
+            _ => None,
+        };
+        if let (Some(a), Some(b)) = (text(&f.before), text(&f.after)) {
+            let old = if f.before.kind == Kind::Absent { "/dev/null" } else { &f.real };
+            let new = if f.after.kind == Kind::Absent { "/dev/null" } else { &f.real };
+            out = diff::unified(&a, &b, old, new);
+        }
+        out
+    }
+
+    /// Changes of mode and owner, a line each; empty where nothing of the kind changes.
+    #[must_use]
+    pub fn attributes(&self) -> Vec<String> {
+        let Change::File(f) = self else { return Vec::new() };
+        if f.after.kind == Kind::Absent {
+            return Vec::new();
+        }
+        let mut out = Vec::new();
+        if let Some(new) = f.after.mode.filter(|m| f.before.mode != Some(*m)) {
+            out.push(match f.before.mode {
+                Some(old) => format!("mode {old:04o} becomes {new:04o}"),
+                None => format!("mode {new:04o}"),
+            });
+        }
+        if let Some(new) = &f.after.owner {
+            match &f.before.owner {
+                Some(old) if (old.uid, old.gid) == (new.uid, new.gid) => {}
+                Some(old) => out.push(format!("owner {}:{} becomes {}:{}", old.user, old.group, new.user, new.group)),
+                None => out.push(format!("owner {}:{}", new.user, new.group)),
+            }
+        }
+        out
+    }
+
+    /// The JSON of plans and journals; with a file's bytes as hashes only.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        match self {
+            Change::File(f) => json!({
+                "kind": "file", "title": self.title(), "path": f.path, "real": f.real, "sensitive": f.sensitive,
+                "before": state_json(&f.before), "after": state_json(&f.after),
+                "diff": String::from_utf8_lossy(&self.diff()), "attributes": self.attributes(),
+            }),
+            Change::Unit(u) => json!({"kind": "unit", "title": self.title(), "unit": u.unit, "verb": u.verb, "before": u.before}),
+            Change::Command(c) => json!({"kind": "command", "title": self.title(), "command": c.shown, "undo": c.undo}),
+        }
+    }
+
+    /// Two changes with the same digest are the same change.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        sha256(format!("{}{:?}", self.json(), self.diff()).as_bytes())
+    }
+
+    /// Reads one change of a custom module: `{file: {path, content?, mode?, state?}}`, `{unit: {name, verb}}` or
+    /// `{command: {sh, undo?}}`. A file's state before is the view's business.
+    pub fn from_custom(v: &Value, file: impl FnOnce(&serde_json::Map<String, Value>) -> Result<Option<FileChange>, Halt>) -> Result<Option<Change>, Halt> {
+        let bad = |why: &str| Halt::Error { param: None, why: format!("the module's change {v} {why}"), hint: None };
+        let (kind, body) = v.as_object().filter(|m| m.len() == 1).and_then(|m| m.iter().next()).ok_or_else(|| bad("is not a map of one kind"))?;
+        let body = body.as_object().ok_or_else(|| bad("is not a map"))?;
+        let text = |k: &str| body.get(k).and_then(Value::as_str).map(str::to_owned);
+        match kind.as_str() {
+            "file" => Ok(file(body)?.map(Change::File)),
+            "unit" => {
+                let unit = text("name").ok_or_else(|| bad("has no name"))?;
+                let verb = text("verb").and_then(|w| Verb::parse(&w)).ok_or_else(|| bad("has no verb that systemctl knows"))?;
+                Ok(Some(Change::Unit(UnitChange { unit, verb, before: String::new() })))
+            }
+            "command" => {
+                let sh = text("sh").ok_or_else(|| bad("has no sh"))?;
+                Ok(Some(Change::Command(CommandChange { shown: sh.clone(), sh, undo: text("undo") })))
+            }
+            _ => Err(bad("is of no known kind: file, unit, command")),
+        }
+    }
+}
+
+fn state_json(s: &FileState) -> Value {
+    let (kind, hash) = match &s.kind {
+        Kind::Absent => ("absent", None),
+        Kind::File(Content::Bytes(b)) => ("file", Some(sha256(b))),
+        Kind::File(Content::Digest(d)) => ("file", Some(d.clone())),
+        Kind::Directory => ("directory", None),
+        Kind::Link(t) => ("link", Some(t.clone())),
+        Kind::Other(_) => ("other", None),
+    };
+    json!({
+        "kind": kind, "sha256": hash, "mode": s.mode.map(|m| format!("{m:04o}")),
+        "owner": s.owner.as_ref().map(|o| format!("{}:{}", o.uid, o.gid)),
+    })
+}

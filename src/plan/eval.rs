@@ -1,0 +1,340 @@
+//! One step: needs, when, loop, check, condition, remediation.
+
+use serde_json::{Map, Value, json};
+
+use super::{Maker, Plan, Planned, StepPlan, StepStatus};
+use crate::book::{Runbook, Step, Text, Where};
+use crate::expr;
+use crate::module::{Halt, Handle, Params};
+use crate::plan::View;
+
+/// Parameters of the right types, or (parameter, why not).
+pub(super) fn check_params(module: &Handle, params: Map<String, Value>) -> Result<Params, (String, String)> {
+    let spec = module.spec();
+    if spec.open {
+        return Ok(Params(params));
+    }
+    let mut out = Map::new();
+    for (name, value) in params {
+        let Some(p) = spec.params.iter().find(|p| p.name == name) else { return Err((name, "no such parameter".into())) };
+        let v = p.ty.check(&value).map_err(|why| (name.clone(), why))?;
+        out.insert(name, v);
+    }
+    match spec.params.iter().find(|p| p.required && !out.contains_key(p.name)) {
+        Some(p) => Err((p.name.to_owned(), "it is missing, or has no value".into())),
+        None => Ok(Params(out)),
+    }
+}
+
+/// `steps.ID` of a finished plan, for the proofs at the end.
+pub(super) fn values_of(book: &Runbook, plan: &Plan) -> Map<String, Value> {
+    let mut out = Map::new();
+    for (index, step) in book.steps.iter().enumerate() {
+        let Some(id) = &step.id else { continue };
+        let of: Vec<&StepPlan> = plan.steps.iter().filter(|s| s.step == index).collect();
+        let value = match (&step.each, of.first()) {
+            (Some(_), _) => Value::Array(of.iter().map(|s| s.result.clone()).collect()),
+            (None, Some(s)) => s.result.clone(),
+            (None, None) => continue,
+        };
+        out.insert(id.clone(), value);
+    }
+    out
+}
+
+/// How a look at one step ended.
+struct Outcome {
+    status: StepStatus,
+    evidence: String,
+    hint: Option<String>,
+    finding: Option<String>,
+    manual: Option<String>,
+    waits_for: Option<usize>,
+    result: Value,
+    changes: Vec<super::Change>,
+}
+
+impl Outcome {
+    fn new(status: StepStatus, evidence: impl Into<String>) -> Self {
+        let word = json!(status);
+        Self {
+            status,
+            evidence: evidence.into(),
+            hint: None,
+            finding: None,
+            manual: None,
+            waits_for: None,
+            result: json!({"ok": false, "status": word}),
+            changes: Vec::new(),
+        }
+    }
+    fn halted(halt: Halt) -> Self {
+        match halt {
+            Halt::Pending => Self::new(StepStatus::Pending, ""),
+            Halt::Skipped(why) => Self::new(StepStatus::Skipped, why),
+            Halt::Unknown { why, hint } => Self { hint, ..Self::new(StepStatus::Unknown, why) },
+            Halt::Waits(step) => Self { waits_for: Some(step), ..Self::new(StepStatus::Unknown, "") },
+            Halt::Error { why, hint, .. } => Self { hint, ..Self::new(StepStatus::Failed, why) },
+        }
+    }
+}
+
+impl Maker<'_> {
+    /// Evaluates a step against what was read and what earlier steps would change.
+    pub(super) fn step(&mut self, index: usize, step: &Step) {
+        let none = Map::new();
+        let name = self.text(&step.name, &none);
+        if !self.input.tags.select(&step.tags) {
+            return self.record(index, None, name, step, Outcome::new(StepStatus::Skipped, "not selected"));
+        }
+        if let Some(outcome) = self.gate(step) {
+            return self.record(index, None, name, step, outcome);
+        }
+        let items = match &step.each {
+            None => None,
+            Some(text) => match self.expression(text, &none) {
+                Ok(Value::Array(a)) => Some(a),
+                Ok(other) => {
+                    let why = format!("loop needs a list, found {}", crate::module::kind_of(&other));
+                    return self.record(index, None, name, step, Outcome::new(StepStatus::Failed, why));
+                }
+                Err(halt) => return self.record(index, None, name, step, Outcome::halted(halt)),
+            },
+        };
+        match items {
+            None => {
+                let outcome = self.once(index, step, &none);
+                self.record(index, None, name, step, outcome);
+            }
+            Some(items) => {
+                if let Some(id) = &step.id {
+                    self.values.insert(id.clone(), Value::Array(Vec::new()));
+                    self.statuses.insert(id.clone(), (StepStatus::Ok, index, None));
+                }
+                for (n, item) in items.into_iter().enumerate() {
+                    let extra = Map::from_iter([("item".to_owned(), item)]);
+                    let outcome = self.once(index, step, &extra);
+                    let name = self.text(&step.name, &extra);
+                    self.record(index, Some(n), name, step, outcome);
+                }
+            }
+        }
+    }
+
+    /// What stands before the check: `needs` and `when`. `None`: go on.
+    fn gate(&mut self, step: &Step) -> Option<Outcome> {
+        let mut pending = false;
+        for id in &step.needs {
+            match self.statuses.get(id) {
+                Some((StepStatus::Pending, ..)) => pending = true,
+                Some((StepStatus::Unknown, at, Some(_))) => return Some(Outcome::halted(Halt::Waits(*at))),
+                Some((StepStatus::Ok | StepStatus::Change | StepStatus::Skipped, ..)) | None => {}
+                Some((_, at, _)) => {
+                    let name = self.plan.steps.iter().find(|s| s.step == *at).map_or(id.as_str(), |s| &s.name);
+                    return Some(Outcome::new(StepStatus::Blocked, format!("it needs: {name}")));
+                }
+            }
+        }
+        let when = match &step.when {
+            None => Ok(true),
+            Some(text) => self.condition(text, &Map::new()),
+        };
+        match when {
+            Ok(false) => Some(Outcome::new(StepStatus::Skipped, "does not apply here")),
+            Err(Halt::Pending) => {
+                // Built-in probes go out ahead of a `when` that is not known yet, and count for nothing if it is false.
+                if step.each.is_none() {
+                    if let Some(call) = &step.check {
+                        let _ = self.decide(call, &self.scope(&Map::new()), &self.step_view(step).ahead());
+                    }
+                }
+                Some(Outcome::halted(Halt::Pending))
+            }
+            Err(halt) => Some(Outcome::halted(halt)),
+            Ok(true) if pending => {
+                if step.each.is_none() {
+                    if let Some(call) = &step.check {
+                        let _ = self.decide(call, &self.scope(&Map::new()), &self.step_view(step));
+                    }
+                }
+                Some(Outcome::halted(Halt::Pending))
+            }
+            Ok(true) => None,
+        }
+    }
+
+    fn step_view(&self, step: &Step) -> View<'_> {
+        self.view()
+            .from_controller(step.vantage == Where::Controller)
+            .within(step.timeout)
+            .reading(step.reads.clone())
+            .retrying(step.retries)
+    }
+
+    /// Check, condition, remediation, for one item.
+    fn once(&mut self, _index: usize, step: &Step, extra: &Map<String, Value>) -> Outcome {
+        let manual = step.manual.as_ref().map(|m| {
+            let text = self.text(&m.text, extra);
+            m.link.as_ref().map_or(text.clone(), |l| format!("{text} ({l})"))
+        });
+        let Some(call) = &step.check else {
+            return Outcome { manual, ..Outcome::new(StepStatus::Manual, "for a person to do") };
+        };
+        let scope = self.scope(extra);
+        let view = self.step_view(step);
+        let view = if step.ensure { view.for_changes() } else { view };
+        let decision = match self.decide(call, &scope, &view) {
+            Ok(d) => d,
+            Err((halt, _)) => return Outcome::halted(halt),
+        };
+        let mut extra = extra.clone();
+        extra.insert("check".into(), decision.value());
+        let fault = match &step.condition {
+            None => Ok(!decision.ok),
+            Some(text) => self.condition(text, &extra),
+        };
+        let fault = match fault {
+            Ok(f) => f,
+            Err(halt) => return Outcome::halted(halt),
+        };
+        let mut result = decision.value();
+        result["status"] = if fault { "fault" } else { "ok" }.into();
+        if !fault {
+            return Outcome { result, ..Outcome::new(StepStatus::Ok, decision.evidence) };
+        }
+        let finding = step.finding.as_ref().map_or_else(|| decision.evidence.clone(), |t| self.text(t, &extra));
+        let base = Outcome { finding: Some(finding), result, ..Outcome::new(StepStatus::Failed, decision.evidence.clone()) };
+        let changes = if step.ensure { Ok(decision.changes) } else { self.remedies(step, &extra) };
+        let changes = match changes {
+            Ok(c) => c,
+            Err(Halt::Pending) => return Outcome::halted(Halt::Pending),
+            Err(halt) => {
+                let h = Outcome::halted(halt);
+                return Outcome { status: h.status, hint: h.hint, waits_for: h.waits_for, evidence: format!("{}; its repair: {}", base.evidence, h.evidence), ..base };
+            }
+        };
+        if changes.iter().any(|c| self.input.done.contains(&c.digest())) {
+            return Outcome { evidence: format!("{}; the repair was made, and the fault is still there", base.evidence), ..base };
+        }
+        match (changes.is_empty(), manual) {
+            (false, manual) => Outcome { status: StepStatus::Change, changes, manual, ..base },
+            (true, Some(m)) => Outcome { status: StepStatus::Manual, manual: Some(m), ..base },
+            (true, None) if step.remediation.is_empty() && !step.ensure => Outcome { hint: Some("the runbook has no repair for it".into()), ..base },
+            (true, None) => Outcome { hint: Some("the fault is there, and no repair applies".into()), ..base },
+        }
+    }
+
+    /// The changes of a step's remediations; each sees what the ones before it would change.
+    fn remedies(&mut self, step: &Step, extra: &Map<String, Value>) -> Result<Vec<super::Change>, Halt> {
+        let scope = self.scope(extra);
+        let before = self.overlay.clone();
+        let mut all = Vec::new();
+        let mut halted = None;
+        for call in &step.remediation {
+            match self.decide(call, &scope, &self.step_view(step).for_changes()) {
+                Ok(d) => {
+                    for c in &d.changes {
+                        self.overlay.add(c, usize::MAX);
+                    }
+                    all.extend(d.changes);
+                }
+                Err((halt, _)) => {
+                    halted.get_or_insert(halt);
+                }
+            }
+        }
+        self.overlay = before;
+        halted.map_or(Ok(all), Err)
+    }
+
+    fn record(&mut self, index: usize, item: Option<usize>, name: String, step: &Step, o: Outcome) {
+        if let Some(id) = &step.id {
+            let worst = self.statuses.get(id).filter(|s| item.is_some() && !matches!(s.0, StepStatus::Ok | StepStatus::Change));
+            if worst.is_none() {
+                self.statuses.insert(id.clone(), (o.status, index, o.waits_for));
+            }
+            match (item, self.values.get_mut(id)) {
+                (Some(_), Some(Value::Array(a))) => a.push(o.result.clone()),
+                _ => {
+                    self.values.insert(id.clone(), o.result.clone());
+                }
+            }
+        }
+        for change in o.changes {
+            self.overlay.add(&change, index);
+            self.plan.changes.push(Planned { step: index, handler: None, notify: step.notify.clone(), change });
+        }
+        if o.status == StepStatus::Change {
+            let position = self.plan.changes.len();
+            for id in &step.notify {
+                self.notified.insert(id.clone(), (position, index));
+                let Some(h) = self.input.book.handlers.iter().find(|h| h.id == *id) else { continue };
+                // Whatever the handler will restart is not what it was, for every later look of this plan.
+                let changes = self.handler_decision(h).map(|d| d.changes).unwrap_or_default();
+                for r in changes.iter().flat_map(super::Change::writes) {
+                    self.overlay.touch(r, index);
+                }
+            }
+        }
+        let waits = o.waits_for.and_then(|w| self.plan.steps.iter().find(|s| s.step == w)).map(|s| format!("it waits for: {}", s.name));
+        self.plan.steps.push(StepPlan {
+            step: index,
+            item,
+            name,
+            status: o.status,
+            evidence: waits.unwrap_or(o.evidence),
+            hint: o.hint,
+            finding: o.finding,
+            manual: o.manual,
+            waits_for: o.waits_for,
+            result: o.result,
+        });
+    }
+
+    /// A template that people read; where it cannot be resolved, the text as it stands.
+    fn text(&self, t: &Text, extra: &Map<String, Value>) -> String {
+        if !expr::is_template(&t.text) {
+            return t.text.clone();
+        }
+        match expr::render(&t.text, &self.scope(extra)) {
+            Ok(Value::String(s)) => s,
+            Ok(other) => other.to_string(),
+            Err(_) => t.text.clone(),
+        }
+    }
+
+    fn condition(&self, t: &Text, extra: &Map<String, Value>) -> Result<bool, Halt> {
+        self.known(t)?;
+        expr::holds(&t.text, &self.scope(extra)).map_err(|e| error_at(t, &e))
+    }
+
+    fn expression(&self, t: &Text, extra: &Map<String, Value>) -> Result<Value, Halt> {
+        self.known(t)?;
+        expr::eval(&t.text, &self.scope(extra)).map_err(|e| error_at(t, &e))
+    }
+
+    /// Whether all that an expression speaks of is known by now.
+    fn known(&self, t: &Text) -> Result<(), Halt> {
+        let names = expr::expression_names(&t.text).map_err(|e| error_at(t, &e))?;
+        for name in names {
+            let mut parts = name.split('.');
+            match (parts.next(), parts.next()) {
+                (Some("facts"), _) if self.facts.is_none() => return Err(Halt::Pending),
+                (Some("steps"), Some(id)) => match self.statuses.get(id) {
+                    Some((StepStatus::Pending, ..)) => return Err(Halt::Pending),
+                    Some((StepStatus::Unknown, at, Some(_))) => return Err(Halt::Waits(*at)),
+                    Some((StepStatus::Unknown, ..)) => return Err(Halt::unknown(format!("it depends on the step \"{id}\", which is unknown"))),
+                    _ => {}
+                },
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn error_at(t: &Text, e: &expr::ExprError) -> Halt {
+    let at = crate::book::Diagnostic::at(t.place.clone(), "expression", "").position();
+    let place = at.map_or_else(String::new, |(file, line, column)| format!("{file}:{line}:{column}: "));
+    Halt::Error { param: None, why: format!("{place}{} in \"{}\"", e.message, t.text), hint: e.hint.clone() }
+}

@@ -1,0 +1,377 @@
+//! Decides and touches nothing: what was read in, a plan out, and what is still missing to finish it.
+
+mod change;
+pub mod diff;
+mod eval;
+mod resource;
+mod view;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::{Map, Value, json};
+
+pub use change::{Change, CommandChange, FileChange, UnitChange};
+pub use resource::Resource;
+pub use view::{Overlay, Place, View, first_line};
+
+use crate::book::{Call, Handler, Runbook};
+use crate::facts::{self, Facts};
+use crate::module::{Decision, Halt};
+use crate::target::{Cache, Read, Reading};
+
+/// What a plan is made from.
+pub struct Input<'a> {
+    /// The runbook.
+    pub book: &'a Runbook,
+    /// Variables with their values; optional ones without a value are not in it.
+    pub vars: &'a Map<String, Value>,
+    /// The target.
+    pub place: &'a Place,
+    /// What was read so far.
+    pub cache: &'a Cache,
+    /// Digests of changes that earlier rounds of this run made: no change is made twice.
+    pub done: &'a HashSet<String>,
+    /// `--tags` and `--skip-tags`.
+    pub tags: &'a Tags,
+    /// Tells this round's connections from earlier ones.
+    pub salt: u64,
+}
+
+/// Which steps are selected.
+#[derive(Debug, Default, Clone)]
+pub struct Tags {
+    /// Only steps with one of these; empty: all.
+    pub only: Vec<String>,
+    /// No step with one of these.
+    pub skip: Vec<String>,
+}
+
+impl Tags {
+    fn select(&self, tags: &[String]) -> bool {
+        (self.only.is_empty() || tags.iter().any(|t| self.only.contains(t))) && !tags.iter().any(|t| self.skip.contains(t))
+    }
+}
+
+/// How a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StepStatus {
+    /// As it should be.
+    Ok,
+    /// There is something to change.
+    Change,
+    /// Only a person can do it.
+    Manual,
+    /// It does not apply.
+    Skipped,
+    /// A step that it needs failed.
+    Blocked,
+    /// It cannot be known (yet).
+    Unknown,
+    /// The fault is there and nothing repairs it, or the step itself cannot work.
+    Failed,
+    /// Not everything was read yet; never in a finished plan.
+    Pending,
+}
+
+/// A step (or one item of its loop) in a plan.
+#[derive(Debug, Clone)]
+pub struct StepPlan {
+    /// Index in the runbook.
+    pub step: usize,
+    /// Index of the loop's item.
+    pub item: Option<usize>,
+    /// Its name, resolved.
+    pub name: String,
+    /// How it stands.
+    pub status: StepStatus,
+    /// What was seen, or why it stands so.
+    pub evidence: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// What is wrong, in a sentence; only where a fault was found.
+    pub finding: Option<String>,
+    /// Instructions for a person, resolved.
+    pub manual: Option<String>,
+    /// The earlier step whose change it waits for.
+    pub waits_for: Option<usize>,
+    /// Its check's result, as expressions see it.
+    pub result: Value,
+}
+
+/// A change in its place.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// The step that wants it (index in the runbook), unless a handler does.
+    pub step: usize,
+    /// The handler that wants it.
+    pub handler: Option<String>,
+    /// Handlers that this change notifies.
+    pub notify: Vec<String>,
+    /// The change.
+    pub change: Change,
+}
+
+/// What a handler's validation said of all candidates together.
+#[derive(Debug, Clone)]
+pub struct Validation {
+    /// The handler.
+    pub handler: String,
+    /// The outcome.
+    pub outcome: Verdict,
+    /// What was seen.
+    pub evidence: String,
+}
+
+/// The outcome of a validation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The candidates are fine.
+    Passed,
+    /// They are not: nothing may be written.
+    Failed,
+    /// No namespace can be had: this sh runs right after the write, in the same script, and failing restores.
+    AtWrite(String),
+    /// Nothing can run there (a disk that is not running).
+    Impossible,
+}
+
+/// A plan.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// What the host is; `None` until read.
+    pub facts: Option<Facts>,
+    /// Every step, in order; a loop has one entry an item.
+    pub steps: Vec<StepPlan>,
+    /// Every change, in the order in which it will happen; handlers last.
+    pub changes: Vec<Planned>,
+    /// Validations that must hold before the first write.
+    pub validations: Vec<Validation>,
+    /// Handlers left over by earlier runs, that this one takes up.
+    pub owed: Vec<facts::Owed>,
+}
+
+impl Plan {
+    /// Whether a validation forbids to write.
+    #[must_use]
+    pub fn invalid(&self) -> Option<&Validation> {
+        self.validations.iter().find(|v| v.outcome == Verdict::Failed)
+    }
+    /// Steps of one status.
+    pub fn with(&self, status: StepStatus) -> impl Iterator<Item = &StepPlan> {
+        self.steps.iter().filter(move |s| s.status == status)
+    }
+    /// Something is unresolved for good: not merely waiting for a change of this plan.
+    #[must_use]
+    pub fn unresolved(&self) -> bool {
+        self.steps.iter().any(|s| match s.status {
+            StepStatus::Failed | StepStatus::Manual | StepStatus::Blocked => true,
+            StepStatus::Unknown => s.waits_for.is_none(),
+            _ => false,
+        })
+    }
+}
+
+/// The read that every plan starts with.
+#[must_use]
+pub fn facts_read() -> Read {
+    Read::Script { sh: facts::script(), user: false, controller: false, deadline: view::CHECK_DEADLINE, candidates: None }
+}
+
+/// Makes a plan of what was read so far, and says what else has to be read. When nothing has, the plan is finished.
+#[must_use]
+pub fn plan(input: &Input<'_>) -> (Plan, Vec<Read>) {
+    let wanted = RefCell::new(Vec::new());
+    let facts = match input.cache.get(&facts_read()) {
+        Some(Reading::Output(a)) => Some(facts::parse(&String::from_utf8_lossy(&a.stdout), input.place.live)),
+        Some(_) => Some(Facts { live: input.place.live, ..Facts::default() }),
+        None => {
+            wanted.borrow_mut().push(facts_read());
+            None
+        }
+    };
+    let mut maker = Maker {
+        input,
+        wanted: &wanted,
+        facts: facts.as_ref(),
+        facts_value: facts.as_ref().map_or(Value::Null, |f| json!(f)),
+        overlay: Overlay::default(),
+        values: Map::new(),
+        statuses: BTreeMap::new(),
+        notified: BTreeMap::new(),
+        plan: Plan::default(),
+    };
+    for (index, step) in input.book.steps.iter().enumerate() {
+        maker.step(index, step);
+    }
+    maker.handlers();
+    let mut plan = maker.plan;
+    plan.facts = facts;
+    (plan, wanted.into_inner())
+}
+
+/// A plan in the making.
+struct Maker<'a> {
+    input: &'a Input<'a>,
+    wanted: &'a RefCell<Vec<Read>>,
+    facts: Option<&'a Facts>,
+    facts_value: Value,
+    overlay: Overlay,
+    /// `steps.ID` for expressions.
+    values: Map<String, Value>,
+    /// By step id: its status, its index, and what it waits for.
+    statuses: BTreeMap<String, (StepStatus, usize, Option<usize>)>,
+    /// Handlers by id: how many changes there were when each was last notified, and by which step.
+    notified: BTreeMap<String, (usize, usize)>,
+    plan: Plan,
+}
+
+impl<'a> Maker<'a> {
+    fn view<'v>(&'v self) -> View<'v>
+    where
+        'a: 'v,
+    {
+        View::new(self.input.cache, &self.overlay, self.input.place, self.facts, self.wanted).salted(self.input.salt)
+    }
+
+    /// Handlers run after the edits of the round, in the book's order. One whose service is started after the last
+    /// edit that notified it has nothing left to do.
+    fn handlers(&mut self) {
+        let book = self.input.book;
+        let owed: Vec<facts::Owed> = self.facts.map(|f| f.owed.clone()).unwrap_or_default();
+        let owed: Vec<_> = owed.into_iter().filter(|o| o.runbook == book.name).collect();
+        for h in &book.handlers {
+            let left = owed.iter().find(|o| o.handler == h.id);
+            let (position, step) = match (self.notified.get(&h.id), left) {
+                (Some(at), _) => *at,
+                (None, Some(o)) => {
+                    self.plan.owed.push(o.clone());
+                    (0, usize::MAX)
+                }
+                (None, None) => continue,
+            };
+            if let Some(validation) = self.validate(h) {
+                self.plan.validations.push(validation);
+            }
+            let Ok(d) = self.handler_decision(h) else { continue };
+            let later = &self.plan.changes[position.min(self.plan.changes.len())..];
+            let satisfied = |c: &Change| match c {
+                Change::Unit(u) => later.iter().any(|p| matches!(&p.change, Change::Unit(x) if x.unit == u.unit && x.verb.starts())),
+                _ => false,
+            };
+            let planned: Vec<Planned> = d
+                .changes
+                .into_iter()
+                .filter(|c| !satisfied(c))
+                .map(|change| Planned { step, handler: Some(h.id.clone()), notify: Vec::new(), change })
+                .collect();
+            for p in planned {
+                self.overlay.add(&p.change, step);
+                self.plan.changes.push(p);
+            }
+        }
+    }
+
+    fn handler_decision(&self, h: &Handler) -> Result<Decision, Halt> {
+        self.decide(&h.call, &self.scope(&Map::new()), &self.view().for_changes()).map_err(|(halt, _)| halt)
+    }
+
+    /// All candidates together, before the first write.
+    fn validate(&self, h: &Handler) -> Option<Validation> {
+        let call = h.validate.as_ref()?;
+        if self.overlay.files().is_empty() {
+            return None;
+        }
+        let said = |outcome, evidence: &str| Some(Validation { handler: h.id.clone(), outcome, evidence: evidence.to_owned() });
+        let facts = self.facts?;
+        if !facts.can_run {
+            return said(Verdict::Impossible, "nothing can run in this tree, so the candidates were not tried");
+        }
+        let scope = self.scope(&Map::new());
+        if !facts.overlay {
+            // Asked with nothing read, the module names its script.
+            let (none, apart, wanted) = (Cache::new(), Overlay::default(), RefCell::new(Vec::new()));
+            let view = View::new(&none, &apart, self.input.place, self.facts, &wanted).of_files_only();
+            let _ = self.decide(call, &scope, &view);
+            let script = wanted.into_inner().into_iter().find_map(|r| if let Read::Script { sh, .. } = r { Some(sh) } else { None });
+            return match script {
+                Some(sh) => said(Verdict::AtWrite(sh), "no private namespace can be had: tried right after the write, and restored if it fails"),
+                None => said(Verdict::Failed, "the candidates cannot be tried"),
+            };
+        }
+        match self.decide(call, &scope, &self.view().of_files_only()) {
+            Ok(d) => said(if d.ok { Verdict::Passed } else { Verdict::Failed }, &d.evidence),
+            Err((Halt::Pending, _)) => None,
+            Err((Halt::Unknown { why, .. } | Halt::Skipped(why) | Halt::Error { why, .. }, _)) => said(Verdict::Failed, &format!("the candidates cannot be tried: {why}")),
+            Err((Halt::Waits(_), _)) => said(Verdict::Failed, "the candidates cannot be tried"),
+        }
+    }
+
+    /// What expressions see.
+    fn scope(&self, extra: &Map<String, Value>) -> Value {
+        let mut scope = self.input.vars.clone();
+        let p = self.input.place;
+        scope.insert("target".into(), target_value(p));
+        scope.insert("facts".into(), self.facts_value.clone());
+        scope.insert("steps".into(), Value::Object(self.values.clone()));
+        for (k, v) in extra {
+            scope.insert(k.clone(), v.clone());
+        }
+        Value::Object(scope)
+    }
+
+    /// Asks a module; a failure has the route of the parameter it is about.
+    fn decide(&self, call: &Call, scope: &Value, view: &View<'_>) -> Result<Decision, (Halt, Vec<String>)> {
+        let resolved = crate::expr::render_deep(&Value::Object(call.params.clone()), scope);
+        let params = match resolved {
+            Ok(Value::Object(m)) => m,
+            Ok(_) => Map::new(),
+            Err((route, e)) => return Err((Halt::Error { param: route.first().cloned(), why: e.message, hint: e.hint }, route)),
+        };
+        let checked = eval::check_params(&call.module, params).map_err(|(name, why)| (Halt::error(&name, why), vec![name]))?;
+        call.module.decide(&checked, view).map_err(|halt| {
+            let route = match &halt {
+                Halt::Error { param: Some(p), .. } => vec![p.clone()],
+                _ => Vec::new(),
+            };
+            (halt, route)
+        })
+    }
+}
+
+/// `target` in expressions; what is not known is not in it.
+fn target_value(p: &Place) -> Value {
+    let mut m = Map::new();
+    m.insert("name".into(), p.name.clone().into());
+    m.insert("channel".into(), p.channel.clone().into());
+    m.insert("live".into(), p.live.into());
+    if let Some(a) = &p.address {
+        m.insert("address".into(), a.clone().into());
+    }
+    if let Some(n) = p.port {
+        m.insert("port".into(), n.into());
+    }
+    Value::Object(m)
+}
+
+/// Runs a proof of the `verify` list.
+#[must_use]
+pub fn verify(input: &Input<'_>, plan: &Plan, call: &Call) -> (Result<Decision, Halt>, Vec<Read>) {
+    let wanted = RefCell::new(Vec::new());
+    let values = eval::values_of(input.book, plan);
+    let maker = Maker {
+        input,
+        wanted: &wanted,
+        facts: plan.facts.as_ref(),
+        facts_value: json!(plan.facts),
+        overlay: Overlay::default(),
+        values,
+        statuses: BTreeMap::new(),
+        notified: BTreeMap::new(),
+        plan: Plan::default(),
+    };
+    let answer = maker.decide(call, &maker.scope(&Map::new()), &maker.view().from_controller(true)).map_err(|(h, _)| h);
+    drop(maker);
+    (answer, wanted.into_inner())
+}

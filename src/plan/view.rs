@@ -1,0 +1,335 @@
+//! The target as a module sees it: what was read, with what earlier steps would change laid over it.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::book::Retries;
+use crate::channel::net::{Knock, Outcome};
+use crate::facts::Facts;
+use crate::module::Halt;
+use crate::plan::{Change, FileChange, Resource};
+use crate::target::files::{self, FileReading, FileState, Kind, Look};
+use crate::target::frame::{Answer, Status};
+use crate::target::units::{self, UnitState, Verb};
+use crate::target::{Cache, Candidates, Read, Reading};
+
+/// What earlier steps of the plan would change.
+#[derive(Debug, Clone, Default)]
+pub struct Overlay {
+    files: Candidates,
+    units: BTreeMap<String, Vec<Verb>>,
+    touched: Vec<(Resource, usize)>,
+}
+
+impl Overlay {
+    /// Records a planned change of a step.
+    pub fn add(&mut self, change: &Change, step: usize) {
+        match change {
+            Change::File(f) => {
+                let mut after = f.after.clone();
+                after.mode = after.mode.or(f.before.mode);
+                after.owner = after.owner.or_else(|| f.before.owner.clone());
+                self.files.insert(f.real.clone(), after);
+            }
+            Change::Unit(u) => self.units.entry(u.unit.clone()).or_default().push(u.verb),
+            Change::Command(_) => {}
+        }
+        for r in change.writes() {
+            self.touch(r, step);
+        }
+    }
+    /// Records that a step will touch something whose new state is not known (a handler that was notified).
+    pub fn touch(&mut self, r: Resource, step: usize) {
+        self.touched.push((r, step));
+    }
+    /// The files as they would be.
+    #[must_use]
+    pub fn files(&self) -> &Candidates {
+        &self.files
+    }
+    /// The last step that touches one of these, apart from files.
+    fn beyond_files(&self, reads: &[Resource]) -> Option<usize> {
+        self.touched.iter().rev().find(|(r, _)| !r.is_file() && reads.iter().any(|x| x.meets(r))).map(|t| t.1)
+    }
+    fn in_files(&self, reads: &[Resource]) -> Option<usize> {
+        self.touched.iter().rev().find(|(r, _)| r.is_file() && reads.iter().any(|x| x.meets(r))).map(|t| t.1)
+    }
+}
+
+/// What the plan knows of the target itself.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The name that the user gave.
+    pub name: String,
+    /// The address to probe from outside, if one is known.
+    pub address: Option<String>,
+    /// The port that the user's ssh or inventory says, if any.
+    pub port: Option<u16>,
+    /// Something runs there; false for a mounted disk.
+    pub live: bool,
+    /// The controller is the target.
+    pub here: bool,
+    /// The channel in use.
+    pub channel: String,
+}
+
+/// A view for one step.
+pub struct View<'a> {
+    cache: &'a Cache,
+    overlay: &'a Overlay,
+    place: &'a Place,
+    facts: Option<&'a Facts>,
+    wanted: &'a RefCell<Vec<Read>>,
+    controller: bool,
+    deadline: Duration,
+    /// What the step says that its checks read (`reads:`).
+    declared: Option<Vec<Resource>>,
+    /// Files are the only thing that this look depends on (a handler's validation).
+    files_only: bool,
+    /// The look is for a remediation: a command is a change, not a check.
+    changes: bool,
+    /// The step may turn out not to apply: nothing of the runbook's own may run for it.
+    ahead: bool,
+    retries: Option<Retries>,
+    salt: u64,
+}
+
+/// How long a check may take where its step does not say.
+pub const CHECK_DEADLINE: Duration = Duration::from_secs(10);
+
+impl<'a> View<'a> {
+    /// A view of what was read; what is missing is put on the list.
+    #[must_use]
+    pub fn new(cache: &'a Cache, overlay: &'a Overlay, place: &'a Place, facts: Option<&'a Facts>, wanted: &'a RefCell<Vec<Read>>) -> Self {
+        View { cache, overlay, place, facts, wanted, controller: false, deadline: CHECK_DEADLINE, declared: None, files_only: false, changes: false, ahead: false, retries: None, salt: 0 }
+    }
+    /// From the controller's side.
+    #[must_use]
+    pub fn from_controller(mut self, yes: bool) -> Self {
+        self.controller = yes;
+        self
+    }
+    /// With a deadline of its own.
+    #[must_use]
+    pub fn within(mut self, deadline: Option<Duration>) -> Self {
+        self.deadline = deadline.unwrap_or(self.deadline);
+        self
+    }
+    /// With what the step declares to read.
+    #[must_use]
+    pub fn reading(mut self, declared: Option<Vec<Resource>>) -> Self {
+        self.declared = declared;
+        self
+    }
+    /// For a validation: candidates are judged as files, whatever else the round changes.
+    #[must_use]
+    pub fn of_files_only(mut self) -> Self {
+        self.files_only = true;
+        self
+    }
+    /// For a remediation.
+    #[must_use]
+    pub fn for_changes(mut self) -> Self {
+        self.changes = true;
+        self
+    }
+    /// Whether what is asked for is a change, not a check.
+    #[must_use]
+    pub fn wants_changes(&self) -> bool {
+        self.changes
+    }
+    /// Ahead of a `when` that is not known yet.
+    #[must_use]
+    pub fn ahead(mut self) -> Self {
+        self.ahead = true;
+        self
+    }
+    /// With tries.
+    #[must_use]
+    pub fn retrying(mut self, retries: Option<Retries>) -> Self {
+        self.retries = retries;
+        self
+    }
+    /// Tells one proof from another, so that none is answered from an older one.
+    #[must_use]
+    pub fn salt(&self) -> u64 {
+        self.salt
+    }
+    /// For a proof.
+    #[must_use]
+    pub fn salted(mut self, salt: u64) -> Self {
+        self.salt = salt;
+        self
+    }
+    /// Whether the look is from the controller's side.
+    #[must_use]
+    pub fn is_controller(&self) -> bool {
+        self.controller
+    }
+    /// The target.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        self.place
+    }
+    /// The facts.
+    pub fn facts(&self) -> Result<&'a Facts, Halt> {
+        self.facts.ok_or(Halt::Pending)
+    }
+
+    fn get(&self, read: Read) -> Result<&'a Reading, Halt> {
+        match self.cache.get(&read) {
+            Some(Reading::Failed(why)) => Err(Halt::unknown(why.clone())),
+            Some(r) => Ok(r),
+            None => {
+                let mut wanted = self.wanted.borrow_mut();
+                if !wanted.contains(&read) {
+                    wanted.push(read);
+                }
+                Err(Halt::Pending)
+            }
+        }
+    }
+
+    fn output(&self, read: Read) -> Result<&'a Answer, Halt> {
+        let Reading::Output(a) = self.get(read)? else { return Err(Halt::unknown("an answer of another kind")) };
+        match &a.status {
+            Status::TimedOut => Err(Halt::unknown(format!("no answer within {} s", self.deadline.as_secs_f32()))),
+            Status::NoOverlay(why) => Err(Halt::unknown(format!("cannot be tried on the candidates: {why}"))),
+            Status::NoRoom => Err(Halt::unknown("the target has no room for the answer: /dev/shm, /run and /tmp are full")),
+            Status::Exit(_) if a.truncated => Err(Halt::unknown("the answer is too long to be read whole")),
+            _ => Ok(a),
+        }
+    }
+
+    /// A built-in fragment, not affected by any overlay.
+    fn fragment(&self, sh: Option<String>) -> Result<&'a Answer, Halt> {
+        let sh = sh.ok_or_else(|| Halt::unknown("a name with a NUL or a newline"))?;
+        self.output(Read::Script { sh, user: false, controller: self.controller, deadline: self.deadline, candidates: None })
+    }
+
+    /// What is at a path, with earlier steps' changes.
+    pub fn file(&self, path: &str, look: Look) -> Result<FileReading, Halt> {
+        let look = if look == Look::Follow && files::always_sensitive(path) { Look::Digest } else { look };
+        let a = self.fragment(files::look_script(path, look))?;
+        let mut r = files::parse_look(&a.stdout).map_err(Halt::unknown)?;
+        if let Some(s) = self.overlay.files.get(&r.real) {
+            r.state = s.clone();
+        }
+        if self.overlay.touched.iter().any(|(t, _)| *t == Resource::All) {
+            return Err(Halt::Waits(self.overlay.beyond_files(&[Resource::All]).unwrap_or_default()));
+        }
+        Ok(r)
+    }
+
+    /// A change of a file from what is there to what should be; `None` if it is that already.
+    #[must_use]
+    pub fn change_file(&self, path: &str, found: &FileReading, after: FileState, sensitive: bool) -> Option<Change> {
+        let same_kind = found.state.kind == after.kind;
+        let same_mode = after.mode.is_none() || after.mode == found.state.mode || matches!(after.kind, Kind::Link(_) | Kind::Absent);
+        let same_owner = match (&after.owner, &found.state.owner) {
+            (Some(a), Some(b)) => (a.uid, a.gid) == (b.uid, b.gid),
+            (Some(_), None) => matches!(after.kind, Kind::Link(_) | Kind::Absent),
+            (None, _) => true,
+        };
+        (!(same_kind && same_mode && same_owner)).then(|| {
+            Change::File(FileChange {
+                path: path.to_owned(),
+                real: found.real.clone(),
+                before: found.state.clone(),
+                after,
+                sensitive,
+                writable: found.writable,
+            })
+        })
+    }
+
+    /// Units of those names, with earlier steps' changes.
+    pub fn units(&self, names: &[&str]) -> Result<Vec<UnitState>, Halt> {
+        let a = self.fragment(units::units_script(names))?;
+        if let Status::Exit(3) = a.status {
+            return Err(Halt::unknown(String::from_utf8_lossy(&a.stderr).trim().to_owned()));
+        }
+        if a.status != Status::Exit(0) {
+            return Err(Halt::unknown(format!("systemctl: {}", first_line(&a.stderr))));
+        }
+        let mut found = units::parse_units(names, &String::from_utf8_lossy(&a.stdout));
+        for u in &mut found {
+            let id = if u.id.is_empty() { u.asked.clone() } else { u.id.clone() };
+            for verb in self.overlay.units.get(&id).into_iter().flatten() {
+                verb.apply(u);
+            }
+            let wide = self.overlay.touched.iter().rev().find(|(r, _)| *r == Resource::All);
+            if let Some((_, step)) = wide {
+                return Err(Halt::Waits(*step));
+            }
+        }
+        Ok(found)
+    }
+
+    /// A script's answer. `reads` is what it depends on unless the step says otherwise; `user`: it comes from a
+    /// runbook and runs in a shell of its own.
+    pub fn script(&self, sh: &str, user: bool, reads: &[Resource]) -> Result<&'a Answer, Halt> {
+        if user && self.ahead {
+            return Err(Halt::Pending);
+        }
+        let reads = self.declared.as_deref().unwrap_or(reads);
+        if user && !self.controller && !self.facts()?.can_run {
+            return Err(Halt::Skipped("not running: no command can run in this tree".into()));
+        }
+        let mut candidates = None;
+        if !self.controller {
+            if let Some(step) = self.overlay.beyond_files(reads).filter(|_| !self.files_only) {
+                return Err(Halt::Waits(step));
+            }
+            if let Some(step) = self.overlay.in_files(reads) {
+                if !self.facts()?.overlay {
+                    return Err(Halt::Waits(step));
+                }
+                candidates = Some(Arc::new(self.overlay.files.clone()));
+            }
+        }
+        let (sh, deadline) = match self.retries {
+            Some(r) => (again(sh, r).ok_or_else(|| Halt::unknown("a command with a NUL"))?, self.deadline + r.delay * r.times),
+            None => (sh.to_owned(), self.deadline),
+        };
+        self.output(Read::Script { sh, user, controller: self.controller, deadline, candidates })
+    }
+
+    /// A connection from the controller, to each of the target's addresses.
+    pub fn knock(&self, knock: Knock) -> Result<&'a [(std::net::IpAddr, crate::channel::net::Family, Outcome)], Halt> {
+        if let Some(step) = self.overlay.beyond_files(&[Resource::Socket, Resource::Rules]) {
+            return Err(Halt::Waits(step));
+        }
+        match self.get(Read::Knock(knock))? {
+            Reading::Knocks(k) => Ok(k),
+            _ => Err(Halt::unknown("an answer of another kind")),
+        }
+    }
+
+    /// A name's addresses, in the order that ssh would try them.
+    pub fn resolve(&self, host: &str) -> Result<&'a [std::net::IpAddr], Halt> {
+        match self.get(Read::Resolve { host: host.to_owned() })? {
+            Reading::Addresses(a) => Ok(a),
+            _ => Err(Halt::unknown("an answer of another kind")),
+        }
+    }
+
+    /// A program on the controller.
+    pub fn program(&self, path: &str, stdin: String) -> Result<&'a Answer, Halt> {
+        self.output(Read::Program { path: path.to_owned(), stdin, deadline: self.deadline })
+    }
+}
+
+/// The script, tried again while it fails; stdout and stderr of the last try come back as one.
+fn again(sh: &str, r: Retries) -> Option<String> {
+    let (sh, times, delay) = (crate::target::quote::sh_quote(sh)?, r.times, r.delay.as_secs().max(1));
+    Some(format!("i=0; while r=0; o=$(sh -c {sh} 2>&1) || r=$?; [ $r != 0 ] && [ $i -lt {times} ]; do i=$((i+1)); sleep {delay}; done; printf '%s\\n' \"$o\"; exit $r"))
+}
+
+/// The first line of some output, for messages.
+#[must_use]
+pub fn first_line(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).lines().find(|l| !l.trim().is_empty()).unwrap_or("").trim().to_owned()
+}

@@ -1,0 +1,456 @@
+//! For reading, at 3 a.m., at 80 columns, without colour too.
+
+use std::io::Write;
+
+use super::{Event, Proof, Redactor, Sink, printable};
+use crate::book::Runbook;
+use crate::plan::diff::{self, Tag};
+use crate::plan::{Change, Plan, Planned, StepPlan, StepStatus, Verdict};
+use crate::target::files::{Content, Kind};
+
+/// The terminal's width that texts are wrapped to.
+const WIDTH: usize = 80;
+
+/// Human output.
+pub struct Human<W: Write> {
+    out: W,
+    redactor: Redactor,
+    colour: bool,
+    /// Progress may be drawn over (a terminal).
+    live: bool,
+    verbose: bool,
+    dry: bool,
+    changed: usize,
+    unresolved: Vec<String>,
+    proofs: Vec<(Proof, String)>,
+    drawn: bool,
+    checked: usize,
+    offline: bool,
+    here: bool,
+    planned: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Ink {
+    Plain,
+    Bold,
+    Dim,
+    Red,
+    Green,
+    Yellow,
+    Cyan,
+}
+
+impl<W: Write> Human<W> {
+    /// Writes there. `live`: it is a terminal, and a line of progress may be drawn over.
+    pub fn new(out: W, redactor: Redactor, colour: bool, live: bool, verbose: bool, dry: bool) -> Self {
+        Self {
+            out,
+            redactor,
+            colour,
+            live,
+            verbose,
+            dry,
+            changed: 0,
+            unresolved: Vec::new(),
+            proofs: Vec::new(),
+            drawn: false,
+            checked: 0,
+            offline: false,
+            here: false,
+            planned: 0,
+        }
+    }
+
+    fn ink(&self, ink: Ink, text: &str) -> String {
+        let code = match ink {
+            Ink::Plain => return text.to_owned(),
+            _ if !self.colour || text.is_empty() => return text.to_owned(),
+            Ink::Bold => "1",
+            Ink::Dim => "2",
+            Ink::Red => "31",
+            Ink::Green => "32",
+            Ink::Yellow => "33",
+            Ink::Cyan => "36",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+
+    /// One line; what came from outside is made safe and secrets are blotted out before colour is added.
+    fn line(&mut self, parts: &[(Ink, &str)]) {
+        self.wipe();
+        let mut text = String::new();
+        for (ink, part) in parts {
+            let safe = printable(&self.redactor.clean(part));
+            text.push_str(&self.ink(*ink, &safe));
+        }
+        let _ = writeln!(self.out, "{}", text.trim_end());
+    }
+
+    fn blank(&mut self) {
+        self.wipe();
+        let _ = writeln!(self.out);
+    }
+
+    /// A text wrapped to the width, below an indentation.
+    fn para(&mut self, ink: Ink, first: &str, indent: usize, text: &str) {
+        let pad = " ".repeat(indent);
+        for (n, l) in wrap(text, WIDTH.saturating_sub(indent)).iter().enumerate() {
+            if n == 0 {
+                self.line(&[(ink, first), (Ink::Plain, l)]);
+            } else {
+                self.line(&[(Ink::Plain, &pad), (Ink::Plain, l)]);
+            }
+        }
+    }
+
+    /// A line that the next one overwrites; on a terminal only.
+    fn progress(&mut self, text: &str) {
+        if self.live {
+            let cut: String = printable(text).chars().take(WIDTH - 1).collect();
+            let _ = write!(self.out, "\r\x1b[K{cut}").and_then(|()| self.out.flush());
+            self.drawn = true;
+        }
+    }
+
+    fn wipe(&mut self) {
+        if self.drawn {
+            let _ = write!(self.out, "\r\x1b[K");
+            self.drawn = false;
+        }
+    }
+
+    fn plan(&mut self, round: usize, plan: &Plan, book: &Runbook) {
+        self.checked = plan.steps.iter().filter(|s| s.status != StepStatus::Skipped).count();
+        self.planned = plan.changes.len();
+        self.unresolved = plan.steps.iter().filter(|s| unresolved(s)).map(|s| s.name.clone()).collect();
+        if round == 1 {
+            self.preamble(plan);
+        } else if plan.changes.is_empty() {
+            return self.todo(plan);
+        } else {
+            self.blank();
+            self.line(&[(Ink::Bold, &format!("Round {round}: this can be seen only now"))]);
+        }
+        self.findings(plan);
+        if self.verbose || round == 1 {
+            self.steps(plan);
+        }
+        self.todo(plan);
+        self.changes(plan, book);
+    }
+
+    fn preamble(&mut self, plan: &Plan) {
+        let Some(f) = &plan.facts else { return };
+        for l in &f.leftovers {
+            self.para(Ink::Yellow, "Note: ", 6, l);
+        }
+        if !f.root && f.live {
+            let user = if f.user.is_empty() { "not root" } else { &f.user };
+            self.para(Ink::Yellow, "Note: ", 6, &format!("we are {user} there, not root: some things cannot be read, and most repairs need root"));
+        }
+    }
+
+    /// What is wrong, in a person's words, with its evidence; before anything else.
+    fn findings(&mut self, plan: &Plan) {
+        let found: Vec<&StepPlan> = plan.steps.iter().filter(|s| s.finding.is_some()).collect();
+        self.blank();
+        if found.is_empty() && plan.changes.is_empty() {
+            let unknown = plan.steps.iter().filter(|s| unresolved(s)).count();
+            let text = match (self.checked, unknown) {
+                (0, _) => "No step of this runbook applies here.".to_owned(),
+                (_, 0) => "Nothing is wrong that this runbook knows of.".to_owned(),
+                (_, n) => format!("Nothing wrong was found, but {n} {} could not be looked at.", if n == 1 { "step" } else { "steps" }),
+            };
+            self.line(&[(if unknown == 0 { Ink::Green } else { Ink::Yellow }, &text)]);
+        }
+        for s in found {
+            let said = s.finding.clone().unwrap_or_default();
+            self.para(Ink::Red, "Found: ", 7, &capital(&said));
+            if said != s.evidence && !s.evidence.is_empty() {
+                self.para(Ink::Dim, "       ", 7, &s.evidence);
+            }
+        }
+        for o in &plan.owed {
+            self.para(Ink::Yellow, "Left over: ", 11, &format!("run {} changed something and did not get to \"{}\"; it is done now", o.run, o.handler));
+        }
+    }
+
+    fn steps(&mut self, plan: &Plan) {
+        self.blank();
+        for s in &plan.steps {
+            if s.status == StepStatus::Skipped && !self.verbose {
+                continue;
+            }
+            let (ink, word) = match s.status {
+                StepStatus::Ok => (Ink::Green, "ok"),
+                StepStatus::Change => (Ink::Yellow, "repair"),
+                StepStatus::Manual => (Ink::Yellow, "by hand"),
+                StepStatus::Skipped => (Ink::Dim, "skipped"),
+                StepStatus::Blocked => (Ink::Red, "blocked"),
+                StepStatus::Unknown if s.waits_for.is_some() => (Ink::Cyan, "later"),
+                StepStatus::Unknown => (Ink::Yellow, "unknown"),
+                StepStatus::Failed | StepStatus::Pending => (Ink::Red, "failed"),
+            };
+            self.line(&[(ink, &format!("  {word:<8}")), (Ink::Plain, &s.name)]);
+            let explain = match s.status {
+                StepStatus::Ok | StepStatus::Change => self.verbose,
+                StepStatus::Failed => s.finding.is_none() || s.hint.is_some() || self.verbose,
+                _ => true,
+            };
+            if explain && !s.evidence.is_empty() && s.finding.as_ref() != Some(&s.evidence) {
+                self.para(Ink::Dim, "          ", 10, &s.evidence);
+            }
+            if let Some(h) = &s.hint {
+                self.para(Ink::Cyan, "          hint: ", 16, h);
+            }
+        }
+        let skipped = plan.steps.iter().filter(|s| s.status == StepStatus::Skipped).count();
+        if skipped > 0 && !self.verbose {
+            self.line(&[(Ink::Dim, &format!("  ({skipped} more {} not apply here; -v shows them)", if skipped == 1 { "does" } else { "do" }))]);
+        }
+    }
+
+    /// What only a person can do.
+    fn todo(&mut self, plan: &Plan) {
+        for s in plan.steps.iter().filter(|s| s.status == StepStatus::Manual || (s.manual.is_some() && s.status == StepStatus::Change)) {
+            if let Some(m) = &s.manual {
+                self.blank();
+                self.para(Ink::Yellow, "For you to do: ", 15, m);
+            }
+        }
+    }
+
+    fn changes(&mut self, plan: &Plan, book: &Runbook) {
+        if plan.changes.is_empty() {
+            return;
+        }
+        self.blank();
+        self.line(&[(Ink::Bold, "What will happen, in this order:")]);
+        let mut shown_validation = false;
+        for (n, p) in plan.changes.iter().enumerate() {
+            if p.handler.is_some() && !shown_validation {
+                self.validations(plan);
+                shown_validation = true;
+            }
+            self.change(n + 1, p, book);
+        }
+        if !shown_validation {
+            self.validations(plan);
+        }
+    }
+
+    fn validations(&mut self, plan: &Plan) {
+        for v in &plan.validations {
+            self.blank();
+            match v.outcome {
+                Verdict::Passed => self.para(Ink::Green, "  checked: ", 11, &format!("the new files together pass: {}", v.evidence)),
+                Verdict::Failed => self.para(Ink::Red, "  refused: ", 11, &format!("the new files do not pass, so nothing is written: {}", v.evidence)),
+                Verdict::AtWrite(_) | Verdict::Impossible => self.para(Ink::Yellow, "  note: ", 8, &v.evidence),
+            }
+        }
+    }
+
+    fn change(&mut self, n: usize, p: &Planned, book: &Runbook) {
+        self.blank();
+        let why = match &p.handler {
+            Some(h) if p.step == usize::MAX => format!("   ({h}, left over)"),
+            Some(_) => "   (so that the edit takes effect)".into(),
+            None => String::new(),
+        };
+        let _ = book;
+        self.line(&[(Ink::Bold, &format!("  {n}. {}", p.change.title())), (Ink::Dim, &why)]);
+        for a in p.change.attributes() {
+            self.line(&[(Ink::Plain, &format!("     {a}"))]);
+        }
+        let Change::File(f) = &p.change else { return };
+        if f.sensitive {
+            return self.line(&[(Ink::Dim, "     (the content is sensitive and is not shown)")]);
+        }
+        let text = |k: &Kind| match k {
+            Kind::File(Content::Bytes(b)) => b.clone(),
+            Kind::Link(t) => format!("-> {t}\n").into_bytes(),
+            _ => Vec::new(),
+        };
+        let (old, new) = (text(&f.before.kind), text(&f.after.kind));
+        for hunk in diff::hunks(&old, &new) {
+            self.line(&[(Ink::Cyan, &format!("     {}", hunk.header))]);
+            for l in hunk.lines {
+                let ink = match l.tag {
+                    Tag::Context => Ink::Plain,
+                    Tag::Removed => Ink::Red,
+                    Tag::Added => Ink::Green,
+                };
+                self.line(&[(ink, &format!("     {}{}", char::from(l.tag.sign()), String::from_utf8_lossy(l.text)))]);
+                if l.missing_newline {
+                    self.line(&[(Ink::Dim, "     \\ No newline at end of file")]);
+                }
+            }
+        }
+    }
+
+    fn finished(&mut self, exit: u8, rounds: usize, run: Option<&str>, seconds: f64) {
+        self.blank();
+        let took = if seconds < 10.0 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") };
+        let changes = format!("{} {}", self.changed, if self.changed == 1 { "change" } else { "changes" });
+        let rounds = if rounds > 1 { format!(" in {rounds} rounds") } else { String::new() };
+        let unresolved = self.unresolved.join("; ");
+        let text = match (exit, self.changed) {
+            (0, 0) if self.offline => format!("Healthy as far as a disk tells ({took}). Verified: offline."),
+            (0, 0) => format!("Healthy: nothing to do ({took})."),
+            (0, _) if self.offline => format!("Repaired: {changes}{rounds} ({took}). Verified: offline."),
+            (0, _) => format!("Repaired: {changes}{rounds} ({took})."),
+            (4, _) if self.dry => format!("{} to make; none was made ({took}).", count(self.planned, "change")),
+            (4, _) => "Nothing was changed.".into(),
+            (3, _) => "No channel works; nothing was changed.".into(),
+            (_, 0) if self.dry && self.planned > 0 => format!("{} to make, and not all is resolved: {unresolved} ({took}).", count(self.planned, "change")),
+            (_, 0) if unresolved.is_empty() => format!("Not healthy; nothing was changed ({took})."),
+            (_, 0) => format!("Unresolved: {unresolved} ({took})."),
+            (_, _) if unresolved.is_empty() => format!("{changes} made{rounds}; not all is well yet ({took})."),
+            (_, _) => format!("{changes} made{rounds}; still unresolved: {unresolved} ({took})."),
+        };
+        let ink = if exit == 0 { Ink::Green } else { Ink::Yellow };
+        for l in wrap(&text, WIDTH) {
+            self.line(&[(ink, &l)]);
+        }
+        if self.offline && exit != 2 {
+            self.para(Ink::Plain, "", 0, "After the next boot of that disk, run on it: runbook apply the same runbook, to see it live.");
+        }
+        if let Some(id) = run {
+            self.line(&[(Ink::Dim, &format!("Run {id}: what was there before is kept; see runbook runs {id}"))]);
+        } else if exit == 4 && self.dry {
+            self.line(&[(Ink::Dim, "To make them: the same line with apply in place of plan.")]);
+        }
+    }
+}
+
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+fn unresolved(s: &StepPlan) -> bool {
+    match s.status {
+        StepStatus::Failed | StepStatus::Manual | StepStatus::Blocked => true,
+        StepStatus::Unknown => s.waits_for.is_none(),
+        _ => false,
+    }
+}
+
+impl<W: Write> Sink for Human<W> {
+    fn event(&mut self, e: &Event<'_>) {
+        match e {
+            Event::Tried { channel, why } => self.para(Ink::Yellow, "Tried ", 6, &format!("{channel}: {why}")),
+            Event::Started { book, place } => {
+                self.offline = !place.live;
+                self.here = place.here;
+                let via = if place.here { place.name.clone() } else { format!("{} over {}", place.name, place.channel) };
+                let at = place.address.as_ref().filter(|_| !place.here).map(|a| format!(", {a}")).unwrap_or_default();
+                self.line(&[(Ink::Bold, &format!("{via}{at}"))]);
+                self.line(&[(Ink::Dim, &format!("{}: {}", book.name, book.title))]);
+            }
+            Event::Asking { count } => self.progress(&format!("looking ({count} questions) …")),
+            Event::Planned { round, plan, book } => self.plan(*round, plan, book),
+            Event::Doing { number, of, planned } => {
+                if *number == 1 {
+                    self.blank();
+                }
+                self.progress(&format!("  {number}/{of}  {} …", planned.change.title()));
+            }
+            Event::Done { planned, seconds } => {
+                self.changed += 1;
+                let slow = if *seconds >= 1.0 { format!(" ({seconds:.1} s)") } else { String::new() };
+                self.line(&[(Ink::Green, "  done    "), (Ink::Plain, &planned.change.title()), (Ink::Dim, &slow)]);
+            }
+            Event::NotDone { planned, why, hint, said } => {
+                self.line(&[(Ink::Red, "  failed  "), (Ink::Plain, &planned.change.title())]);
+                self.para(Ink::Plain, "          ", 10, why);
+                for l in said.lines().skip(1).take(8) {
+                    self.line(&[(Ink::Dim, &format!("          {l}"))]);
+                }
+                if let Some(h) = hint {
+                    self.para(Ink::Cyan, "          hint: ", 16, h);
+                }
+            }
+            Event::Verified { step } => {
+                let (ink, word) = if step.status == StepStatus::Ok { (Ink::Green, "  proven  ") } else { (Ink::Yellow, "  not yet ") };
+                self.para(ink, word, 10, &format!("{}: {}", step.name, step.evidence));
+            }
+            Event::Proved { proof, evidence } => {
+                let (ink, word) = match proof {
+                    Proof::Passed => (Ink::Green, "  proven  "),
+                    Proof::Failed => (Ink::Red, "  failed  "),
+                    Proof::NotPossible => (Ink::Yellow, "  not proven from outside: "),
+                };
+                self.proofs.push((*proof, (*evidence).to_owned()));
+                self.para(ink, word, 10, evidence);
+            }
+            Event::Broken { why, hint, changed } => {
+                self.blank();
+                self.para(Ink::Red, "Stopped: ", 9, why);
+                if let Some(h) = hint {
+                    self.para(Ink::Cyan, "   hint: ", 9, h);
+                }
+                if *changed {
+                    self.line(&[(Ink::Plain, "         what was done before stays, and is on record")]);
+                }
+            }
+            Event::Finished { exit, rounds, run, wire, seconds } => {
+                self.finished(*exit, *rounds, *run, *seconds);
+                if self.verbose {
+                    let w = format!("{} round trips, {} bytes out, {} in", wire.round_trips, wire.bytes_sent, wire.bytes_received);
+                    self.line(&[(Ink::Dim, &w)]);
+                }
+            }
+        }
+    }
+}
+
+fn capital(s: &str) -> String {
+    let mut c = s.chars();
+    match c.next() {
+        // A path or a unit's name keeps its spelling.
+        Some(f) if f.is_lowercase() && s.split_whitespace().next().is_some_and(|w| w.chars().all(char::is_alphabetic)) && !s.starts_with("sshd") => {
+            f.to_uppercase().chain(c).collect()
+        }
+        _ => s.to_owned(),
+    }
+}
+
+/// Words in lines of at most `width` characters; longer words stand alone.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut out = Vec::new();
+    for para in text.lines() {
+        let mut line = String::new();
+        for word in para.split_whitespace() {
+            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+                out.push(std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        out.push(line);
+    }
+    if out.is_empty() {
+        out.push(String::new());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_wrap_and_nothing_is_lost() {
+        let w = wrap("one two three", 7);
+        assert_eq!(w, ["one two", "three"]);
+        assert_eq!(wrap("averyveryverylongword x", 5), ["averyveryverylongword", "x"]);
+    }
+
+    #[test]
+    fn escapes_are_shown_not_obeyed() {
+        assert_eq!(printable("a\x1b[31mb\rc"), "a\\u{1b}[31mb\\u{d}c");
+    }
+}

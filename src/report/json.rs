@@ -1,0 +1,154 @@
+//! `-o json` and `-o jsonl`. The same objects in both: JSON is the sum of the lines.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use super::{Event, Redactor, Sink};
+use crate::plan::{Plan, Planned, Verdict};
+
+/// One document at the end.
+pub struct Json<W: Write> {
+    out: W,
+    redactor: Redactor,
+    document: serde_json::Map<String, Value>,
+}
+
+/// One event a line.
+pub struct JsonLines<W: Write> {
+    out: W,
+    redactor: Redactor,
+}
+
+impl<W: Write> Json<W> {
+    /// Writes there, once.
+    pub fn new(out: W, redactor: Redactor) -> Self {
+        let document = serde_json::Map::from_iter([
+            ("schema".to_owned(), json!(1)),
+            ("tried".to_owned(), json!([])),
+            ("rounds".to_owned(), json!([])),
+            ("verified".to_owned(), json!([])),
+            ("proofs".to_owned(), json!([])),
+            ("error".to_owned(), Value::Null),
+        ]);
+        Self { out, redactor, document }
+    }
+    fn push(&mut self, key: &str, v: Value) {
+        if let Some(Value::Array(a)) = self.document.get_mut(key) {
+            a.push(v);
+        }
+    }
+}
+
+impl<W: Write> JsonLines<W> {
+    /// Writes there, as it happens.
+    pub fn new(out: W, redactor: Redactor) -> Self {
+        Self { out, redactor }
+    }
+}
+
+impl<W: Write> Sink for JsonLines<W> {
+    fn event(&mut self, e: &Event<'_>) {
+        if let Some((name, mut v)) = object(e) {
+            if let Value::Object(m) = &mut v {
+                m.shift_insert(0, "event".into(), name.into());
+            }
+            let line = self.redactor.clean(&v.to_string());
+            // A reader that went away is no reason to stop in the middle of a repair.
+            let _ = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
+        }
+    }
+}
+
+impl<W: Write> Sink for Json<W> {
+    fn event(&mut self, e: &Event<'_>) {
+        let Some((name, v)) = object(e) else { return };
+        match name {
+            "started" | "finished" => {
+                if let Value::Object(m) = v {
+                    self.document.extend(m);
+                }
+            }
+            "tried" => self.push("tried", v),
+            "plan" => self.push("rounds", v),
+            "verified" => self.push("verified", v),
+            "proof" => self.push("proofs", v),
+            "error" => {
+                self.document.insert("error".into(), v);
+            }
+            "done" | "not-done" => {
+                if let Some(Value::Array(rounds)) = self.document.get_mut("rounds") {
+                    if let Some(Value::Object(last)) = rounds.last_mut() {
+                        if let Value::Array(a) = last.entry("results").or_insert_with(|| json!([])) {
+                            a.push(v);
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+        if name == "finished" {
+            let text = serde_json::to_string_pretty(&self.document).unwrap_or_default();
+            let _ = writeln!(self.out, "{}", self.redactor.clean(&text)).and_then(|()| self.out.flush());
+        }
+    }
+}
+
+/// An event as its name and an object; `None` for what only a person wants to see.
+fn object(e: &Event<'_>) -> Option<(&'static str, Value)> {
+    Some(match e {
+        Event::Tried { channel, why } => ("tried", json!({"channel": channel, "why": why})),
+        Event::Started { book, place } => (
+            "started",
+            json!({
+                "runbook": book.name, "title": book.title, "digest": book.digest,
+                "target": place.name, "channel": place.channel, "address": place.address,
+            }),
+        ),
+        Event::Asking { .. } => return None,
+        Event::Planned { round, plan, book } => ("plan", plan_json(*round, plan, book)),
+        Event::Doing { number, planned, .. } => ("doing", json!({"number": number, "title": planned.change.title()})),
+        Event::Done { planned, seconds } => ("done", json!({"title": planned.change.title(), "ok": true, "seconds": seconds})),
+        Event::NotDone { planned, why, hint, said } => ("not-done", json!({"title": planned.change.title(), "ok": false, "why": why, "hint": hint, "said": said})),
+        Event::Verified { step } => ("verified", json!({"name": step.name, "status": step.status, "evidence": step.evidence})),
+        Event::Proved { proof, evidence } => ("proof", json!({"proof": proof, "evidence": evidence})),
+        Event::Broken { why, hint, changed } => ("error", json!({"why": why, "hint": hint, "changed": changed})),
+        Event::Finished { exit, rounds, run, wire, seconds } => ("finished", json!({"exit": exit, "rounds_applied": rounds, "run": run, "wire": wire, "seconds": seconds})),
+    })
+}
+
+fn plan_json(round: usize, plan: &Plan, book: &crate::book::Runbook) -> Value {
+    let step = |s: &crate::plan::StepPlan| {
+        json!({
+            "id": book.steps.get(s.step).and_then(|b| b.id.clone()), "item": s.item, "name": s.name, "status": s.status, "evidence": s.evidence,
+            "finding": s.finding, "hint": s.hint, "manual": s.manual, "result": s.result,
+            "waits_for": s.waits_for.and_then(|w| book.steps.get(w)).map(|b| b.name.text.clone()),
+        })
+    };
+    let change = |p: &Planned| {
+        let mut v = p.change.json();
+        if let Value::Object(m) = &mut v {
+            m.insert("step".into(), book.steps.get(p.step).map(|b| b.name.text.clone()).into());
+            m.insert("handler".into(), p.handler.clone().into());
+            m.insert("notify".into(), p.notify.clone().into());
+        }
+        v
+    };
+    let validation = |v: &crate::plan::Validation| {
+        let outcome = match v.outcome {
+            Verdict::Passed => "passed",
+            Verdict::Failed => "failed",
+            Verdict::AtWrite(_) => "at-write",
+            Verdict::Impossible => "impossible",
+        };
+        json!({"handler": v.handler, "outcome": outcome, "evidence": v.evidence})
+    };
+    json!({
+        "round": round,
+        "facts": plan.facts,
+        "finding": plan.steps.iter().find_map(|s| s.finding.clone()),
+        "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
+        "changes": plan.changes.iter().map(change).collect::<Vec<_>>(),
+        "validations": plan.validations.iter().map(validation).collect::<Vec<_>>(),
+    })
+}

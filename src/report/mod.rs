@@ -1,0 +1,152 @@
+//! Events in, bytes out. The engine says what happened; how it looks is decided here and nowhere else.
+
+mod human;
+mod json;
+mod redact;
+
+pub use human::Human;
+pub use json::{Json, JsonLines};
+pub use redact::Redactor;
+
+use crate::book::Runbook;
+use crate::plan::{Place, Plan, Planned, StepPlan};
+use crate::target::Wire;
+
+/// How a proof ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Proof {
+    /// It holds.
+    Passed,
+    /// It does not.
+    Failed,
+    /// It cannot be made from here.
+    NotPossible,
+}
+
+/// Something that happened in a run.
+pub enum Event<'a> {
+    /// A channel was tried and does not work.
+    Tried {
+        /// The channel.
+        channel: &'a str,
+        /// Why not.
+        why: &'a str,
+    },
+    /// The run begins.
+    Started {
+        /// The runbook.
+        book: &'a Runbook,
+        /// The target.
+        place: &'a Place,
+    },
+    /// Questions are on their way to the target.
+    Asking {
+        /// How many.
+        count: usize,
+    },
+    /// A plan is finished.
+    Planned {
+        /// From 1.
+        round: usize,
+        /// The plan.
+        plan: &'a Plan,
+        /// The runbook.
+        book: &'a Runbook,
+    },
+    /// A change is about to be made.
+    Doing {
+        /// From 1.
+        number: usize,
+        /// How many there are in this round.
+        of: usize,
+        /// The change.
+        planned: &'a Planned,
+    },
+    /// It was made.
+    Done {
+        /// The change.
+        planned: &'a Planned,
+        /// How long it took.
+        seconds: f64,
+    },
+    /// It was not.
+    NotDone {
+        /// The change.
+        planned: &'a Planned,
+        /// Why, in one line.
+        why: &'a str,
+        /// What to do about it.
+        hint: Option<&'a str>,
+        /// All that it said.
+        said: &'a str,
+    },
+    /// A step that was changed or waited for, on a new reading.
+    Verified {
+        /// The step.
+        step: &'a StepPlan,
+    },
+    /// A proof from the controller.
+    Proved {
+        /// How it ended.
+        proof: Proof,
+        /// What was seen.
+        evidence: &'a str,
+    },
+    /// The run cannot go on.
+    Broken {
+        /// Why.
+        why: &'a str,
+        /// What to do about it.
+        hint: Option<&'a str>,
+        /// Whether something was changed before.
+        changed: bool,
+    },
+    /// The run is over.
+    Finished {
+        /// Exit code.
+        exit: u8,
+        /// Rounds that changed something.
+        rounds: usize,
+        /// The run's id, if anything was changed.
+        run: Option<&'a str>,
+        /// What went over the wire.
+        wire: Wire,
+        /// How long it took.
+        seconds: f64,
+    },
+}
+
+/// Takes events.
+pub trait Sink {
+    /// One event.
+    fn event(&mut self, e: &Event<'_>);
+}
+
+/// A format of `-o`.
+pub struct Format {
+    /// Its name.
+    pub name: &'static str,
+    /// One line for the docs.
+    pub help: &'static str,
+}
+
+/// Every format; the command line builds them.
+pub static FORMATS: &[Format] = &[
+    Format { name: "human", help: "for reading" },
+    Format { name: "json", help: "one document at the end, \"schema\": 1" },
+    Format { name: "jsonl", help: "one event a line, as it happens" },
+];
+
+/// Text from a target or a file, made safe for a terminal: control characters (but newline and tab) and escapes are
+/// shown, not obeyed.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            let bad = c.is_control() && c != '\n' && c != '\t';
+            let bidi = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            if bad || bidi { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }
+        })
+        .collect()
+}

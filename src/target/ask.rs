@@ -1,0 +1,133 @@
+//! Turns what a plan wants to know into one script for the target (and a few connections from the controller), and
+//! the answers into readings.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::channel::{ChannelError, net, run_program};
+use crate::target::files::{Content, FileState, Kind};
+use crate::target::frame::{Answer, Status};
+use crate::target::probe::{Check, OverlaySpec};
+use crate::target::quote::{printf_payload, sh_quote};
+use crate::target::{Candidates, Read, Reading, Target};
+
+/// Asks everything at once. `controller` is this machine, for the looks that are made from here.
+pub async fn ask(target: &Target, controller: &Target, wanted: Vec<Read>) -> Result<Vec<(Read, Reading)>, ChannelError> {
+    let (mut far, mut near, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+    for r in wanted {
+        match &r {
+            Read::Script { controller: true, .. } => near.push(r),
+            Read::Script { .. } => far.push(r),
+            _ => rest.push(r),
+        }
+    }
+    let others = async {
+        let tasks: Vec<_> = rest.into_iter().map(|r| tokio::spawn(elsewhere(r))).collect();
+        let mut out = Vec::new();
+        for t in tasks {
+            out.push(t.await.map_err(|e| ChannelError::new(e.to_string()))?);
+        }
+        Ok::<_, ChannelError>(out)
+    };
+    let (far, near, rest) = tokio::join!(scripts(target, far), scripts(controller, near), others);
+    let mut all = far?;
+    all.extend(near?);
+    all.extend(rest?);
+    Ok(all)
+}
+
+async fn scripts(target: &Target, reads: Vec<Read>) -> Result<Vec<(Read, Reading)>, ChannelError> {
+    if reads.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sets: Vec<Arc<Candidates>> = Vec::new();
+    let mut checks = Vec::new();
+    for r in &reads {
+        let Read::Script { sh, user, deadline, candidates, .. } = r else { continue };
+        let overlay = candidates.as_ref().map(|c| {
+            sets.iter().position(|s| s == c).unwrap_or_else(|| {
+                sets.push(Arc::clone(c));
+                sets.len() - 1
+            })
+        });
+        checks.push(Check { script: in_root(target.root(), sh, *user), isolate: *user, deadline: *deadline, overlay });
+    }
+    let overlays: Option<Vec<_>> = sets.iter().map(|c| overlay(target.root(), c)).collect();
+    let overlays = overlays.ok_or_else(|| ChannelError::new("a path with a NUL"))?;
+    let answers = target.run(&checks, &overlays).await?;
+    Ok(reads.into_iter().zip(answers.into_iter().map(Reading::Output)).collect())
+}
+
+/// A runbook's own command for a mounted disk runs inside it.
+fn in_root(root: &str, sh: &str, user: bool) -> String {
+    match (user && !root.is_empty(), sh_quote(root), sh_quote(sh)) {
+        (true, Some(root), Some(sh)) => format!("exec chroot {root} /bin/sh -c {sh}"),
+        _ => sh.to_owned(),
+    }
+}
+
+/// Where to lay an overlay, and how to write the candidates in the merged view.
+fn overlay(root: &str, files: &Candidates) -> Option<OverlaySpec> {
+    let mut dirs = BTreeSet::new();
+    let mut writes = String::new();
+    for (path, state) in files {
+        let mut dir = parent(path);
+        while matches!(files.get(dir), Some(s) if s.kind == Kind::Directory) {
+            dir = parent(dir);
+        }
+        dirs.insert(format!("{root}{dir}"));
+        writes.push_str(&place(&sh_quote(&format!("{root}{path}"))?, state)?);
+    }
+    Some(OverlaySpec { dirs: dirs.into_iter().collect(), writes })
+}
+
+/// The sh lines that make a path so, in a place where nobody else looks.
+fn place(path: &str, state: &FileState) -> Option<String> {
+    let mut out = match &state.kind {
+        Kind::Absent => format!("rm -rf {path}\n"),
+        Kind::File(Content::Bytes(b)) => format!("{{ {}\n}} >{path}\n", printf_payload(b)),
+        Kind::File(Content::Digest(_)) | Kind::Other(_) => return Some(String::new()),
+        Kind::Directory => format!("mkdir -p {path}\n"),
+        Kind::Link(to) => return Some(format!("ln -sfn {} {path}\n", sh_quote(to)?)),
+    };
+    if state.kind != Kind::Absent {
+        if let Some(o) = &state.owner {
+            out.push_str(&format!("chown {}:{} {path}\n", o.uid, o.gid));
+        }
+        if let Some(m) = state.mode {
+            out.push_str(&format!("chmod {m:o} {path}\n"));
+        }
+    }
+    Some(out)
+}
+
+/// The directory of a path.
+#[must_use]
+pub fn parent(path: &str) -> &str {
+    match path.rfind('/') {
+        Some(0) | None => "/",
+        Some(at) => &path[..at],
+    }
+}
+
+async fn elsewhere(read: Read) -> (Read, Reading) {
+    let reading = match &read {
+        Read::Knock(k) => net::knock(k).await.map_or_else(Reading::Failed, Reading::Knocks),
+        Read::Resolve { host } => net::resolve(host).await.map_or_else(Reading::Failed, Reading::Addresses),
+        Read::Program { path, stdin, deadline } => {
+            let started = std::time::Instant::now();
+            match run_program(&[path.as_str()], stdin.as_bytes(), *deadline).await {
+                Ok(o) => Reading::Output(Answer {
+                    status: Status::Exit(o.status.unwrap_or(-1)),
+                    stdout: o.stdout,
+                    stderr: o.stderr,
+                    truncated: false,
+                    duration: started.elapsed(),
+                }),
+                Err(e) => Reading::Failed(e.why),
+            }
+        }
+        Read::Script { .. } => Reading::Failed("a script is asked elsewhere".into()),
+    };
+    (read, reading)
+}

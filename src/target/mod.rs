@@ -1,0 +1,118 @@
+//! What every channel shares: quoting, the probe script and its framing, files, units. Scripts go out, typed
+//! answers come back; round trips and bytes are counted.
+
+mod ask;
+pub mod files;
+pub mod frame;
+pub mod probe;
+mod probe_sh;
+pub mod quote;
+mod read;
+pub mod units;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+pub use ask::{ask, parent};
+pub use read::{Cache, Candidates, Read, Reading};
+
+use crate::channel::{Channel, ChannelError};
+use frame::Answer;
+use probe::{Check, OverlaySpec, Probe};
+
+/// A target over the channel in use.
+pub struct Target {
+    channel: Box<dyn Channel>,
+    root: String,
+    trips: AtomicU64,
+    sent: AtomicU64,
+    received: AtomicU64,
+}
+
+/// What went over the wire.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Wire {
+    /// Scripts sent and answered.
+    pub round_trips: u64,
+    /// Bytes to the target.
+    pub bytes_sent: u64,
+    /// Bytes from the target.
+    pub bytes_received: u64,
+}
+
+/// Room for the script itself and for a slow line, beyond the longest check.
+const SLACK: Duration = Duration::from_secs(30);
+
+impl Target {
+    /// Over that channel.
+    #[must_use]
+    pub fn new(channel: Box<dyn Channel>) -> Self {
+        let root = channel.root().map(str::to_owned).unwrap_or_default();
+        Self { channel, root, trips: AtomicU64::new(0), sent: AtomicU64::new(0), received: AtomicU64::new(0) }
+    }
+    /// What the channel can do.
+    #[must_use]
+    pub fn caps(&self) -> crate::channel::Caps {
+        self.channel.caps()
+    }
+    /// The tree that stands for `/`, empty where it is `/` itself.
+    #[must_use]
+    pub fn root(&self) -> &str {
+        &self.root
+    }
+    /// What went over the wire so far.
+    pub fn wire(&self) -> Wire {
+        Wire {
+            round_trips: self.trips.load(Ordering::Relaxed),
+            bytes_sent: self.sent.load(Ordering::Relaxed),
+            bytes_received: self.received.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Runs all checks in one script and one round trip; the answers are in the checks' order.
+    pub async fn run(&self, checks: &[Check], overlays: &[OverlaySpec]) -> Result<Vec<Answer>, ChannelError> {
+        let nonce = nonce();
+        let texts = checks.iter().map(|c| c.script.as_str()).chain(overlays.iter().map(|o| o.writes.as_str()));
+        let mut prelude = format!("R={}\n", quote::sh_quote(&self.root).ok_or_else(|| ChannelError::new("a root with a NUL"))?);
+        prelude.push_str(&functions(texts));
+        let script = probe::compile(&Probe { nonce: &nonce, checks, overlays, prelude: &prelude }).map_err(|e| ChannelError::new(e.to_string()))?;
+        let longest = checks.iter().map(|c| c.deadline).max().unwrap_or_default();
+        self.trips.fetch_add(1, Ordering::Relaxed);
+        self.sent.fetch_add(script.len() as u64, Ordering::Relaxed);
+        tracing::debug!(bytes = script.len(), checks = checks.len(), "script sent");
+        tracing::trace!(%script);
+        let out = self.channel.exec(script.as_bytes(), longest + SLACK).await?;
+        self.received.fetch_add((out.stdout.len() + out.stderr.len()) as u64, Ordering::Relaxed);
+        frame::parse(&nonce, checks.len(), &out.stdout).map_err(|e| {
+            let said = crate::plan::first_line(&out.stderr);
+            let code = out.status.map_or_else(|| "a signal".to_owned(), |c| format!("status {c}"));
+            let why = if said.is_empty() { format!("{e} (it ended with {code})") } else { format!("{e}: {said}") };
+            ChannelError::new(why)
+        })
+    }
+}
+
+/// The functions that the texts use, and those that these use, each once.
+fn functions<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    let all = || files::FUNCTIONS.iter().chain(units::FUNCTIONS).chain(crate::apply::FUNCTIONS);
+    let mut needed: Vec<&str> = Vec::new();
+    let mut queue: Vec<&str> = texts.collect();
+    while let Some(text) = queue.pop() {
+        for (name, body) in all() {
+            if text.contains(name) && !needed.contains(name) {
+                needed.push(name);
+                queue.push(body);
+            }
+        }
+    }
+    all().filter(|(n, _)| needed.contains(n)).map(|(_, body)| *body).collect()
+}
+
+/// Something that no log line and no other run contains.
+pub fn nonce() -> String {
+    use std::collections::hash_map::RandomState;
+    use std::hash::{BuildHasher, Hasher};
+    // Letters that spell no word of a log; two random states are 128 random bits of the system.
+    let bits = u128::from(RandomState::new().build_hasher().finish()) << 64 | u128::from(RandomState::new().build_hasher().finish());
+    (0..20).map(|i| char::from(b"bcdfghjkmnpqrstvwxz2"[((bits >> (i * 6)) & 63) as usize % 20])).collect()
+}

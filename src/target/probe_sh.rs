@@ -1,0 +1,352 @@
+//! The `sh` text of the probe script; [`super::probe`] puts it together and names the sources.
+//!
+//! Names begin with `_`, which checks and preludes leave alone, and are short: a script may have
+//! to travel over a serial line. All shells in use have one table for functions and another for
+//! variables. What is left unquoted is made of digits, the nonce and the script's own names.
+
+/// The fixed part of every script. Comments and indentation are not sent (see [`squeeze`]).
+///
+/// In the private directory `$_d`, for check I: `oI`, `eI` its output; `sI` its status and
+/// duration, written by its own EXIT trap; `tI` it timed out; `gI` and it is gone, or given up.
+pub(super) const LIBRARY: &str = r##"
+    # _n REASON: no answer. Without /dev/null, as in a bare chroot, every redirection to it would
+    # fail, or leave a file there.
+    _N=@NONCE@
+    _n() {
+        echo "=$_N= - $1"
+        exit 0
+    }
+    [ -c /dev/null ] || _n "no /dev/null"
+    exec </dev/null
+    PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin LC_ALL=C PAGER=cat SYSTEMD_PAGER=cat SYSTEMD_COLORS=0
+    export PATH LC_ALL PAGER SYSTEMD_PAGER SYSTEMD_COLORS
+
+    # _k SIGNAL CHECK...: signal all processes of these checks; _l is their pids. With /proc: what
+    # descends from our own children of that number, parents first, and what carries the mark.
+    # A zombie is gone; an old number that is no longer our child is somebody else.
+    _k() {
+        _s=$1 _q= _l=
+        shift
+        _c=$*
+        for _x; do eval "_q=\"\$_q \$_p$_x \""; done
+        if [ -r /proc/uptime ]; then
+            set -- $(sed -n 's/^\([0-9]*\) (.*) [^Z] \([0-9]*\) .*/\1:\2/p' /proc/[0-9]*/stat 2>/dev/null)
+            _y=-
+            while [ "$_y" != "$_l" ]; do
+                _y=$_l
+                for _x; do
+                    case "$_l " in
+                    *" ${_x%:*} "*) ;;
+                    *" ${_x#*:} "*) _l="$_l ${_x%:*}" ;;
+                    *) case "$_q:$$" in *" ${_x%:*} "*":${_x#*:}") _l="$_l ${_x%:*}" ;; esac ;;
+                    esac
+                done
+            done
+            _q=" $_c "
+            for _x in $(tail -n +1 /proc/[0-9]*/environ 2>/dev/null | tr '\0' '\n' | sed -n '/^==> .proc.[0-9]*.environ <==$/h
+            /^RUNBOOK_PROBE=@NONCE@\./{
+            G
+            s/^.*\.\([0-9]*\)\n==> .proc.\([0-9]*\).*/\1:\2/p
+            }'); do
+                case $_q in *" ${_x%:*} "*) _l="$_l ${_x#*:}" ;; esac
+            done
+        else
+            for _x in $_q; do kill -0 $_x 2>/dev/null && _l="$_l $_x"; done
+        fi
+        [ -z "$_l" ] || kill -$_s $_l 2>/dev/null
+    }
+    # _K CHECK...: until they are gone, or cannot be killed
+    _K() {
+        for _z in 1 2 3 4 5 6 7 8 9; do
+            _k KILL "$@"
+            [ "$_l" ] || break
+        done
+    }
+
+    # The end, on every path: EXIT runs it, and a signal exits.
+    _w= _r= _d= _i=0
+    # _q: the watchdog quits, and is gone. A signal to a child so young that it still has our
+    # traps is lost (dash), or runs them (bash): it gets one only once it has said kI, and looks
+    # for qI after that.
+    _q() {
+        echo >$_d/q$_i
+        [ ! -e $_d/k$_i ] || kill $_w
+        wait $_w
+        _w=
+    } 2>/dev/null
+    trap 'trap "" HUP INT TERM PIPE USR1
+        [ -z "$_w" ] || _q
+        [ -z "$_r" ] || _K $_r
+        [ -z "$_d" ] || rm -rf $_d' 0
+    trap 'exit 1' HUP INT TERM PIPE
+    trap _u=1 USR1
+
+    # A place that can be written to.
+    for _x in /dev/shm /run /tmp; do
+        _d=$_x/.rb$_N-$$
+        mkdir -m 700 $_d && echo 1 >$_d/y && [ -s $_d/y ] && break
+        rm -rf $_d
+        _d=
+    done 2>/dev/null
+    [ "$_d" ] || _n "/dev/shm, /run and /tmp cannot be written to or are full"
+
+    # _c: the clock, in 1/100 s (1${...} because 08 is no number)
+    _c() {
+        _x=0.00
+        read -r _x _y 2>/dev/null </proc/uptime
+        _c=$((${_x%.*} * 100 + 1${_x#*.} - 100))
+    }
+
+    # In a check's subshell. The padding of sI makes a full disk notice.
+    _s() {
+        exec >>$_d/o$_i 2>>$_d/e$_i
+        trap "_e \$? $_i" 0
+        ulimit -f @LIMIT@
+        export RUNBOOK_PROBE=$_N.$_i
+        _c
+        _b=$_c
+    }
+    _e() {
+        set +eu
+        unset IFS
+        _c
+        printf '%s %s\n%4096s' $1 $((_c - _b)) . >$_d/s$2
+    }
+    # _x TEXT: isolated. The trap keeps us until it has cleaned up after a TERM of its own.
+    # Without /proc it takes our own place, for nothing else could find it to kill it.
+    _x() {
+        trap : TERM
+        [ -r /proc/uptime ] || exec sh -c "$1"
+        sh -c "$1"
+    }
+    # After the start of each.
+    _a() {
+        eval "_p$_i=$!"
+        _r="$_r $_i"
+        _i=$((_i + 1))
+    }
+
+    # _g 'SECONDS CHECK...'...: gather the batch. One watchdog for all: each group has its seconds
+    # after the one before. The last loop is for processes that cannot be killed: our wait must
+    # end though they do not, and a signal can come just before it. It also outlives us.
+    _g() {
+        (
+            exec >/dev/null 2>&1
+            _b=$!
+            trap '[ $! = $_b ] || kill $!; exit' TERM
+            trap '' HUP INT PIPE
+            echo >$_d/k$_i
+            [ ! -e $_d/q$_i ] || exit
+            for _g; do
+                set -- $_g
+                sleep $1 &
+                wait $!
+                shift
+                _j=
+                for _x; do
+                    [ -e $_d/s$_x ] || {
+                        echo >$_d/t$_x
+                        _j="$_j $_x"
+                    }
+                done
+                [ "$_j" ] || continue
+                _k TERM $_j
+                for _z in 1 2 3 4 5 6 7 8 9; do
+                    _k 0 $_j
+                    [ "$_l" ] || break
+                done
+                [ -z "$_l" ] || {
+                    sleep 1 &
+                    wait $!
+                    _K $_j
+                }
+                for _x in $_j; do echo >$_d/g$_x; done
+                kill -USR1 $$
+            done
+            while kill -USR1 $$; do
+                sleep 1 &
+                wait $!
+            done
+            rm -rf $_d
+        ) &
+        _w=$!
+        # The status from wait is for a check without sI: it was killed, or has its own trap.
+        # 127 comes from a second wait, which an interrupted first one makes necessary.
+        _c
+        _b=$_c
+        for _j in $_r; do
+            eval "_q=\$_p$_j"
+            _u=1 _m=127
+            until [ $_u = 0 ] || [ -e $_d/g$_j ]; do
+                _u=0
+                wait $_q 2>/dev/null
+                _z=$?
+                [ $_z = 127 ] || _m=$_z
+            done
+            _c
+            eval "_w$_j='$_m $((_c - _b))'"
+        done
+        # Let the watchdog clear away what it began to.
+        for _j in $_r; do
+            until [ ! -e $_d/t$_j ] || [ -e $_d/g$_j ]; do
+                wait $_w
+                [ $? != 127 ] || break
+            done
+        done
+        _q
+        _r=
+    }
+
+    # The frame. What is sent is a copy, since a process that outlived its check may still write.
+    # The header's lines in _h come from a newline within quotes.
+    _f() {
+        cd $_d || exit
+        _n=$_i _i=0 _l= _h=
+        while [ $_i -lt $_n ]; do
+            [ ! -e n$_i ] || [ -e v$_i ] || cp n$_i e$_i
+            for _x in o$_i e$_i; do [ ! -s $_x ] || _l="$_l $_x"; done
+            _i=$((_i + 1))
+        done
+        [ -z "$_l" ] || {
+            mkdir f && cp $_l f && cd f
+            set -- $(wc -c $_l)
+            while [ $# -gt 1 ]; do
+                _x=$1
+                [ $_x -le @CAP@ ] || {
+                    dd if=/dev/null of=$2 bs=@CAP@ seek=1
+                    _x=@CAP@+
+                }
+                eval "_$2=$_x"
+                shift 2
+            done
+        }
+        echo 1 >$_d/z
+        _i=0
+        while [ $_i -lt $_n ]; do
+            _x= _y=
+            [ ! -e $_d/s$_i ] || read -r _x _y <$_d/s$_i
+            eval "_z=\$_w$_i"
+            if [ -e $_d/t$_i ]; then _x="T ${_z#* }"
+            elif [ -e $_d/n$_i ] && [ ! -e $_d/v$_i ]; then _x="V ${_z#* }"
+            elif [ "$_x" ]; then _x="$_x $_y"
+            elif [ ! -e $_d/s$_i ] && [ -s $_d/z ] && [ -e $_d/e$_i ]; then _x=$_z
+            else _x="F ${_z#* }"
+            fi
+            eval "_h=\"\$_h
+            $_x \${_o$_i:-0} \${_e$_i:-0}\""
+            _i=$((_i + 1))
+        done
+        echo "=$_N= $_n$_h"
+        [ -z "$_l" ] || {
+            cat $_l &
+            _w=$!
+            wait $_w || exit
+            _w=
+        }
+        cd /
+        rm -rf $_d
+        _d=
+        echo "=$_N=."
+    }
+"##;
+
+/// Sent with overlays only. A check's subshell goes on in a new mount namespace, with [`DRIVER`].
+///
+/// `nI` takes what is said until `vI` exists: then the overlay lies and the check itself begins.
+pub(super) const OVERLAYS: &str = r##"
+    # _o OVERLAY ISOLATE TEXT
+    _o() {
+        trap : TERM
+        unshare -m sh -c "$_V" sh $_d $_i "$@" 3>&2 2>$_d/n$_i
+    }
+"##;
+
+/// `sh -c` in the namespace: directory, check, overlay, isolate, text. No single quotes in it.
+///
+/// Whatever fails before `vI` is there is an `exit`, so neither `_W` (the candidates) nor the
+/// check ever runs on the real tree. That a mount took is not believed: a file that was put into
+/// the upper layer must show in the merged directory.
+pub(super) const DRIVER: &str = r##"
+    _d=$1 _i=$2 _m=$1/m$2 _S=${1##*/} _j=0 _L= _R="
+"
+    _f() {
+        echo "$*" >&2
+        exit 1
+    }
+    _p=$(pwd -P)
+    # Functions: the prelude, _D (the directories), _W (the candidates). _L: the file is whole.
+    . $_d/p
+    . $_d/w$3
+    [ "$_L" = 1 ] || _f "no room for the candidates"
+    [ -r /proc/self/mountinfo ] || _f "no /proc"
+    mount -n --make-rprivate / || exit 1
+    # The layers are on a tmpfs that dies with the namespace, whatever _d is on.
+    mkdir -m 700 $_m && mount -n -t tmpfs -o mode=700 tmpfs $_m || exit 1
+    # (bash does not match /x with "${_y%/}"/* where that is empty; it does with "$_y"/*.)
+    # _B DIRECTORY: keeps the real one reachable under what will cover it, and makes an upper
+    # layer whose root looks like it, since the merged directory shows that.
+    _B() {
+        cd "$1" && _x=$(pwd -P) || return 1
+        case $_R in *"
+$_x
+"*) return 0 ;; esac
+        _y=${_x%/}
+        case $_d/ in "$_y"/*) _f "$_x holds the directory of the probe itself" ;; esac
+        mkdir $_m/$_j $_m/$_j/l $_m/$_j/u $_m/$_j/w &&
+            mount -n --bind "$_x" $_m/$_j/l &&
+            _y=$(stat -c "%u:%g %a" .) &&
+            chown ${_y% *} $_m/$_j/u &&
+            chmod ${_y#* } $_m/$_j/u &&
+            echo >$_m/$_j/u/$_S.$_j || return 1
+        eval "_r$_j=\$_x"
+        _j=$((_j + 1)) _R="$_R$_x
+"
+    }
+    _D || exit 1
+    # A mount inside of a covered directory would vanish; a shared one would show to the host.
+    while read -r _x _x _x _x _x _y _z; do
+        case $_z in shared:*) _f "$_x is shared with the host" ;; esac
+        case $_x in *\\*) _x=$(printf %b "$_x") ;; esac
+        case $_R in *"
+$_x
+"*) continue ;; esac
+        _n=0
+        while [ $_n -lt $_j ]; do
+            eval "_y=\${_r$_n%/}"
+            case $_x in "$_y"/*) _f "$_x is mounted inside of $_y/" ;; esac
+            _n=$((_n + 1))
+        done
+    done </proc/self/mountinfo
+    _n=0
+    while [ $_n -lt $_j ]; do
+        eval "_x=\$_r$_n"
+        _y=$_m/$_n
+        mount -n -t overlay -o lowerdir=$_y/l,upperdir=$_y/u,workdir=$_y/w overlay "$_x" || exit 1
+        _n=$((_n + 1))
+    done
+    while [ $_n -gt 0 ]; do
+        _n=$((_n - 1))
+        eval "_x=\$_r$_n"
+        [ -e "$_x/$_S.$_n" ] || _f "the overlay does not show in $_x"
+        rm "$_x/$_S.$_n" || exit 1
+    done
+    # The old working directory may lie under an overlay now: go there by its name. By way of /,
+    # since ksh93 does not move to where it believes to be.
+    cd / || exit 1
+    cd "$_p"
+    _W >&2 || _f "the candidate files could not be written"
+    echo >$_d/v$_i
+    [ -e $_d/v$_i ] || exit 1
+    exec 2>&3 3>&-
+    [ -z "$4" ] || exec sh -c "$5"
+    _x=$5
+    set --
+    eval "$_x"
+"##;
+
+/// `template` without comment lines, indentation and empty lines.
+pub(super) fn squeeze(template: &str) -> String {
+    let lines = template.lines().map(str::trim_start);
+    let kept = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    kept.flat_map(|line| [line, "\n"]).collect()
+}

@@ -1,0 +1,63 @@
+//! What can be asked, and what came back: the boundary between pure decisions and the world.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::channel::net::{Family, Knock};
+use crate::target::files::FileState;
+use crate::target::frame::Answer;
+
+/// Files as a plan would leave them, by real path; a check that runs "in" them sees them over the real ones.
+pub type Candidates = BTreeMap<String, FileState>;
+
+/// Something to ask.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Read {
+    /// A fragment of sh. Equal fragments are asked once.
+    Script {
+        /// The text. Built-in fragments may use the functions of `target::functions`.
+        sh: String,
+        /// It came from a runbook: it runs in a shell of its own.
+        user: bool,
+        /// It runs on the controller instead of the target.
+        controller: bool,
+        /// After which it is unknown.
+        deadline: Duration,
+        /// Laid over the real files.
+        candidates: Option<Arc<Candidates>>,
+    },
+    /// A TCP connection from the controller.
+    Knock(Knock),
+    /// A name's addresses, as the controller resolves them.
+    Resolve {
+        /// The name.
+        host: String,
+    },
+    /// A program on the controller: a custom module.
+    Program {
+        /// Its path.
+        path: String,
+        /// What it gets on stdin.
+        stdin: String,
+        /// After which it is unknown.
+        deadline: Duration,
+    },
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub enum Reading {
+    /// A script's or program's answer.
+    Output(Answer),
+    /// How a connection went, per address.
+    Knocks(Vec<(IpAddr, Family, crate::channel::net::Outcome)>),
+    /// Addresses in the order that ssh would try them.
+    Addresses(Vec<IpAddr>),
+    /// It could not be asked; why.
+    Failed(String),
+}
+
+/// What was read so far in this round.
+pub type Cache = HashMap<Read, Reading>;

@@ -1,0 +1,265 @@
+//! systemd units: asked once for all names, read as typed states; from links alone where nothing runs.
+
+use crate::target::quote::sh_quote;
+
+/// A unit, as `systemctl show` tells it (systemctl(1), org.freedesktop.systemd1(5)).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UnitState {
+    /// The name that was asked for.
+    pub asked: String,
+    /// `Id`: the name it really has; an alias shows its target's.
+    pub id: String,
+    /// `LoadState`: loaded, not-found, masked, error, bad-setting.
+    pub load: String,
+    /// `ActiveState`: active, inactive, failed, activating …; `offline` on a disk that is not running.
+    pub active: String,
+    /// `SubState`: running, dead, listening …
+    pub sub: String,
+    /// `UnitFileState`: enabled, disabled, static, masked, alias, generated …
+    pub enabled: String,
+    /// `Result`: success, exit-code, start-limit-hit …
+    pub result: String,
+    /// `ExecMainStatus`.
+    pub exit: String,
+    /// `MainPID`, 0 if none.
+    pub pid: u32,
+    /// `StateChangeTimestamp`, as systemd prints it.
+    pub since: String,
+    /// `ConditionResult` is no: systemd skipped the start (`ConditionPathExists=` and the like).
+    pub condition_failed: bool,
+    /// `TriggeredBy`: its socket or timer.
+    pub triggered_by: Vec<String>,
+    /// Some target wants it: a link in a `.wants` directory, which a mask hides from `UnitFileState`.
+    pub wanted: bool,
+}
+
+impl UnitState {
+    /// It is there, if perhaps masked.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        !matches!(self.load.as_str(), "not-found" | "")
+    }
+    /// It is masked.
+    #[must_use]
+    pub fn masked(&self) -> bool {
+        self.load == "masked" || self.enabled.starts_with("masked")
+    }
+    /// It runs, or is about to.
+    #[must_use]
+    pub fn running(&self) -> bool {
+        matches!(self.active.as_str(), "active" | "activating" | "reloading")
+    }
+    /// It comes up at boot by itself.
+    #[must_use]
+    pub fn enabled(&self) -> bool {
+        matches!(self.enabled.as_str(), "enabled" | "enabled-runtime" | "static" | "alias" | "indirect" | "generated")
+            || (self.enabled == "linked" && self.wanted)
+    }
+    /// It stands on a disk that is not running.
+    #[must_use]
+    pub fn offline(&self) -> bool {
+        self.active == "offline"
+    }
+}
+
+/// What can be done to a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verb {
+    /// `systemctl unmask`
+    Unmask,
+    /// `systemctl mask`
+    Mask,
+    /// `systemctl enable`
+    Enable,
+    /// `systemctl disable`
+    Disable,
+    /// `systemctl reset-failed`
+    ResetFailed,
+    /// `systemctl start`
+    Start,
+    /// `systemctl stop`
+    Stop,
+    /// `systemctl restart`
+    Restart,
+    /// `systemctl reload`
+    Reload,
+}
+
+impl Verb {
+    /// The word that systemctl takes.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Verb::Unmask => "unmask",
+            Verb::Mask => "mask",
+            Verb::Enable => "enable",
+            Verb::Disable => "disable",
+            Verb::ResetFailed => "reset-failed",
+            Verb::Start => "start",
+            Verb::Stop => "stop",
+            Verb::Restart => "restart",
+            Verb::Reload => "reload",
+        }
+    }
+    /// The verb of that word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Verb> {
+        use Verb::{Disable, Enable, Mask, Reload, ResetFailed, Restart, Start, Stop, Unmask};
+        [Unmask, Mask, Enable, Disable, ResetFailed, Start, Stop, Restart, Reload].into_iter().find(|v| v.word() == word)
+    }
+    /// Whether the service's processes are new after it.
+    #[must_use]
+    pub fn starts(self) -> bool {
+        matches!(self, Verb::Start | Verb::Restart)
+    }
+    /// What the unit is like afterwards.
+    pub fn apply(self, u: &mut UnitState) {
+        let set = |s: &mut String, v: &str| v.clone_into(s);
+        match self {
+            Verb::Unmask => {
+                set(&mut u.load, "loaded");
+                set(&mut u.enabled, if u.wanted { "enabled" } else { "disabled" });
+            }
+            Verb::Mask => {
+                set(&mut u.load, "masked");
+                set(&mut u.enabled, "masked");
+            }
+            Verb::Enable => {
+                u.wanted = true;
+                set(&mut u.enabled, "enabled");
+            }
+            Verb::Disable => {
+                u.wanted = false;
+                set(&mut u.enabled, "disabled");
+            }
+            Verb::ResetFailed | Verb::Stop => {
+                set(&mut u.active, "inactive");
+                set(&mut u.sub, "dead");
+                set(&mut u.result, "success");
+            }
+            Verb::Start | Verb::Restart | Verb::Reload => {
+                set(&mut u.active, "active");
+                set(&mut u.sub, "running");
+                set(&mut u.result, "success");
+            }
+        }
+    }
+}
+
+/// The sh fragment that asks for the units of those names; `None` if a name cannot be a unit's.
+#[must_use]
+pub fn units_script(names: &[&str]) -> Option<String> {
+    let quoted: Option<Vec<_>> = names.iter().map(|n| sh_quote(n)).collect();
+    Some(format!("rb_units {}", quoted?.join(" ")))
+}
+
+/// Blocks of `Key=value`, one a name, parted by blank lines, in the order asked; then a line `Wanted=NAME` for every
+/// name that some target wants.
+#[must_use]
+pub fn parse_units(names: &[&str], out: &str) -> Vec<UnitState> {
+    let mut blocks = out.split("\n\n").map(str::trim).filter(|b| !b.is_empty());
+    let wanted: Vec<&str> = out.lines().filter_map(|l| l.strip_prefix("Wanted=")).collect();
+    names
+        .iter()
+        .map(|asked| {
+            let mut u = UnitState { asked: (*asked).to_owned(), wanted: wanted.contains(asked), ..UnitState::default() };
+            for (key, value) in blocks.next().unwrap_or_default().lines().filter_map(|l| l.split_once('=')) {
+                let value = value.to_owned();
+                match key {
+                    "Id" => u.id = value,
+                    "LoadState" => u.load = value,
+                    "ActiveState" => u.active = value,
+                    "SubState" => u.sub = value,
+                    "UnitFileState" => u.enabled = value,
+                    "Result" => u.result = value,
+                    "ExecMainStatus" => u.exit = value,
+                    "MainPID" => u.pid = value.parse().unwrap_or(0),
+                    "StateChangeTimestamp" => u.since = value,
+                    "ConditionResult" => u.condition_failed = value == "no",
+                    "TriggeredBy" => u.triggered_by = value.split_whitespace().map(str::to_owned).collect(),
+                    _ => {}
+                }
+            }
+            u
+        })
+        .collect()
+}
+
+/// `rb_units NAME…`: one `systemctl show` for all; where a mounted disk is looked at (`R`), the same keys from its
+/// links and unit files (systemd.unit(5), UNIT FILE LOAD PATH). `rb_wanted NAME`: some `.wants` directory has it.
+///
+/// `rb_verb VERB NAME`: does it. On a mounted disk `systemctl --root`, else by links as systemctl(1) makes them from
+/// the `[Install]` section: `Alias=` and `WantedBy=`.
+pub const FUNCTIONS: &[(&str, &str)] = &[
+    (
+        "rb_wanted",
+        r#"rb_wanted() { for rb_f in "$R"/etc/systemd/system/*.wants/"$1" "$R"/etc/systemd/system/*.requires/"$1"; do if [ -L "$rb_f" ] || [ -e "$rb_f" ]; then return 0; fi; done; return 1; }
+"#,
+    ),
+    (
+        "rb_unitfile",
+        r#"rb_unitfile() { for REPLY in /etc/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system /lib/systemd/system; do REPLY=$REPLY/$1; if [ -L "$R$REPLY" ] || [ -e "$R$REPLY" ]; then return 0; fi; done; REPLY=; return 1; }
+"#,
+    ),
+    (
+        "rb_units",
+        r#"rb_units() {
+if [ -z "$R" ]; then
+command -v systemctl >/dev/null || { echo 'no systemctl' >&2; return 3; }
+[ -d /run/systemd/system ] || { echo 'systemd does not run here' >&2; return 3; }
+systemctl show --no-pager -p Id,LoadState,ActiveState,SubState,UnitFileState,Result,ExecMainStatus,MainPID,StateChangeTimestamp,ConditionResult,TriggeredBy -- "$@" || return
+else
+for rb_u; do echo "Id=$rb_u"; echo ActiveState=offline
+if rb_unitfile "$rb_u"; then
+if [ "$(readlink "$R$REPLY")" = /dev/null ]; then echo LoadState=masked; echo UnitFileState=masked
+else echo LoadState=loaded
+if rb_wanted "$rb_u"; then echo UnitFileState=enabled
+elif [ -L "$R$REPLY" ]; then echo UnitFileState=alias
+elif grep -q '^\[Install\]' "$R$REPLY"; then echo UnitFileState=disabled
+else echo UnitFileState=static; fi; fi
+else echo LoadState=not-found; fi
+echo
+done; fi
+echo; for rb_u; do if rb_wanted "$rb_u"; then echo "Wanted=$rb_u"; fi; done; }
+"#,
+    ),
+    (
+        "rb_verb",
+        r#"rb_verb() {
+if [ -z "$R" ]; then systemctl --no-pager "$1" -- "$2"; return; fi
+rb_unitfile "$2" || { echo "no unit $2" >&2; return 1; }
+rb_e=$R/etc/systemd/system
+case $1 in
+unmask) [ "$(readlink "$rb_e/$2")" != /dev/null ] || rm -f "$rb_e/$2";;
+mask) ln -sfn /dev/null "$rb_e/$2";;
+disable) rm -f "$rb_e"/*.wants/"$2" "$rb_e"/*.requires/"$2";;
+enable) sed -n 's/^WantedBy=//p' "$R$REPLY" | tr ' ' '\n' | while read -r rb_w; do
+[ -z "$rb_w" ] || { mkdir -p "$rb_e/$rb_w.wants" && ln -sfn "$REPLY" "$rb_e/$rb_w.wants/$2"; } || exit 1; done
+sed -n 's/^Alias=//p' "$R$REPLY" | tr ' ' '\n' | while read -r rb_w; do [ -z "$rb_w" ] || ln -sfn "$REPLY" "$rb_e/$rb_w" || exit 1; done;;
+*) echo "cannot $1 a unit on a disk that is not running" >&2; return 1;;
+esac; }
+"#,
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_keep_the_order_asked() {
+        let out = "Id=ssh.service\nLoadState=loaded\nActiveState=failed\nResult=start-limit-hit\nMainPID=0\n\n\
+                   Id=sshd.service\nLoadState=not-found\n\nWanted=ssh.service\n";
+        let u = parse_units(&["ssh.service", "sshd.service"], out);
+        assert_eq!((u[0].result.as_str(), u[0].wanted, u[0].exists()), ("start-limit-hit", true, true));
+        assert!(!u[1].exists());
+    }
+
+    #[test]
+    fn unmasking_gives_back_what_the_mask_hid() {
+        let mut u = UnitState { load: "masked".into(), enabled: "masked".into(), wanted: true, ..UnitState::default() };
+        Verb::Unmask.apply(&mut u);
+        assert!(u.enabled() && !u.masked());
+    }
+}
