@@ -397,7 +397,7 @@ impl<W: Write> Sink for Human<W> {
             Event::Finished { exit, rounds, run, wire, seconds } => {
                 self.finished(*exit, *rounds, *run, *seconds);
                 if self.verbose {
-                    let w = format!("{} round trips, {} bytes out, {} in", wire.round_trips, wire.bytes_sent, wire.bytes_received);
+                    let w = format!("{} round trip(s), {} bytes out, {} in", wire.round_trips, wire.bytes_sent, wire.bytes_received);
                     self.line(&[(Ink::Dim, &w)]);
                 }
             }

@@ -177,6 +177,8 @@ pub fn parse_units(names: &[&str], out: &str) -> Vec<UnitState> {
                     "MainPID" => u.pid = value.parse().unwrap_or(0),
                     "StateChangeTimestamp" => u.since = value,
                     "ConditionResult" => u.condition_failed = value == "no",
+                    // "no" is also what systemd says of a condition that it never had to test.
+                    "ConditionTimestampMonotonic" => u.condition_failed &= value != "0",
                     "TriggeredBy" => u.triggered_by = value.split_whitespace().map(str::to_owned).collect(),
                     _ => {}
                 }
@@ -208,7 +210,7 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
 if [ -z "$R" ]; then
 command -v systemctl >/dev/null || { echo 'no systemctl' >&2; return 3; }
 [ -d /run/systemd/system ] || { echo 'systemd does not run here' >&2; return 3; }
-systemctl show --no-pager -p Id,LoadState,ActiveState,SubState,UnitFileState,Result,ExecMainStatus,MainPID,StateChangeTimestamp,ConditionResult,TriggeredBy -- "$@" || return
+systemctl show --no-pager -p Id,LoadState,ActiveState,SubState,UnitFileState,Result,ExecMainStatus,MainPID,StateChangeTimestamp,ConditionResult,ConditionTimestampMonotonic,TriggeredBy -- "$@" || return
 else
 for rb_u; do echo "Id=$rb_u"; echo ActiveState=offline
 if rb_unitfile "$rb_u"; then
