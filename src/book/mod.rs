@@ -62,6 +62,13 @@ pub struct Call {
 }
 
 impl Call {
+    /// The call as a person would write it, on one line.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let short = |v: &Value| v.as_str().map_or_else(|| v.to_string(), |s| s.lines().next().unwrap_or_default().to_owned());
+        let params: Vec<String> = self.params.iter().map(|(k, v)| if self.scalar { short(v) } else { format!("{k}={}", short(v)) }).collect();
+        format!("{} {}", self.name, params.join(" "))
+    }
     /// Where a parameter (and a route below it) stands.
     #[must_use]
     pub fn place_of(&self, route: &[String]) -> Place {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Failure, say};
-use crate::book::{Call, Step, Where, find};
+use crate::book::{Step, Where, find};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -48,16 +48,16 @@ fn step(out: &mut String, n: usize, s: &Step) {
         row("applies if", &w.text);
     }
     if let Some(c) = s.check.as_ref().filter(|_| !s.ensure) {
-        row("looks at", &call(c));
+        row("looks at", &c.shown());
     }
     if let Some(c) = &s.condition {
         row("fault if", &c.text);
     }
     if let Some(c) = s.check.as_ref().filter(|_| s.ensure) {
-        row("ensures", &call(c));
+        row("ensures", &c.shown());
     }
     for c in &s.remediation {
-        row("repairs by", &call(c));
+        row("repairs by", &c.shown());
     }
     if !s.notify.is_empty() {
         row("then", &s.notify.join(", "));
@@ -65,10 +65,4 @@ fn step(out: &mut String, n: usize, s: &Step) {
     if let Some(m) = &s.manual {
         row("by hand", m.text.text.trim());
     }
-}
-
-fn call(c: &Call) -> String {
-    let short = |v: &serde_json::Value| v.as_str().map_or_else(|| v.to_string(), |s| s.lines().next().unwrap_or_default().to_owned());
-    let params: Vec<String> = c.params.iter().map(|(k, v)| if c.scalar { short(v) } else { format!("{k}={}", short(v)) }).collect();
-    format!("{} {}", c.name, params.join(" "))
 }

@@ -86,7 +86,8 @@ fn verbs(p: &Params, unit: &UnitState, running: bool, enabled: bool) -> Vec<Verb
     }
     if !unit.offline() {
         let starts = (p.is("running") && !running) || p.is("restarted");
-        if starts && unit.result == "start-limit-hit" {
+        // systemd may say exit-code and still refuse with "start request repeated too quickly".
+        if starts && unit.active == "failed" {
             out.push(Verb::ResetFailed);
         }
         if p.is("restarted") {

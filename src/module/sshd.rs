@@ -46,10 +46,10 @@ impl Module for Sshd {
         &SPEC
     }
     fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
+        let a = view.script(SCRIPT, true, &[Resource::File("/etc/ssh/**".into())])?;
         if !view.facts()?.root {
             return Err(Halt::Unknown { why: "sshd reads its host keys as root only".into(), hint: Some("run it as root".into()) });
         }
-        let a = view.script(SCRIPT, true, &[Resource::File("/etc/ssh/**".into())])?;
         let (out, err) = (String::from_utf8_lossy(&a.stdout), String::from_utf8_lossy(&a.stderr));
         if matches!(a.status, Status::Exit(126 | 127)) {
             return Err(Halt::unknown(first_line(&a.stderr)));

@@ -145,7 +145,7 @@ impl Maker<'_> {
                 // Built-in probes go out ahead of a `when` that is not known yet, and count for nothing if it is false.
                 if step.each.is_none() {
                     if let Some(call) = &step.check {
-                        let _ = self.decide(call, &self.scope(&Map::new()), &self.step_view(step).ahead());
+                        let _ = self.decide(call, &self.scope(&Map::new()), self.step_view(step).ahead());
                     }
                 }
                 Some(Outcome::halted(Halt::Pending))
@@ -154,7 +154,7 @@ impl Maker<'_> {
             Ok(true) if pending => {
                 if step.each.is_none() {
                     if let Some(call) = &step.check {
-                        let _ = self.decide(call, &self.scope(&Map::new()), &self.step_view(step));
+                        let _ = self.decide(call, &self.scope(&Map::new()), self.step_view(step));
                     }
                 }
                 Some(Outcome::halted(Halt::Pending))
@@ -183,7 +183,7 @@ impl Maker<'_> {
         let scope = self.scope(extra);
         let view = self.step_view(step);
         let view = if step.ensure { view.for_changes() } else { view };
-        let decision = match self.decide(call, &scope, &view) {
+        let decision = match self.decide(call, &scope, view) {
             Ok(d) => d,
             Err((halt, _)) => return Outcome::halted(halt),
         };
@@ -231,7 +231,7 @@ impl Maker<'_> {
         let mut all = Vec::new();
         let mut halted = None;
         for call in &step.remediation {
-            match self.decide(call, &scope, &self.step_view(step).for_changes()) {
+            match self.decide(call, &scope, self.step_view(step).for_changes()) {
                 Ok(d) => {
                     for c in &d.changes {
                         self.overlay.add(c, usize::MAX);
@@ -313,9 +313,26 @@ impl Maker<'_> {
         expr::eval(&t.text, &self.scope(extra)).map_err(|e| error_at(t, &e))
     }
 
+    /// Whether what a parameter speaks of was read by now. What cannot be known is left to the template: it may have a
+    /// default.
+    pub(super) fn params_known(&self, v: &Value) -> Result<(), Halt> {
+        match v {
+            Value::String(s) => match expr::template_names(s).map(|n| self.names_known(n)) {
+                Ok(Err(halt @ (Halt::Pending | Halt::Waits(_)))) => Err(halt),
+                _ => Ok(()),
+            },
+            Value::Array(a) => a.iter().try_for_each(|x| self.params_known(x)),
+            Value::Object(m) => m.values().try_for_each(|x| self.params_known(x)),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether all that an expression speaks of is known by now.
     fn known(&self, t: &Text) -> Result<(), Halt> {
-        let names = expr::expression_names(&t.text).map_err(|e| error_at(t, &e))?;
+        self.names_known(expr::expression_names(&t.text).map_err(|e| error_at(t, &e))?)
+    }
+
+    fn names_known(&self, names: std::collections::BTreeSet<String>) -> Result<(), Halt> {
         for name in names {
             let mut parts = name.split('.');
             match (parts.next(), parts.next()) {

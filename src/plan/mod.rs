@@ -206,6 +206,7 @@ pub fn plan(input: &Input<'_>) -> (Plan, Vec<Read>) {
         maker.step(index, step);
     }
     maker.handlers();
+    maker.symptoms();
     let mut plan = maker.plan;
     plan.facts = facts;
     (plan, wanted.into_inner())
@@ -273,8 +274,26 @@ impl<'a> Maker<'a> {
         }
     }
 
+    /// A fault that a step only looks at (it has no repair of its own) and that a change of this plan may heal is a
+    /// symptom: it is looked at again after the change, and is a failure only if it is still there.
+    fn symptoms(&mut self) {
+        let book = self.input.book;
+        for i in 0..self.plan.steps.len() {
+            let s = &self.plan.steps[i];
+            let Some(step) = book.steps.get(s.step).filter(|b| b.remediation.is_empty() && !b.ensure && b.manual.is_none()) else { continue };
+            let Some(call) = step.check.as_ref().filter(|_| s.status == StepStatus::Failed && s.finding.is_some()) else { continue };
+            let declared: Vec<Resource> = call.module.spec().reads.split(", ").filter_map(|r| Resource::parse(r).ok()).collect();
+            let reads = step.reads.as_deref().unwrap_or(&declared);
+            let healer = self.plan.changes.iter().find(|p| p.change.writes().iter().any(|w| reads.iter().any(|r| r.meets(w))));
+            if let Some(at) = healer.map(|p| p.step) {
+                let s = &mut self.plan.steps[i];
+                (s.status, s.waits_for, s.hint) = (StepStatus::Unknown, Some(at), None);
+            }
+        }
+    }
+
     fn handler_decision(&self, h: &Handler) -> Result<Decision, Halt> {
-        self.decide(&h.call, &self.scope(&Map::new()), &self.view().for_changes()).map_err(|(halt, _)| halt)
+        self.decide(&h.call, &self.scope(&Map::new()), self.view().for_changes()).map_err(|(halt, _)| halt)
     }
 
     /// All candidates together, before the first write.
@@ -293,15 +312,16 @@ impl<'a> Maker<'a> {
             // Asked with nothing read, the module names its script.
             let (none, apart, wanted) = (Cache::new(), Overlay::default(), RefCell::new(Vec::new()));
             let view = View::new(&none, &apart, self.input.place, self.facts, &wanted).of_files_only();
-            let _ = self.decide(call, &scope, &view);
+            let _ = self.decide(call, &scope, view);
             let script = wanted.into_inner().into_iter().find_map(|r| if let Read::Script { sh, .. } = r { Some(sh) } else { None });
             return match script {
                 Some(sh) => said(Verdict::AtWrite(sh), "no private namespace can be had: tried right after the write, and restored if it fails"),
                 None => said(Verdict::Failed, "the candidates cannot be tried"),
             };
         }
-        match self.decide(call, &scope, &self.view().of_files_only()) {
-            Ok(d) => said(if d.ok { Verdict::Passed } else { Verdict::Failed }, &d.evidence),
+        match self.decide(call, &scope, self.view().of_files_only()) {
+            Ok(d) if d.ok => said(Verdict::Passed, &format!("all new files together pass {}", call.shown())),
+            Ok(d) => said(Verdict::Failed, &format!("the new files do not pass {}, so nothing is written: {}", call.shown(), d.evidence)),
             Err((Halt::Pending, _)) => None,
             Err((Halt::Unknown { why, .. } | Halt::Skipped(why) | Halt::Error { why, .. }, _)) => said(Verdict::Failed, &format!("the candidates cannot be tried: {why}")),
             Err((Halt::Waits(_), _)) => said(Verdict::Failed, "the candidates cannot be tried"),
@@ -322,15 +342,35 @@ impl<'a> Maker<'a> {
     }
 
     /// Asks a module; a failure has the route of the parameter it is about.
-    fn decide(&self, call: &Call, scope: &Value, view: &View<'_>) -> Result<Decision, (Halt, Vec<String>)> {
-        let resolved = crate::expr::render_deep(&Value::Object(call.params.clone()), scope);
+    ///
+    /// Where a parameter speaks of something that was not read yet, the module is asked ahead of time without it, so
+    /// that what it will look at anyway travels with everything else; the answer counts for nothing.
+    fn decide(&self, call: &Call, scope: &Value, view: View<'_>) -> Result<Decision, (Halt, Vec<String>)> {
+        let mut params = call.params.clone();
+        let mut ahead = false;
+        for (name, v) in &call.params {
+            match self.params_known(v) {
+                Ok(()) => {}
+                Err(Halt::Pending) => {
+                    ahead = true;
+                    params.remove(name);
+                }
+                Err(halt) => return Err((halt, vec![name.clone()])),
+            }
+        }
+        let view = if ahead { view.ahead() } else { view };
+        let resolved = crate::expr::render_deep(&Value::Object(params), scope);
         let params = match resolved {
             Ok(Value::Object(m)) => m,
             Ok(_) => Map::new(),
             Err((route, e)) => return Err((Halt::Error { param: route.first().cloned(), why: e.message, hint: e.hint }, route)),
         };
-        let checked = eval::check_params(&call.module, params).map_err(|(name, why)| (Halt::error(&name, why), vec![name]))?;
-        call.module.decide(&checked, view).map_err(|halt| {
+        let answer = match eval::check_params(&call.module, params) {
+            Ok(p) => call.module.decide(&p, &view),
+            Err((name, why)) => Err(Halt::error(&name, why)),
+        };
+        let answer = if ahead { Err(Halt::Pending) } else { answer };
+        answer.map_err(|halt| {
             let route = match &halt {
                 Halt::Error { param: Some(p), .. } => vec![p.clone()],
                 _ => Vec::new(),
@@ -371,7 +411,7 @@ pub fn verify(input: &Input<'_>, plan: &Plan, call: &Call) -> (Result<Decision, 
         notified: BTreeMap::new(),
         plan: Plan::default(),
     };
-    let answer = maker.decide(call, &maker.scope(&Map::new()), &maker.view().from_controller(true)).map_err(|(h, _)| h);
+    let answer = maker.decide(call, &maker.scope(&Map::new()), maker.view().from_controller(true)).map_err(|(h, _)| h);
     drop(maker);
     (answer, wanted.into_inner())
 }

@@ -275,7 +275,7 @@ impl<'a> View<'a> {
             return Err(Halt::Pending);
         }
         let reads = self.declared.as_deref().unwrap_or(reads);
-        if user && !self.controller && !self.facts()?.can_run {
+        if user && !self.controller && !self.place.live && !self.facts()?.can_run {
             return Err(Halt::Skipped("not running: no command can run in this tree".into()));
         }
         let mut candidates = None;
@@ -299,6 +299,9 @@ impl<'a> View<'a> {
 
     /// A connection from the controller, to each of the target's addresses.
     pub fn knock(&self, knock: Knock) -> Result<&'a [(std::net::IpAddr, crate::channel::net::Family, Outcome)], Halt> {
+        if self.ahead {
+            return Err(Halt::Pending);
+        }
         if let Some(step) = self.overlay.beyond_files(&[Resource::Socket, Resource::Rules]) {
             return Err(Halt::Waits(step));
         }

@@ -153,8 +153,11 @@ impl<W: Write> Human<W> {
 
     /// What is wrong, in a person's words, with its evidence; before anything else.
     fn findings(&mut self, plan: &Plan) {
-        let found: Vec<&StepPlan> = plan.steps.iter().filter(|s| s.finding.is_some()).collect();
+        let (symptoms, found): (Vec<&StepPlan>, Vec<&StepPlan>) = plan.steps.iter().filter(|s| s.finding.is_some()).partition(|s| s.waits_for.is_some());
         self.blank();
+        for s in &symptoms {
+            self.para(Ink::Yellow, "Seen:  ", 7, &capital(&s.finding.clone().unwrap_or_default()));
+        }
         if found.is_empty() && plan.changes.is_empty() {
             let unknown = plan.steps.iter().filter(|s| unresolved(s)).count();
             let text = match (self.checked, unknown) {
@@ -167,7 +170,7 @@ impl<W: Write> Human<W> {
         for s in found {
             let said = s.finding.clone().unwrap_or_default();
             self.para(Ink::Red, "Found: ", 7, &capital(&said));
-            if said != s.evidence && !s.evidence.is_empty() {
+            if !said.contains(&s.evidence) {
                 self.para(Ink::Dim, "       ", 7, &s.evidence);
             }
         }
@@ -188,6 +191,7 @@ impl<W: Write> Human<W> {
                 StepStatus::Manual => (Ink::Yellow, "by hand"),
                 StepStatus::Skipped => (Ink::Dim, "skipped"),
                 StepStatus::Blocked => (Ink::Red, "blocked"),
+                StepStatus::Unknown if s.waits_for.is_some() && s.finding.is_some() => (Ink::Yellow, "symptom"),
                 StepStatus::Unknown if s.waits_for.is_some() => (Ink::Cyan, "later"),
                 StepStatus::Unknown => (Ink::Yellow, "unknown"),
                 StepStatus::Failed | StepStatus::Pending => (Ink::Red, "failed"),
@@ -198,7 +202,8 @@ impl<W: Write> Human<W> {
                 StepStatus::Failed => s.finding.is_none() || s.hint.is_some() || self.verbose,
                 _ => true,
             };
-            if explain && !s.evidence.is_empty() && s.finding.as_ref() != Some(&s.evidence) {
+            let told = s.finding.as_ref().is_some_and(|f| f.contains(&s.evidence));
+            if explain && !s.evidence.is_empty() && !told {
                 self.para(Ink::Dim, "          ", 10, &s.evidence);
             }
             if let Some(h) = &s.hint {
@@ -244,8 +249,8 @@ impl<W: Write> Human<W> {
         for v in &plan.validations {
             self.blank();
             match v.outcome {
-                Verdict::Passed => self.para(Ink::Green, "  checked: ", 11, &format!("the new files together pass: {}", v.evidence)),
-                Verdict::Failed => self.para(Ink::Red, "  refused: ", 11, &format!("the new files do not pass, so nothing is written: {}", v.evidence)),
+                Verdict::Passed => self.para(Ink::Green, "  checked: ", 11, &v.evidence),
+                Verdict::Failed => self.para(Ink::Red, "  refused: ", 11, &v.evidence),
                 Verdict::AtWrite(_) | Verdict::Impossible => self.para(Ink::Yellow, "  note: ", 8, &v.evidence),
             }
         }
