@@ -110,7 +110,10 @@ fn check_words(text: &str, from: usize) -> Result<(), ExprError> {
                 if !word.is_empty() && !FILTERS.contains(&word) {
                     let near = crate::book::did_you_mean(word, FILTERS.iter().copied());
                     return Err(ExprError {
-                        hint: Some(near.map_or_else(|| format!("filters: {}", FILTERS.join(", ")), |n| format!("did you mean \"{n}\"?"))),
+                        hint: Some(near.map_or_else(
+                            || format!("filters: {}", FILTERS.join(", ")),
+                            |n| format!("did you mean \"{n}\"?"),
+                        )),
                         range: Some(from + start..from + start + len),
                         ..ExprError::new(format!("no filter \"{word}\""))
                     });
@@ -125,9 +128,53 @@ fn check_words(text: &str, from: usize) -> Result<(), ExprError> {
 
 /// minijinja's built-in filters (its module `filters`).
 const FILTERS: &[&str] = &[
-    "abs", "attr", "batch", "bool", "capitalize", "chain", "count", "d", "default", "dictsort", "e", "escape", "first", "float", "format", "groupby",
-    "indent", "int", "items", "join", "last", "length", "lines", "list", "lower", "map", "max", "min", "pprint", "reject", "rejectattr", "replace",
-    "reverse", "round", "safe", "select", "selectattr", "slice", "sort", "split", "string", "sum", "title", "trim", "unique", "upper", "zip",
+    "abs",
+    "attr",
+    "batch",
+    "bool",
+    "capitalize",
+    "chain",
+    "count",
+    "d",
+    "default",
+    "dictsort",
+    "e",
+    "escape",
+    "first",
+    "float",
+    "format",
+    "groupby",
+    "indent",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "lines",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "pprint",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "safe",
+    "select",
+    "selectattr",
+    "slice",
+    "sort",
+    "split",
+    "string",
+    "sum",
+    "title",
+    "trim",
+    "unique",
+    "upper",
+    "zip",
 ];
 
 fn convert(e: &minijinja::Error, shift: usize, text: &str) -> ExprError {
@@ -202,7 +249,10 @@ pub fn render_deep(v: &Value, scope: &Value) -> Result<Value, (Vec<String>, Expr
                     Ok(v) => {
                         out.insert(k.clone(), v);
                     }
-                    Err((r, e)) if e.undefined && r.is_empty() && x.as_str().and_then(sole).is_some_and(|s| plain_name(s.0)) => {}
+                    Err((r, e))
+                        if e.undefined
+                            && r.is_empty()
+                            && x.as_str().and_then(sole).is_some_and(|s| plain_name(s.0)) => {}
                     Err((r, e)) => return Err((prepend(k.clone(), r), e)),
                 }
             }
@@ -264,7 +314,10 @@ mod tests {
 
     #[test]
     fn hostile_templates_stop() {
-        assert!(render("{% for i in range(100000) %}{% for j in range(100000) %}x{% endfor %}{% endfor %}", &json!({})).is_err());
+        assert!(
+            render("{% for i in range(100000) %}{% for j in range(100000) %}x{% endfor %}{% endfor %}", &json!({}))
+                .is_err()
+        );
         assert!(render("{{ debug() }}", &json!({"secret": "s"})).is_err());
     }
 }

@@ -149,7 +149,11 @@ pub(super) fn all_or_nothing(changes: &[(usize, &FileChange, String)], validate:
 
 fn file(f: &FileChange, seq: usize, owe: &str) -> Option<String> {
     let path = sh_quote(&f.path)?;
-    let look = if matches!(f.before.kind, Kind::Link(_)) || matches!(f.after.kind, Kind::Link(_) | Kind::Absent) { " l" } else { " f" };
+    let look = if matches!(f.before.kind, Kind::Link(_)) || matches!(f.after.kind, Kind::Link(_) | Kind::Absent) {
+        " l"
+    } else {
+        " f"
+    };
     let mut out = match &f.before.kind {
         Kind::Absent => format!("rb_same {path} absent '' '' '' '' ''{look}\n"),
         Kind::Link(to) => format!("rb_same {path} link {} '' '' '' ''{look}\n", sh_quote(to)?),
@@ -166,9 +170,15 @@ fn file(f: &FileChange, seq: usize, owe: &str) -> Option<String> {
     let owner = f.after.owner.as_ref().map(|o| format!("{}:{}", o.uid, o.gid)).unwrap_or_default();
     let mode = f.after.mode.or(f.before.mode).map(|m| format!("{m:o}"));
     match &f.after.kind {
-        Kind::Absent => out.push_str("if [ -d \"$P\" ] && [ ! -L \"$P\" ]; then rmdir \"$P\"; else rm -f \"$P\"; fi || exit 93\nsync\n"),
+        Kind::Absent => out.push_str(
+            "if [ -d \"$P\" ] && [ ! -L \"$P\" ]; then rmdir \"$P\"; else rm -f \"$P\"; fi || exit 93\nsync\n",
+        ),
         Kind::Link(to) => {
-            let _ = writeln!(out, "C=$D/.$N.runbook-$RUN; ln -s {} \"$C\" || exit 93; mv -fT \"$C\" \"$P\" 2>/dev/null || {{ rm -f \"$P\" && mv \"$C\" \"$P\"; }} || exit 93; sync", sh_quote(to)?);
+            let _ = writeln!(
+                out,
+                "C=$D/.$N.runbook-$RUN; ln -s {} \"$C\" || exit 93; mv -fT \"$C\" \"$P\" 2>/dev/null || {{ rm -f \"$P\" && mv \"$C\" \"$P\"; }} || exit 93; sync",
+                sh_quote(to)?
+            );
         }
         Kind::File(Content::Bytes(bytes)) if f.after.kind != f.before.kind => {
             let _ = writeln!(out, "rb_candidate\n{{ {}\n}} >\"$C\" || exit 93", printf_payload(bytes));
@@ -202,11 +212,24 @@ pub(super) fn failure(status: i32, change: &Change, said: &str) -> (String, Opti
     let path = if let Change::File(f) = change { f.real.as_str() } else { "" };
     let hint = |h: &str| Some(h.to_owned());
     match status {
-        LOST_LOCK => ("another run has taken the lock; nothing more was done".into(), hint("let it finish, then run this again")),
-        CHANGED => (format!("{path} is not what it was when this was planned; it was left as it is"), hint("run it again: the new plan starts from what is there now")),
-        NO_ROOM => (format!("{path}: the new content could not be written whole; the old file is untouched{}", colon(said)), hint("free some space (df -h, df -i), or see whether the file system is read-only")),
-        ATTRIBUTES => (format!("{path}: owner or mode could not be kept; the old file is untouched{}", colon(said)), hint("run it as root")),
-        RESTORED => (format!("the new files did not pass; every file of this step is back as it was{}", colon(said)), None),
+        LOST_LOCK => {
+            ("another run has taken the lock; nothing more was done".into(), hint("let it finish, then run this again"))
+        }
+        CHANGED => (
+            format!("{path} is not what it was when this was planned; it was left as it is"),
+            hint("run it again: the new plan starts from what is there now"),
+        ),
+        NO_ROOM => (
+            format!("{path}: the new content could not be written whole; the old file is untouched{}", colon(said)),
+            hint("free some space (df -h, df -i), or see whether the file system is read-only"),
+        ),
+        ATTRIBUTES => (
+            format!("{path}: owner or mode could not be kept; the old file is untouched{}", colon(said)),
+            hint("run it as root"),
+        ),
+        RESTORED => {
+            (format!("the new files did not pass; every file of this step is back as it was{}", colon(said)), None)
+        }
         n => (format!("status {n}{}", colon(said)), None),
     }
 }

@@ -126,7 +126,14 @@ pub fn list() -> io::Result<Vec<Summary>> {
         let first = records.first().cloned().unwrap_or_default();
         let of = |kind: &str| records.iter().filter(|r| r["record"] == kind).count();
         let exit = records.iter().rev().find(|r| r["record"] == "end").and_then(|r| r["exit"].as_i64());
-        out.push(Summary { id, runbook: text(&first, "runbook"), target: text(&first, "target"), at: text(&first, "at"), changes: of("done"), exit });
+        out.push(Summary {
+            id,
+            runbook: text(&first, "runbook"),
+            target: text(&first, "target"),
+            at: text(&first, "at"),
+            changes: of("done"),
+            exit,
+        });
     }
     out.sort_by(|a, b| b.id.cmp(&a.id));
     Ok(out)

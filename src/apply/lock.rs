@@ -76,7 +76,11 @@ pub fn take(holder: &Holder) -> String {
 /// The sh that takes it from a run that is gone.
 #[must_use]
 pub fn steal(from: &str, holder: &Holder) -> String {
-    format!("umask 022; rb_steal {} {}", sh_quote(from).unwrap_or_default(), sh_quote(&holder.line()).unwrap_or_default())
+    format!(
+        "umask 022; rb_steal {} {}",
+        sh_quote(from).unwrap_or_default(),
+        sh_quote(&holder.line()).unwrap_or_default()
+    )
 }
 
 /// The sh that gives it back.
@@ -123,7 +127,12 @@ pub fn me(run: &str) -> Holder {
         let t: String = s.trim().chars().filter(|c| !c.is_whitespace()).collect();
         if t.is_empty() { or.to_owned() } else { t }
     };
-    Holder { run: run.to_owned(), who: format!("{}@{}", word(&user, "someone"), word(&host, "somewhere")), controller: word(&boot, "unknown"), pid: std::process::id() }
+    Holder {
+        run: run.to_owned(),
+        who: format!("{}@{}", word(&user, "someone"), word(&host, "somewhere")),
+        controller: word(&boot, "unknown"),
+        pid: std::process::id(),
+    }
 }
 
 /// Whether a process of this machine runs.

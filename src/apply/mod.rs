@@ -58,7 +58,10 @@ pub mod exit {
     pub const ALL: &[(u8, &str)] = &[
         (OK, "healthy: nothing to do, or all of it done and verified"),
         (FAILED, "something failed, or is unresolved (unknown, manual)"),
-        (USAGE, "bad input: usage, lint errors, variables; or changes to make, no terminal and no --yes (the plan is printed)"),
+        (
+            USAGE,
+            "bad input: usage, lint errors, variables; or changes to make, no terminal and no --yes (the plan is printed)",
+        ),
         (NO_CHANNEL, "no channel works (and nothing was changed)"),
         (CHANGES, "there are changes to make and none was made: a dry run, or the prompt was declined"),
         (INTERRUPTED, "interrupted"),
@@ -152,7 +155,20 @@ impl<'a> Session<'a> {
         sink: &'a mut dyn Sink,
         ask: &'a mut dyn Ask,
     ) -> Self {
-        Self { book, vars, ways, way: 0, controller, options, sink, ask, done: HashSet::new(), salt: 0, journal: None, locked: false }
+        Self {
+            book,
+            vars,
+            ways,
+            way: 0,
+            controller,
+            options,
+            sink,
+            ask,
+            done: HashSet::new(),
+            salt: 0,
+            journal: None,
+            locked: false,
+        }
     }
 
     /// The target over the channel in use.
@@ -176,7 +192,11 @@ impl<'a> Session<'a> {
             }
             Err((Stop::Journal(e), rounds)) => {
                 let why = format!("the record of this run cannot be written: {e}");
-                self.sink.event(&Event::Broken { why: &why, hint: Some("free some space, or set XDG_STATE_HOME to a writable directory"), changed: rounds > 0 });
+                self.sink.event(&Event::Broken {
+                    why: &why,
+                    hint: Some("free some space, or set XDG_STATE_HOME to a writable directory"),
+                    changed: rounds > 0,
+                });
                 (exit::FAILED, rounds)
             }
         };
@@ -211,8 +231,13 @@ impl<'a> Session<'a> {
         loop {
             self.sink.event(&Event::Planned { round: round + 1, plan: &plan, book: self.book });
             if plan.changes.is_empty() {
-                let proofs = if self.options.dry_run { true } else { self.prove(&plan).await.map_err(|e| (e.into(), round))? };
-                let code = if plan.unresolved() || plan.with(StepStatus::Unknown).next().is_some() || !proofs { exit::FAILED } else { exit::OK };
+                let proofs =
+                    if self.options.dry_run { true } else { self.prove(&plan).await.map_err(|e| (e.into(), round))? };
+                let code = if plan.unresolved() || plan.with(StepStatus::Unknown).next().is_some() || !proofs {
+                    exit::FAILED
+                } else {
+                    exit::OK
+                };
                 return Ok((code, round));
             }
             if plan.invalid().is_some() {
@@ -222,7 +247,11 @@ impl<'a> Session<'a> {
                 return Ok((if plan.unresolved() { exit::FAILED } else { exit::CHANGES }, round));
             }
             if round == ROUNDS {
-                self.sink.event(&Event::Broken { why: "five rounds, and there is still something to change", hint: Some("the steps of this runbook undo one another"), changed: true });
+                self.sink.event(&Event::Broken {
+                    why: "five rounds, and there is still something to change",
+                    hint: Some("the steps of this runbook undo one another"),
+                    changed: true,
+                });
                 return Ok((exit::FAILED, round));
             }
             if let Some(code) = self.privilege(&plan) {
@@ -233,7 +262,11 @@ impl<'a> Session<'a> {
                 Answer::Step => true,
                 Answer::No => return Ok((exit::CHANGES, round)),
                 Answer::Nobody => {
-                    self.sink.event(&Event::Broken { why: "there are changes to make, and nobody to ask", hint: Some("--yes makes them; runbook plan only shows them"), changed: false });
+                    self.sink.event(&Event::Broken {
+                        why: "there are changes to make, and nobody to ask",
+                        hint: Some("--yes makes them; runbook plan only shows them"),
+                        changed: false,
+                    });
                     return Ok((exit::USAGE, round));
                 }
             };
@@ -252,15 +285,31 @@ impl<'a> Session<'a> {
             plan::Change::Command(_) => false,
         };
         let change = plan.changes.iter().find(|p| !facts.root && needs(&p.change))?;
-        let why = format!("{} needs root, and we are {} there", change.change.title(), if facts.user.is_empty() { "not root" } else { &facts.user });
+        let why = format!(
+            "{} needs root, and we are {} there",
+            change.change.title(),
+            if facts.user.is_empty() { "not root" } else { &facts.user }
+        );
         let again: Vec<String> = std::env::args().collect();
-        let hint = if self.place().here { format!("sudo {}", again.join(" ")) } else { "use a channel that gives root (an exec: command may start with sudo)".to_owned() };
+        let hint = if self.place().here {
+            format!("sudo {}", again.join(" "))
+        } else {
+            "use a channel that gives root (an exec: command may start with sudo)".to_owned()
+        };
         self.sink.event(&Event::Broken { why: &why, hint: Some(&hint), changed: false });
         Some(exit::FAILED)
     }
 
     fn input<'i>(&'i self, cache: &'i Cache) -> Input<'i> {
-        Input { book: self.book, vars: self.vars, place: self.place(), cache, done: &self.done, tags: &self.options.tags, salt: self.salt }
+        Input {
+            book: self.book,
+            vars: self.vars,
+            place: self.place(),
+            cache,
+            done: &self.done,
+            tags: &self.options.tags,
+            salt: self.salt,
+        }
     }
 
     /// The first plan, over the first channel that works.
@@ -289,19 +338,27 @@ impl<'a> Session<'a> {
             self.sink.event(&Event::Asking { count: wanted.len() });
             cache.extend(ask(self.target(), self.controller, wanted).await?);
         }
-        Err(ChannelError::new("the plan needs more than 20 questions that depend on one another").hint("this is a loop in the runbook"))
+        Err(ChannelError::new("the plan needs more than 20 questions that depend on one another")
+            .hint("this is a loop in the runbook"))
     }
 
     /// After a round: looks until what was changed shows, or its time is up.
     async fn settle(&mut self, before: &Plan) -> Result<Plan, ChannelError> {
-        let watched: Vec<usize> = before.steps.iter().filter(|s| s.status == StepStatus::Change || s.waits_for.is_some()).map(|s| s.step).collect();
+        let watched: Vec<usize> = before
+            .steps
+            .iter()
+            .filter(|s| s.status == StepStatus::Change || s.waits_for.is_some())
+            .map(|s| s.step)
+            .collect();
         let within = watched.iter().filter_map(|i| self.book.steps.get(*i)).map(|s| s.within).max().unwrap_or_default();
         let deadline = Instant::now() + within;
         loop {
             let plan = self.gather().await?;
-            let settled = |s: &plan::StepPlan| !watched.contains(&s.step) || matches!(s.status, StepStatus::Ok | StepStatus::Skipped);
+            let settled = |s: &plan::StepPlan| {
+                !watched.contains(&s.step) || matches!(s.status, StepStatus::Ok | StepStatus::Skipped)
+            };
             if plan.steps.iter().all(settled) || Instant::now() >= deadline {
-                for s in plan.steps.iter().filter(|s| watched.contains(&s.step)) {
+                for s in plan.steps.iter().filter(|s| watched.contains(&s.step) && s.status != StepStatus::Skipped) {
                     self.sink.event(&Event::Verified { step: s });
                 }
                 return Ok(plan);
@@ -324,7 +381,11 @@ impl<'a> Session<'a> {
                     answer = plan::verify(&self.input(&cache), plan, call).0;
                 }
                 // What was just restarted may need a moment; what nothing changed needs none.
-                if self.done.is_empty() || matches!(&answer, Ok(d) if d.ok) || matches!(answer, Err(Halt::Skipped(_))) || Instant::now() >= deadline {
+                if self.done.is_empty()
+                    || matches!(&answer, Ok(d) if d.ok)
+                    || matches!(answer, Err(Halt::Skipped(_)))
+                    || Instant::now() >= deadline
+                {
                     break answer;
                 }
                 tokio::time::sleep(Duration::from_millis(300)).await;

@@ -47,10 +47,17 @@ impl Session<'_> {
             for (n, p) in plan.changes[at..end].iter().enumerate() {
                 let title = p.change.title();
                 if stepwise && !self.ask.change(&title) {
-                    self.sink.event(&Event::Broken { why: "stopped before this change", hint: Some("run it again to go on"), changed: at + n > 0 || round > 1 });
+                    self.sink.event(&Event::Broken {
+                        why: "stopped before this change",
+                        hint: Some("run it again to go on"),
+                        changed: at + n > 0 || round > 1,
+                    });
                     return Err(Stop::Exit(exit::FAILED));
                 }
-                let step = p.handler.clone().unwrap_or_else(|| self.book.steps.get(p.step).map_or_else(String::new, |s| s.name.text.clone()));
+                let step = p
+                    .handler
+                    .clone()
+                    .unwrap_or_else(|| self.book.steps.get(p.step).map_or_else(String::new, |s| s.name.text.clone()));
                 let number = number(round, at + n);
                 if let Some(j) = &mut self.journal {
                     j.intent(number, &step, &p.change, &p.notify)?;
@@ -66,14 +73,23 @@ impl Session<'_> {
     /// Normally one change at a time. Where candidates can only be tried after they are written, all file changes of
     /// the round that stand together go in one script with the validation, which puts them back if it fails.
     fn batch(&self, plan: &Plan, at: usize) -> (Option<String>, usize) {
-        let sh = plan.validations.iter().find_map(|v| if let Verdict::AtWrite(sh) = &v.outcome { Some((sh, &v.handler)) } else { None });
+        let sh = plan
+            .validations
+            .iter()
+            .find_map(|v| if let Verdict::AtWrite(sh) = &v.outcome { Some((sh, &v.handler)) } else { None });
         let Some((sh, handler)) = sh else { return (None, 1) };
         let run = plan.changes[at..].iter().take_while(|p| matches!(p.change, Change::File(_))).count();
         let concerned = plan.changes[at..at + run].iter().any(|p| p.notify.contains(handler));
         if concerned { (Some(sh.clone()), run) } else { (None, 1) }
     }
 
-    async fn perform(&mut self, round: usize, batch: &[Planned], at: usize, validate: Option<&str>) -> Result<(), Stop> {
+    async fn perform(
+        &mut self,
+        round: usize,
+        batch: &[Planned],
+        at: usize,
+        validate: Option<&str>,
+    ) -> Result<(), Stop> {
         let started = Instant::now();
         let run = self.journal.as_ref().map(|j| j.id().to_owned()).unwrap_or_default();
         let nul = || Stop::Channel(ChannelError::new("a path or a text with a NUL cannot be sent"));
@@ -129,7 +145,13 @@ impl Session<'_> {
     /// Handlers that a start of this round made needless are paid too.
     async fn paid_by_start(&mut self, plan: &Plan) -> Result<(), Stop> {
         let ran: Vec<&String> = plan.changes.iter().filter_map(|p| p.handler.as_ref()).collect();
-        let mut idle: Vec<&String> = plan.changes.iter().flat_map(|p| &p.notify).chain(plan.owed.iter().map(|o| &o.handler)).filter(|h| !ran.contains(h)).collect();
+        let mut idle: Vec<&String> = plan
+            .changes
+            .iter()
+            .flat_map(|p| &p.notify)
+            .chain(plan.owed.iter().map(|o| &o.handler))
+            .filter(|h| !ran.contains(h))
+            .collect();
         idle.sort();
         idle.dedup();
         if idle.is_empty() {
@@ -165,17 +187,28 @@ impl Session<'_> {
             match attempt {
                 lock::Attempt::Ours => break,
                 lock::Attempt::Failed(why) => {
-                    self.sink.event(&Event::Broken { why: &format!("the target cannot be locked: {why}"), hint: Some("is its file system read-only or full? (mount, df)"), changed: false });
+                    self.sink.event(&Event::Broken {
+                        why: &format!("the target cannot be locked: {why}"),
+                        hint: Some("is its file system read-only or full? (mount, df)"),
+                        changed: false,
+                    });
                     return Err(Stop::Exit(exit::FAILED));
                 }
                 lock::Attempt::Held(h, age, busy) => {
                     let gone = lock::stale(h.as_ref(), age, &me, lock::alive);
                     if gone && !busy {
                         // An unnamed lock was left between mkdir and the writing of its holder.
-                        sh = h.as_ref().map_or_else(|| format!("umask 022; rb_where; rm -rf \"$L\"; {}", lock::take(&me)), |h| lock::steal(&h.run, &me));
+                        sh = h.as_ref().map_or_else(
+                            || format!("umask 022; rb_where; rm -rf \"$L\"; {}", lock::take(&me)),
+                            |h| lock::steal(&h.run, &me),
+                        );
                     } else if !gone || Instant::now() > until {
                         let who = h.map_or_else(|| "another run".to_owned(), |h| format!("{} (run {})", h.who, h.run));
-                        self.sink.event(&Event::Broken { why: &format!("{who} is at work on this target, last heard of {age} s ago"), hint: Some("let it finish; a lock left behind frees itself after 15 minutes"), changed: false });
+                        self.sink.event(&Event::Broken {
+                            why: &format!("{who} is at work on this target, last heard of {age} s ago"),
+                            hint: Some("let it finish; a lock left behind frees itself after 15 minutes"),
+                            changed: false,
+                        });
                         return Err(Stop::Exit(exit::FAILED));
                     } else {
                         tokio::time::sleep(Duration::from_millis(200)).await;

@@ -12,8 +12,26 @@ use crate::module::{BUILTIN, Handle, lookup, parse_duration};
 use crate::plan::Resource;
 
 const STEP_KEYS: &[&str] = &[
-    "name", "id", "why", "finding", "where", "when", "check", "condition", "remediation", "ensure", "notify", "needs", "loop", "tags", "timeout", "within",
-    "retries", "reads", "risk", "manual",
+    "name",
+    "id",
+    "why",
+    "finding",
+    "where",
+    "when",
+    "check",
+    "condition",
+    "remediation",
+    "ensure",
+    "notify",
+    "needs",
+    "loop",
+    "tags",
+    "timeout",
+    "within",
+    "retries",
+    "reads",
+    "risk",
+    "manual",
 ];
 
 /// How long a repair may take to show where the step does not say.
@@ -72,14 +90,6 @@ impl Decoder<'_> {
         self.words(node, key).into_iter().map(|t| t.text).collect()
     }
 
-    fn bool(&mut self, node: &Node, key: &str) -> Option<bool> {
-        let n = node.get(key)?;
-        if n.as_bool().is_none() {
-            self.error(n.expected("true or false"));
-        }
-        n.as_bool()
-    }
-
     fn duration(&mut self, node: &Node, key: &str) -> Option<Duration> {
         let n = node.get(key)?;
         let d = n.spelled().and_then(parse_duration);
@@ -116,20 +126,29 @@ impl Decoder<'_> {
         for d in node.unknown_keys(STEP_KEYS) {
             let module = d.message.split('"').nth(1).and_then(|k| lookup(k, self.dir));
             self.error(match module {
-                Some(m) => d.hint(format!("a module goes under check, remediation or ensure: ensure: {{{}: …}}", m.spec().name)),
+                Some(m) => d.hint(format!(
+                    "a module goes under check, remediation or ensure: ensure: {{{}: …}}",
+                    m.spec().name
+                )),
                 None => d,
             });
         }
         let name = self.text(node, "name");
         let id = self.optional(node, "id").map(|t| t.text);
         if let Some(bad) = id.as_ref().filter(|i| !is_name(i)) {
-            self.error(node_error(node, "id", "id", format!("\"{bad}\" cannot be used in expressions")).hint("letters, digits and _, a letter first"));
+            self.error(
+                node_error(node, "id", "id", format!("\"{bad}\" cannot be used in expressions"))
+                    .hint("letters, digits and _, a letter first"),
+            );
         }
         let ensure = node.get("ensure");
         let check_node = node.get("check");
         for other in ["check", "condition", "remediation"] {
             if ensure.is_some() && node.get(other).is_some() {
-                self.error(node_error(node, other, "ensure-alone", format!("\"ensure\" and \"{other}\" in one step")).hint("ensure stands for all three: check, condition, remediation"));
+                self.error(
+                    node_error(node, other, "ensure-alone", format!("\"ensure\" and \"{other}\" in one step"))
+                        .hint("ensure stands for all three: check, condition, remediation"),
+                );
             }
         }
         let remediation: Vec<Call> = match node.get("remediation") {
@@ -137,7 +156,10 @@ impl Decoder<'_> {
             Some(n) => match n.items() {
                 Some(items) => items.iter().filter_map(|i| self.call(i)).collect(),
                 None => {
-                    self.error(n.expected("a list").hint("write: remediation: [ {edit: {…}} ], or one item a line with \"- \""));
+                    self.error(
+                        n.expected("a list")
+                            .hint("write: remediation: [ {edit: {…}} ], or one item a line with \"- \""),
+                    );
                     Vec::new()
                 }
             },
@@ -151,8 +173,19 @@ impl Decoder<'_> {
                     check = remediation.pop();
                     is_ensure = true;
                 }
-                (_, true) => self.error(node_error(node, "remediation", "no-check", "several remediations and no check".into()).hint("make each a step with \"ensure\", or say what is checked")),
-                _ => self.error(node_error(node, "remediation", "no-check", "a remediation and no check: it would run every time".into()).hint("add a check, or \"creates\" or \"unless\" to the command")),
+                (_, true) => self.error(
+                    node_error(node, "remediation", "no-check", "several remediations and no check".into())
+                        .hint("make each a step with \"ensure\", or say what is checked"),
+                ),
+                _ => self.error(
+                    node_error(
+                        node,
+                        "remediation",
+                        "no-check",
+                        "a remediation and no check: it would run every time".into(),
+                    )
+                    .hint("add a check, or \"creates\" or \"unless\" to the command"),
+                ),
             }
         }
         let manual = node.get("manual").and_then(|n| match n.entries() {
@@ -162,8 +195,16 @@ impl Decoder<'_> {
             }
             None => self.text_of(&n).map(|text| Manual { text, link: None }),
         });
-        if check.is_none() && manual.is_none() && check_node.is_none() && ensure.is_none() && node.get("remediation").is_none() {
-            self.error(Diagnostic::at(node.place(), "empty-step", "a step needs a check, an ensure or a manual text").hint("ensure: {service: {name: sshd, running: true}}"));
+        if check.is_none()
+            && manual.is_none()
+            && check_node.is_none()
+            && ensure.is_none()
+            && node.get("remediation").is_none()
+        {
+            self.error(
+                Diagnostic::at(node.place(), "empty-step", "a step needs a check, an ensure or a manual text")
+                    .hint("ensure: {service: {name: sshd, running: true}}"),
+            );
         }
         let vantage = match node.get("where") {
             None => Where::Target,
@@ -184,7 +225,8 @@ impl Decoder<'_> {
         });
         let retries = node.get("retries").and_then(|n| {
             self.errors.extend(n.unknown_keys(&["times", "delay"]));
-            let times = n.get("times").and_then(|t| t.as_i64()).and_then(|t| u32::try_from(t).ok()).filter(|t| *t <= 100);
+            let times =
+                n.get("times").and_then(|t| t.as_i64()).and_then(|t| u32::try_from(t).ok()).filter(|t| *t <= 100);
             if times.is_none() {
                 self.error(n.expected("{times: N, delay: 2s}, N at most 100"));
             }
@@ -240,13 +282,20 @@ impl Decoder<'_> {
         let entries = node.entries().unwrap_or_default();
         let [entry] = &entries[..] else {
             let d = node.expected("a module with its parameters");
-            self.error(d.hint(if entries.len() > 1 { "one module: indent its parameters below it" } else { "like {command: \"sshd -t\"}" }));
+            self.error(d.hint(if entries.len() > 1 {
+                "one module: indent its parameters below it"
+            } else {
+                "like {command: \"sshd -t\"}"
+            }));
             return None;
         };
         let name = entry.key()?.to_owned();
         let Some(module) = lookup(&name, self.dir) else {
             let known = || BUILTIN.iter().map(|m| m.spec().name);
-            let hint = super::did_you_mean(&name, known()).map_or_else(|| format!("modules: {}", known().collect::<Vec<_>>().join(", ")), |n| format!("did you mean \"{n}\"?"));
+            let hint = super::did_you_mean(&name, known()).map_or_else(
+                || format!("modules: {}", known().collect::<Vec<_>>().join(", ")),
+                |n| format!("did you mean \"{n}\"?"),
+            );
             self.error(Diagnostic::at(entry.key_place(), "unknown-module", format!("no module \"{name}\"")).hint(hint));
             return None;
         };
@@ -277,15 +326,27 @@ impl Decoder<'_> {
             let known: Vec<_> = spec.params.iter().map(|p| p.name).collect();
             self.errors.extend(node.unknown_keys(&known));
         }
-        let at = |name: &str| if scalar { node.place() } else { node.get(name).map_or_else(|| node.key_place(), |n| n.place()) };
+        let at = |name: &str| {
+            if scalar { node.place() } else { node.get(name).map_or_else(|| node.key_place(), |n| n.place()) }
+        };
         for p in spec.params {
             match params.get(p.name) {
-                None if p.required => self.error(Diagnostic::at(node.key_place(), "missing-key", format!("{} needs \"{}\"", spec.name, p.name)).hint(format!("{}: {}", p.name, p.help))),
+                None if p.required => self.error(
+                    Diagnostic::at(node.key_place(), "missing-key", format!("{} needs \"{}\"", spec.name, p.name))
+                        .hint(format!("{}: {}", p.name, p.help)),
+                ),
                 None => {}
                 Some(v) if has_template(v) => {}
                 Some(v) => {
                     if let Err(why) = p.ty.check(v) {
-                        self.error(Diagnostic::at(at(p.name), "wrong-type", format!("{}: {why}", p.name)).hint(format!("{} is {}: {}", p.name, p.ty.doc(), p.help)));
+                        self.error(
+                            Diagnostic::at(at(p.name), "wrong-type", format!("{}: {why}", p.name)).hint(format!(
+                                "{} is {}: {}",
+                                p.name,
+                                p.ty.doc(),
+                                p.help
+                            )),
+                        );
                     }
                 }
             }
@@ -306,14 +367,27 @@ impl Decoder<'_> {
         let validate = node.get("validate").and_then(|n| self.call(&n));
         let modules: Vec<&Node> = entries.iter().filter(|e| !matches!(e.key(), Some("id" | "validate"))).collect();
         let [one] = &modules[..] else {
-            self.error(Diagnostic::at(node.place(), "handler", format!("a handler does one thing, and this has {}", modules.len())).hint("like: service: {name: sshd, restarted: true}"));
+            self.error(
+                Diagnostic::at(
+                    node.place(),
+                    "handler",
+                    format!("a handler does one thing, and this has {}", modules.len()),
+                )
+                .hint("like: service: {name: sshd, restarted: true}"),
+            );
             return None;
         };
         // A handler writes its module beside its id: decode that entry as a call.
         let name = one.key()?.to_owned();
         let Some(module) = lookup(&name, self.dir) else {
-            let hint = super::did_you_mean(&name, ["id", "validate"].into_iter().chain(BUILTIN.iter().map(|m| m.spec().name)));
-            self.error(Diagnostic::at(one.key_place(), "unknown-module", format!("no module \"{name}\"")).hint(hint.map_or_else(|| "a handler has id, validate and one module".into(), |n| format!("did you mean \"{n}\"?"))));
+            let hint =
+                super::did_you_mean(&name, ["id", "validate"].into_iter().chain(BUILTIN.iter().map(|m| m.spec().name)));
+            self.error(Diagnostic::at(one.key_place(), "unknown-module", format!("no module \"{name}\"")).hint(
+                hint.map_or_else(
+                    || "a handler has id, validate and one module".into(),
+                    |n| format!("did you mean \"{n}\"?"),
+                ),
+            ));
             return None;
         };
         let (params, scalar) = match (one.value(), module.spec().scalar) {
@@ -325,7 +399,12 @@ impl Decoder<'_> {
             }
         };
         self.params(&module, one, &params, scalar);
-        Some(Handler { id: id?.text, validate, call: Call { module, name, params, place: one.place(), scalar }, place: node.place() })
+        Some(Handler {
+            id: id?.text,
+            validate,
+            call: Call { module, name, params, place: one.place(), scalar },
+            place: node.place(),
+        })
     }
 }
 
@@ -344,10 +423,12 @@ fn has_template(v: &Value) -> bool {
 
 /// A module whose parameters describe a state, so that it is its own check.
 fn is_state(c: &Call) -> bool {
-    !c.module.spec().writes.is_empty() && (c.name != "command" || c.params.contains_key("creates") || c.params.contains_key("unless"))
+    !c.module.spec().writes.is_empty()
+        && (c.name != "command" || c.params.contains_key("creates") || c.params.contains_key("unless"))
 }
 
 /// A name that an expression can use.
 pub(super) fn is_name(s: &str) -> bool {
-    s.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_') && s.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    s.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && s.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }

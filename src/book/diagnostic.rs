@@ -34,13 +34,7 @@ impl Diagnostic {
 
     /// An error with no text to point into.
     pub fn new(rule: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            spot: None,
-            rule,
-            message: message.into(),
-            hint: None,
-            also: Vec::new(),
-        }
+        Self { spot: None, rule, message: message.into(), hint: None, also: Vec::new() }
     }
 
     /// Adds what to do about it.

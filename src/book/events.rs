@@ -139,13 +139,7 @@ impl Pass<'_> {
             return;
         }
         let place = |e: &Diagnostic| (e.rule, e.spot.as_ref().map(|s| s.resolve().1.start));
-        if !self
-            .errors
-            .iter()
-            .rev()
-            .take(8)
-            .any(|e| place(e) == place(&error))
-        {
+        if !self.errors.iter().rev().take(8).any(|e| place(e) == place(&error)) {
             self.errors.push(error);
         }
     }
@@ -220,15 +214,8 @@ impl Pass<'_> {
             self.key(text.into(), bytes, merge);
             return Ok(());
         }
-        let weight = Weight {
-            nodes: 1,
-            bytes: text.len(),
-            height: 0,
-        };
-        let node = Arc::new(Spans {
-            bytes,
-            kids: Kids::Scalar(style),
-        });
+        let weight = Weight { nodes: 1, bytes: text.len(), height: 0 };
+        let node = Arc::new(Spans { bytes, kids: Kids::Scalar(style) });
         self.anchored(anchor, &node, weight);
         self.value(node, weight);
         Ok(())
@@ -246,11 +233,7 @@ impl Pass<'_> {
     }
 
     fn key(&mut self, text: Arc<str>, bytes: Range<usize>, merge: bool) {
-        if let Some(Frame {
-            kind: FrameKind::Map(_, key),
-            ..
-        }) = self.stack.last_mut()
-        {
+        if let Some(Frame { kind: FrameKind::Map(_, key), .. }) = self.stack.last_mut() {
             *key = Some(Key { text, bytes, merge });
         }
     }
@@ -276,11 +259,7 @@ impl Pass<'_> {
             flow: text[start..].starts_with(['[', '{']),
             kind,
             anchor,
-            weight: Weight {
-                nodes: 1,
-                bytes: 0,
-                height: 1,
-            },
+            weight: Weight { nodes: 1, bytes: 0, height: 1 },
             end: start,
         });
         Ok(())
@@ -297,10 +276,7 @@ impl Pass<'_> {
             FrameKind::List(items) => Kids::List(items),
             FrameKind::Map(entries, _) => Kids::Map(entries),
         };
-        let node = Arc::new(Spans {
-            bytes: frame.start..end,
-            kids,
-        });
+        let node = Arc::new(Spans { bytes: frame.start..end, kids });
         self.anchored(frame.anchor, &node, frame.weight);
         if self.wants_key() {
             let text = self.source.text()[node.bytes.clone()].into();
@@ -339,8 +315,7 @@ impl Pass<'_> {
         self.repeated.bytes += weight.bytes;
         if self.repeated.nodes > MOST_REPEATED || self.repeated.bytes > MOST_REPEATED_BYTES {
             let message = "the aliases up to here repeat too much";
-            let hint =
-                format!("at most {MOST_REPEATED} values or 4 MiB: write fewer aliases of aliases");
+            let hint = format!("at most {MOST_REPEATED} values or 4 MiB: write fewer aliases of aliases");
             let error = Diagnostic::at(spot, "alias-bomb", message).hint(hint);
             self.error(error.also(anchored, "repeated"));
             return Err(Stop);
@@ -383,17 +358,10 @@ impl Pass<'_> {
                 };
                 top.end = top.end.max(bytes.end);
                 top.weight.bytes += text.len();
-                let entry = Entry {
-                    key: text,
-                    key_bytes: bytes,
-                    node,
-                    merge,
-                };
+                let entry = Entry { key: text, key_bytes: bytes, node, merge };
                 let error = match entries.get(&entry.key) {
                     Some(first) => Some(rules::duplicate(self.source, first, &entry)),
-                    None if merge && !can_merge(&entry.node) => {
-                        Some(rules::bad_merge(self.source, &entry))
-                    }
+                    None if merge && !can_merge(&entry.node) => Some(rules::bad_merge(self.source, &entry)),
                     None => None,
                 };
                 match error {

@@ -16,16 +16,9 @@ use super::syntax;
 /// # Errors
 /// `ambiguous` where the parsers disagree, `number` for what is not finite, and what yaml_serde
 /// refuses.
-pub fn values(
-    source: &Arc<Source>,
-    spans: &Arc<Spans>,
-) -> Result<(Value, Arc<Spans>), Vec<Diagnostic>> {
+pub fn values(source: &Arc<Source>, spans: &Arc<Spans>) -> Result<(Value, Arc<Spans>), Vec<Diagnostic>> {
     let mut errors = Vec::new();
-    let join = Join {
-        source,
-        spans,
-        errors: &mut errors,
-    };
+    let join = Join { source, spans, errors: &mut errors };
     let read = join.deserialize(serde_yaml::Deserializer::from_str(source.text()));
     match read {
         _ if !errors.is_empty() => Err(errors),
@@ -45,11 +38,7 @@ type Joined = (Value, Arc<Spans>);
 
 impl<'a> Join<'a> {
     fn child<'b>(&'b mut self, spans: &'b Arc<Spans>) -> Join<'b> {
-        Join {
-            source: self.source,
-            spans,
-            errors: self.errors,
-        }
+        Join { source: self.source, spans, errors: self.errors }
     }
 
     fn scalar(self, value: Value) -> Joined {
@@ -65,25 +54,15 @@ impl<'a> Join<'a> {
         }
         let bytes = self.spans.bytes.clone();
         let text = &self.source.text()[bytes.clone()];
-        let error = Diagnostic::at(
-            (self.source, bytes),
-            "number",
-            format!("{text} is no finite number"),
-        );
-        self.errors
-            .push(error.hint(format!("if text is meant, quote it: \"{text}\"")));
+        let error = Diagnostic::at((self.source, bytes), "number", format!("{text} is no finite number"));
+        self.errors.push(error.hint(format!("if text is meant, quote it: \"{text}\"")));
         self.scalar(Value::Null)
     }
 
     fn ambiguous(self) -> Joined {
         let message = "two YAML parsers read this differently";
-        let error = Diagnostic::at(
-            (self.source, self.spans.bytes.clone()),
-            "ambiguous",
-            message,
-        );
-        self.errors
-            .push(error.hint("write it more plainly: one key to a line, text in quotes"));
+        let error = Diagnostic::at((self.source, self.spans.bytes.clone()), "ambiguous", message);
+        self.errors.push(error.hint("write it more plainly: one key to a line, text in quotes"));
         (Value::Null, Arc::clone(self.spans))
     }
 }
@@ -159,10 +138,7 @@ impl<'de> Visitor<'de> for Join<'_> {
         }
         let bytes = spans.bytes.clone();
         let spans = match changed {
-            true => Arc::new(Spans {
-                bytes,
-                kids: Kids::List(kids),
-            }),
+            true => Arc::new(Spans { bytes, kids: Kids::List(kids) }),
             false => Arc::clone(spans),
         };
         Ok((Value::Array(values), spans))
@@ -206,22 +182,13 @@ impl<'de> Visitor<'de> for Join<'_> {
         }
         let mut kept = Entries::default();
         for (entry, node) in entries.iter().zip(kids).filter(|(entry, _)| !entry.merge) {
-            kept.push(Entry {
-                node,
-                ..entry.clone()
-            });
+            kept.push(Entry { node, ..entry.clone() });
         }
         for (value, node) in merges {
             merge(value, &node, &mut values, &mut kept);
         }
         let bytes = spans.bytes.clone();
-        Ok((
-            Value::Object(values),
-            Arc::new(Spans {
-                bytes,
-                kids: Kids::Map(kept),
-            }),
-        ))
+        Ok((Value::Object(values), Arc::new(Spans { bytes, kids: Kids::Map(kept) })))
     }
 }
 

@@ -11,12 +11,7 @@ pub fn colon(spot: &Spot, info: &str) -> Option<Diagnostic> {
         return None;
     }
     let above = spot.above();
-    if !expects
-        && let Some(value) = spot
-            .text()
-            .find(": ")
-            .filter(|at| spot.base() + at < spot.at)
-    {
+    if !expects && let Some(value) = spot.text().find(": ").filter(|at| spot.base() + at < spot.at) {
         let whole = spot.text()[value + 2..].trim();
         let hint = match whole.len() < 60 && !whole.starts_with(['"', '\'']) {
             true => format!("quote the text: {}", quote(whole)),
@@ -39,23 +34,14 @@ pub fn colon(spot: &Spot, info: &str) -> Option<Diagnostic> {
         return Some(spot.error(start, text.trim().len(), message, hint));
     }
     let own = indent(spot.text());
-    let key = text
-        .trim_start_matches([' ', '-'])
-        .split(':')
-        .next()
-        .unwrap_or_default();
+    let key = text.trim_start_matches([' ', '-']).split(':').next().unwrap_or_default();
     let hint = format!(
         "\"{key}\" (line {}) already has a value on its line: take that away, or start this line in column {}",
         culprit.line + 1,
         text.len() - text.trim_start_matches([' ', '-']).len() + 1,
     );
     let length = spot.text().trim_end().len() - own;
-    Some(spot.error(
-        spot.base() + own,
-        length,
-        "this line is indented too deep",
-        hint,
-    ))
+    Some(spot.error(spot.base() + own, length, "this line is indented too deep", hint))
 }
 
 /// The colon of `key:value`.
@@ -75,8 +61,7 @@ pub fn indentation(spot: &Spot, stack: &[Frame], info: &str) -> Option<Diagnosti
     let length = text.trim_end().len().saturating_sub(own);
     let dash = text[own..].starts_with("- ") || &text[own..] == "-";
     if info.contains("comment intercepting") {
-        let hint =
-            "the text goes on in the next line: remove the comment, or write a block: `key: |`";
+        let hint = "the text goes on in the next line: remove the comment, or write a block: `key: |`";
         return Some(spot.error(spot.at, spot.rest().len(), "a comment inside text", hint));
     }
     if info.contains("block sequence entries") {
@@ -89,11 +74,7 @@ pub fn indentation(spot: &Spot, stack: &[Frame], info: &str) -> Option<Diagnosti
     }
     if spot.at > start && !dash {
         let message = "text after the end of a value";
-        let hint = match spot.text()[..spot.at - spot.base()]
-            .trim_end()
-            .chars()
-            .last()
-        {
+        let hint = match spot.text()[..spot.at - spot.base()].trim_end().chars().last() {
             Some(']' | '}') => "text that starts with [ or { must be quoted, all of it",
             _ => "quote the whole value",
         };
@@ -108,10 +89,7 @@ pub fn indentation(spot: &Spot, stack: &[Frame], info: &str) -> Option<Diagnosti
         let hint = match text.len() - bare.len() {
             _ if dash => "the dashes of one list start in one column".to_owned(),
             inner if inner > own && key(bare) => {
-                format!(
-                    "keys of one list item line up with its first key: column {}",
-                    inner + 1
-                )
+                format!("keys of one list item line up with its first key: column {}", inner + 1)
             }
             _ => "start the item with `- `, or indent this line to where it belongs".to_owned(),
         };
@@ -125,11 +103,7 @@ pub fn indentation(spot: &Spot, stack: &[Frame], info: &str) -> Option<Diagnosti
     let above = above.filter(|spot| key(spot.text()) && !spot.text().trim().starts_with("- "));
     let outer = stack.iter().rev().find(|frame| !frame.flow);
     let mut columns: Vec<String> = Vec::new();
-    for at in above
-        .map(|spot| spot.at)
-        .into_iter()
-        .chain(outer.map(|frame| frame.start))
-    {
+    for at in above.map(|spot| spot.at).into_iter().chain(outer.map(|frame| frame.start)) {
         let (line, column) = spot.source.line_column(at);
         let column = format!("column {column} (line {line})");
         if !columns.contains(&column) {
@@ -138,10 +112,7 @@ pub fn indentation(spot: &Spot, stack: &[Frame], info: &str) -> Option<Diagnosti
     }
     let hint = match columns.is_empty() {
         true => "keys of one map start in one column".to_owned(),
-        false => format!(
-            "keys of one map start in one column: {}",
-            columns.join(" or ")
-        ),
+        false => format!("keys of one map start in one column: {}", columns.join(" or ")),
     };
     let message = "this line does not line up with the ones above it";
     Some(spot.error(start, length, message, hint))

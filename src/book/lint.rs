@@ -15,7 +15,11 @@ pub(super) fn check(book: &mut Runbook, root: &Node) -> Vec<Diagnostic> {
     let handlers: Vec<&str> = book.handlers.iter().map(|h| h.id.as_str()).collect();
     for h in &book.handlers {
         if handlers.iter().filter(|i| **i == h.id).count() > 1 {
-            l.errors.push(Diagnostic::at(h.place.clone(), "duplicate-id", format!("two handlers have the id \"{}\"", h.id)));
+            l.errors.push(Diagnostic::at(
+                h.place.clone(),
+                "duplicate-id",
+                format!("two handlers have the id \"{}\"", h.id),
+            ));
         }
         l.call(&h.call, None, false);
         if let Some(v) = &h.validate {
@@ -27,7 +31,14 @@ pub(super) fn check(book: &mut Runbook, root: &Node) -> Vec<Diagnostic> {
         l.step(s, &handlers, &later);
         if let Some(id) = &s.id {
             if l.steps.contains_key(id) {
-                l.errors.push(Diagnostic::at(s.place.below(&["id".into()]), "duplicate-id", format!("two steps have the id \"{id}\"")).hint("ids are unique, also over includes"));
+                l.errors.push(
+                    Diagnostic::at(
+                        s.place.below(&["id".into()]),
+                        "duplicate-id",
+                        format!("two steps have the id \"{id}\""),
+                    )
+                    .hint("ids are unique, also over includes"),
+                );
             }
             l.steps.insert(id.clone(), (s.check.as_ref().map(|c| c.module.spec()), s.each.is_some()));
         }
@@ -40,14 +51,25 @@ pub(super) fn check(book: &mut Runbook, root: &Node) -> Vec<Diagnostic> {
             let _ = n;
             let place = root.get("vars").and_then(|x| x.get(&v.name)).map(|n| n.key_place());
             if let Some(p) = place {
-                book.warnings.push(Diagnostic::at(p, "unused-variable", format!("the variable \"{}\" is never used", v.name)));
+                book.warnings.push(Diagnostic::at(
+                    p,
+                    "unused-variable",
+                    format!("the variable \"{}\" is never used", v.name),
+                ));
             }
         }
     }
     for h in &book.handlers {
         let restarts = h.call.params.get("restarted") == Some(&Value::Bool(true));
         if restarts && h.validate.is_none() {
-            book.warnings.push(Diagnostic::at(h.place.clone(), "restart-without-validate", format!("\"{}\" restarts without a validate", h.id)).hint("say what must hold of the new files first: validate: {sshd: config}"));
+            book.warnings.push(
+                Diagnostic::at(
+                    h.place.clone(),
+                    "restart-without-validate",
+                    format!("\"{}\" restarts without a validate", h.id),
+                )
+                .hint("say what must hold of the new files first: validate: {sshd: config}"),
+            );
         }
     }
     l.errors
@@ -96,20 +118,42 @@ impl Linter {
             for (n, id) in ids.iter().enumerate() {
                 let place = s.place.below(&[key.into(), n.to_string()]);
                 if key == "notify" && !handlers.contains(&id.as_str()) {
-                    self.unknown(place, "unknown-handler", format!("no handler \"{id}\""), id, handlers.iter().copied());
+                    self.unknown(
+                        place,
+                        "unknown-handler",
+                        format!("no handler \"{id}\""),
+                        id,
+                        handlers.iter().copied(),
+                    );
                 } else if key == "needs" && !self.steps.contains_key(id) {
                     if all.contains(id) {
-                        self.errors.push(Diagnostic::at(place, "later-step", format!("\"{id}\" is a later step")).hint("a step can need only steps before it"));
+                        self.errors.push(
+                            Diagnostic::at(place, "later-step", format!("\"{id}\" is a later step"))
+                                .hint("a step can need only steps before it"),
+                        );
                     } else {
                         let ids: Vec<String> = all.iter().cloned().collect();
-                        self.unknown(place, "unknown-step", format!("no step has the id \"{id}\""), id, ids.iter().map(String::as_str));
+                        self.unknown(
+                            place,
+                            "unknown-step",
+                            format!("no step has the id \"{id}\""),
+                            id,
+                            ids.iter().map(String::as_str),
+                        );
                     }
                 }
             }
         }
     }
 
-    fn unknown<'a>(&mut self, place: Place, rule: &'static str, message: String, word: &str, known: impl Iterator<Item = &'a str> + Clone) {
+    fn unknown<'a>(
+        &mut self,
+        place: Place,
+        rule: &'static str,
+        message: String,
+        word: &str,
+        known: impl Iterator<Item = &'a str> + Clone,
+    ) {
         let list: Vec<&str> = known.clone().collect();
         let hint = match did_you_mean(word, known) {
             Some(n) => format!("did you mean \"{n}\"?"),
@@ -189,7 +233,13 @@ impl Linter {
         match (first, second) {
             ("facts", Some(f)) => {
                 if !facts::FIELDS.iter().any(|(n, _)| *n == f) {
-                    self.unknown(at, "undefined-name", format!("no fact \"{f}\""), f, facts::FIELDS.iter().map(|x| x.0));
+                    self.unknown(
+                        at,
+                        "undefined-name",
+                        format!("no fact \"{f}\""),
+                        f,
+                        facts::FIELDS.iter().map(|x| x.0),
+                    );
                 }
             }
             ("facts" | "steps", None) => {}
@@ -200,18 +250,30 @@ impl Linter {
                 }
             }
             ("check", f) => match scope.check {
-                None => self.errors.push(Diagnostic::at(at, "undefined-name", "there is no check here").hint("check is known in condition, remediation, finding and manual")),
+                None => self.errors.push(
+                    Diagnostic::at(at, "undefined-name", "there is no check here")
+                        .hint("check is known in condition, remediation, finding and manual"),
+                ),
                 Some(spec) => self.field(at, spec, "check", f),
             },
             ("item", _) => {
                 if !scope.item {
-                    self.errors.push(Diagnostic::at(at, "undefined-name", "there is no item here").hint("item is known in a step with a loop"));
+                    self.errors.push(
+                        Diagnostic::at(at, "undefined-name", "there is no item here")
+                            .hint("item is known in a step with a loop"),
+                    );
                 }
             }
             ("steps", Some(id)) => match self.steps.get(id) {
                 None => {
                     let known: Vec<String> = self.steps.keys().cloned().collect();
-                    self.unknown(at, "undefined-name", format!("no earlier step has the id \"{id}\""), id, known.iter().map(String::as_str));
+                    self.unknown(
+                        at,
+                        "undefined-name",
+                        format!("no earlier step has the id \"{id}\""),
+                        id,
+                        known.iter().map(String::as_str),
+                    );
                 }
                 Some((Some(spec), false)) => self.field(at, spec, &format!("steps.{id}"), parts.next()),
                 Some(_) => {}
@@ -219,8 +281,19 @@ impl Linter {
             (var, _) => {
                 self.used.insert(var.to_owned());
                 if !self.vars.contains(var) {
-                    let known: Vec<String> = self.vars.iter().cloned().chain(["facts", "target", "steps", "check", "item"].map(str::to_owned)).collect();
-                    self.unknown(at, "undefined-name", format!("\"{var}\" is not defined"), var, known.iter().map(String::as_str));
+                    let known: Vec<String> = self
+                        .vars
+                        .iter()
+                        .cloned()
+                        .chain(["facts", "target", "steps", "check", "item"].map(str::to_owned))
+                        .collect();
+                    self.unknown(
+                        at,
+                        "undefined-name",
+                        format!("\"{var}\" is not defined"),
+                        var,
+                        known.iter().map(String::as_str),
+                    );
                 }
             }
         }
@@ -228,9 +301,16 @@ impl Linter {
 
     fn field(&mut self, at: Place, spec: &Spec, of: &str, field: Option<&str>) {
         let Some(f) = field.filter(|_| !spec.open) else { return };
-        let known: Vec<&str> = ["ok", "status", "evidence"].into_iter().chain(spec.fields.iter().map(|f| f.name)).collect();
+        let known: Vec<&str> =
+            ["ok", "status", "evidence"].into_iter().chain(spec.fields.iter().map(|f| f.name)).collect();
         if !known.contains(&f) {
-            self.unknown(at, "undefined-name", format!("{of} ({}) has no field \"{f}\"", spec.name), f, known.iter().copied());
+            self.unknown(
+                at,
+                "undefined-name",
+                format!("{of} ({}) has no field \"{f}\"", spec.name),
+                f,
+                known.iter().copied(),
+            );
         }
     }
 }

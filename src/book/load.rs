@@ -53,7 +53,12 @@ impl Loader {
         let base = self.stack.last().and_then(|p| p.parent()).unwrap_or(Path::new("")).to_owned();
         let full = match normal(&base.join(path)) {
             Some(p) if !Path::new(path).is_absolute() => p,
-            _ => return decoder.error(error(format!("\"{path}\" leads out of the repository"), "a path below the runbook's own repository, relative to this file")),
+            _ => {
+                return decoder.error(error(
+                    format!("\"{path}\" leads out of the repository"),
+                    "a path below the runbook's own repository, relative to this file",
+                ));
+            }
         };
         if self.stack.contains(&full) {
             let way: Vec<String> = self.stack.iter().chain([&full]).map(|p| p.display().to_string()).collect();
@@ -61,7 +66,10 @@ impl Loader {
         }
         self.count += 1;
         if self.count > MOST_INCLUDES {
-            return decoder.error(error(format!("more than {MOST_INCLUDES} includes"), "does one file include many that include it?"));
+            return decoder.error(error(
+                format!("more than {MOST_INCLUDES} includes"),
+                "does one file include many that include it?",
+            ));
         }
         match self.read(&full) {
             Err(e) => decoder.error(error(format!("cannot read \"{path}\": {e}"), "the path is relative to this file")),
@@ -82,13 +90,17 @@ impl Loader {
     fn read(&self, path: &Path) -> io::Result<(String, Vec<u8>)> {
         match &self.files {
             Files::Shipped => {
-                let text = shipped::text(&path.to_string_lossy()).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+                let text =
+                    shipped::text(&path.to_string_lossy()).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
                 Ok((path.display().to_string(), text.as_bytes().to_vec()))
             }
             Files::Disk(root) => {
                 let real = root.join(path).canonicalize()?;
                 if !real.starts_with(root.canonicalize()?) {
-                    return Err(io::Error::new(io::ErrorKind::PermissionDenied, "a symbolic link leads out of the repository"));
+                    return Err(io::Error::new(
+                        io::ErrorKind::PermissionDenied,
+                        "a symbolic link leads out of the repository",
+                    ));
                 }
                 // Messages name files as the user did: relative to where they stand.
                 let full = root.join(path);
@@ -130,11 +142,21 @@ fn repository(path: &Path) -> PathBuf {
 /// Everything that is wrong with it and with what it includes; nothing has run.
 pub fn load(path: &Path) -> Result<Runbook, Vec<Diagnostic>> {
     let name = path.display().to_string();
-    let bytes = read_capped(path).map_err(|e| vec![Diagnostic::new("unreadable", format!("cannot read {name}: {e}")).hint("runbook list shows the runbooks that come with the program")])?;
+    let bytes = read_capped(path).map_err(|e| {
+        vec![
+            Diagnostic::new("unreadable", format!("cannot read {name}: {e}"))
+                .hint("runbook list shows the runbooks that come with the program"),
+        ]
+    })?;
     let root = repository(path);
     let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let own = full.strip_prefix(&root).map_or_else(|_| path.to_owned(), Path::to_owned);
-    parse(&name, &bytes, Loader { files: Files::Disk(root), stack: vec![own], digest: Sha256::new(), count: 0 }, path.parent())
+    parse(
+        &name,
+        &bytes,
+        Loader { files: Files::Disk(root), stack: vec![own], digest: Sha256::new(), count: 0 },
+        path.parent(),
+    )
 }
 
 /// Reads a runbook of those inside the binary.
@@ -153,10 +175,10 @@ fn parse(name: &str, bytes: &[u8], mut loader: Loader, dir: Option<&Path>) -> Re
     let mut d = Decoder { errors: root.unknown_keys(KEYS), dir };
     let book_name = d.text(&root, "name");
     let title = d.text(&root, "title");
-    if let Some(t) = d.optional(&root, "requires") {
-        if let Err(why) = requires(&t.text) {
-            d.error(Diagnostic::at(t.place, "requires", why).hint("like: requires: \">=0.1\""));
-        }
+    if let Some(t) = d.optional(&root, "requires")
+        && let Err(why) = requires(&t.text)
+    {
+        d.error(Diagnostic::at(t.place, "requires", why).hint("like: requires: \">=0.1\""));
     }
     let answers = d.words(&root, "answers");
     for a in &answers {
@@ -187,7 +209,14 @@ fn parse(name: &str, bytes: &[u8], mut loader: Loader, dir: Option<&Path>) -> Re
     }
     let digest = loader.digest.finalize().iter().map(|b| format!("{b:02x}")).collect();
     let mut errors = d.errors;
-    let about = doc.source().text().lines().take_while(|l| l.starts_with('#')).map(|l| l.trim_start_matches('#').trim_start()).collect::<Vec<_>>().join("\n");
+    let about = doc
+        .source()
+        .text()
+        .lines()
+        .take_while(|l| l.starts_with('#'))
+        .map(|l| l.trim_start_matches('#').trim_start())
+        .collect::<Vec<_>>()
+        .join("\n");
     let text = |t: Option<super::Text>| t.map(|t| t.text).unwrap_or_default();
     let mut book = Runbook {
         name: text(book_name),
@@ -212,5 +241,9 @@ fn requires(text: &str) -> Result<(), String> {
     let numbers = |v: &str| v.split('.').map(str::parse).collect::<Result<Vec<u32>, _>>();
     let want = numbers(wanted).map_err(|_| format!("\"{text}\" is not a version"))?;
     let have = numbers(env!("CARGO_PKG_VERSION")).unwrap_or_default();
-    if have >= want { Ok(()) } else { Err(format!("this runbook needs runbook {wanted}, and this is {}", env!("CARGO_PKG_VERSION"))) }
+    if have >= want {
+        Ok(())
+    } else {
+        Err(format!("this runbook needs runbook {wanted}, and this is {}", env!("CARGO_PKG_VERSION")))
+    }
 }

@@ -24,8 +24,8 @@ mod yaml;
 use std::time::Duration;
 
 pub use diagnostic::{Diagnostic, did_you_mean};
-pub use node::Node;
 pub use load::{load, load_text, read_text};
+pub use node::Node;
 pub use place::{Part, Place, Route, Seg, Spot};
 pub use shipped::{SHIPPED, Shipped, find};
 pub use source::Source;
@@ -65,8 +65,10 @@ impl Call {
     /// The call as a person would write it, on one line.
     #[must_use]
     pub fn shown(&self) -> String {
-        let short = |v: &Value| v.as_str().map_or_else(|| v.to_string(), |s| s.lines().next().unwrap_or_default().to_owned());
-        let params: Vec<String> = self.params.iter().map(|(k, v)| if self.scalar { short(v) } else { format!("{k}={}", short(v)) }).collect();
+        let short =
+            |v: &Value| v.as_str().map_or_else(|| v.to_string(), |s| s.lines().next().unwrap_or_default().to_owned());
+        let params: Vec<String> =
+            self.params.iter().map(|(k, v)| if self.scalar { short(v) } else { format!("{k}={}", short(v)) }).collect();
         format!("{} {}", self.name, params.join(" "))
     }
     /// Where a parameter (and a route below it) stands.

@@ -104,11 +104,7 @@ impl Node {
     /// A list's items in order; `None` if this is no list.
     pub fn items(&self) -> Option<Vec<Self>> {
         let length = self.value().as_array()?.len();
-        Some(
-            (0..length)
-                .map(|index| self.child(self.route.index(index)))
-                .collect(),
-        )
+        Some((0..length).map(|index| self.child(self.route.index(index))).collect())
     }
 
     /// A map's values in the order of the file, merged ones last; `None` if this is no map. Each
@@ -117,9 +113,7 @@ impl Node {
         let (spans, _, whole) = self.doc.find(&self.route);
         match &spans.kids {
             Kids::Map(entries) if whole => {
-                let keys = entries
-                    .iter()
-                    .map(|entry| self.route.key(Arc::clone(&entry.key)));
+                let keys = entries.iter().map(|entry| self.route.key(Arc::clone(&entry.key)));
                 Some(keys.map(|route| self.child(route)).collect())
             }
             _ => None,

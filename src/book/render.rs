@@ -4,9 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{
-    AnnotationKind, Element, Level, Renderer, Snippet, normalize_untrusted_str,
-};
+use annotate_snippets::{AnnotationKind, Element, Level, Renderer, Snippet, normalize_untrusted_str};
 
 use super::diagnostic::Diagnostic;
 use super::source::Source;
@@ -30,9 +28,7 @@ impl Diagnostic {
             true => Renderer::styled(),
             false => Renderer::plain(),
         };
-        let renderer = renderer
-            .decor_style(DecorStyle::Ascii)
-            .term_width(width.saturating_sub(6));
+        let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(width.saturating_sub(6));
         let title = Level::ERROR.primary_title(safe(&self.message));
         let hint = self.hint.as_deref().map(|hint| {
             let text = wrap(&safe(hint), width.saturating_sub(14));
@@ -41,18 +37,13 @@ impl Diagnostic {
         let windows = self.windows(width.saturating_sub(24));
         let snippets = windows.iter().map(Window::snippet);
         let text = renderer.render(&[title.elements(snippets.chain(hint))]);
-        windows
-            .iter()
-            .fold(text, |text, window| window.true_column(text))
+        windows.iter().fold(text, |text, window| window.true_column(text))
     }
 
     /// One window for each text that the error points into, the error's own first; a further one
     /// where marks are more than `columns` apart, which would not fit side by side.
     fn windows(&self, columns: usize) -> Vec<Window<'_>> {
-        let labels = self
-            .also
-            .iter()
-            .map(|(spot, label)| (spot, Some(label.as_str())));
+        let labels = self.also.iter().map(|(spot, label)| (spot, Some(label.as_str())));
         let primary = self.spot.iter().map(|spot| (spot, None));
         let mut groups: Vec<(&Source, Range<usize>, Vec<Mark<'_>>)> = Vec::new();
         for (spot, label) in primary.chain(labels) {
@@ -74,9 +65,7 @@ impl Diagnostic {
             }
         }
         let windows = groups.into_iter();
-        windows
-            .map(|(source, _, marks)| Window::new(source, marks))
-            .collect()
+        windows.map(|(source, _, marks)| Window::new(source, marks)).collect()
     }
 }
 
@@ -103,10 +92,7 @@ struct Window<'a> {
 
 impl<'a> Window<'a> {
     fn new(source: &'a Source, marks: Vec<Mark<'a>>) -> Self {
-        let on: Vec<usize> = marks
-            .iter()
-            .map(|mark| source.line_of(mark.bytes.start))
-            .collect();
+        let on: Vec<usize> = marks.iter().map(|mark| source.line_of(mark.bytes.start)).collect();
         let first_line = on.iter().copied().min().unwrap_or(0);
         let last_line = on.iter().copied().max().unwrap_or(0);
         let mut text = String::new();
@@ -121,8 +107,7 @@ impl<'a> Window<'a> {
                 None => range.start..range.start,
             };
             for at in mine {
-                let shift =
-                    |byte: usize| byte.clamp(kept.start, kept.end) - kept.start + text.len();
+                let shift = |byte: usize| byte.clamp(kept.start, kept.end) - kept.start + text.len();
                 let bytes = &marks[at].bytes;
                 shown[at].bytes = shift(bytes.start)..shift(bytes.end);
                 let (number, column) = source.line_column(bytes.start);
@@ -137,13 +122,7 @@ impl<'a> Window<'a> {
             text.push('\n');
         }
         text.pop();
-        Self {
-            source,
-            first_line,
-            text,
-            marks: shown,
-            columns,
-        }
+        Self { source, first_line, text, marks: shown, columns }
     }
 
     fn snippet(&self) -> Element<'_> {

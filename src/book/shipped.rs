@@ -42,14 +42,22 @@ pub fn find(name: &str) -> Result<Runbook, Vec<Diagnostic>> {
     let shipped = SHIPPED.iter().find(|s| s.name == stem);
     let bare = !name.contains('/') && !name.ends_with(".yaml") && !name.ends_with(".yml");
     match (shipped, path.is_file()) {
-        (Some(_), true) if bare => {
-            Err(vec![Diagnostic::new("ambiguous", format!("\"{name}\" is a file here and a runbook that comes with the program")).hint(format!("write ./{name} for the file, or call this from another folder"))])
-        }
+        (Some(_), true) if bare => Err(vec![
+            Diagnostic::new(
+                "ambiguous",
+                format!("\"{name}\" is a file here and a runbook that comes with the program"),
+            )
+            .hint(format!("write ./{name} for the file, or call this from another folder")),
+        ]),
         (Some(s), false) if !name.contains('/') => load_text(&format!("{}.yaml", s.name), s.text),
         (None, false) if bare => {
-            let near = super::did_you_mean(name, SHIPPED.iter().map(|s| s.name)).map(|n| format!("did you mean \"{n}\"?"));
+            let near =
+                super::did_you_mean(name, SHIPPED.iter().map(|s| s.name)).map(|n| format!("did you mean \"{n}\"?"));
             let hint = near.unwrap_or_else(|| "runbook list shows what there is".into());
-            Err(vec![Diagnostic::new("unknown-runbook", format!("no runbook \"{name}\", and no file of that name")).hint(hint)])
+            Err(vec![
+                Diagnostic::new("unknown-runbook", format!("no runbook \"{name}\", and no file of that name"))
+                    .hint(hint),
+            ])
         }
         _ => load(path),
     }

@@ -82,9 +82,7 @@ pub fn is_empty(node: &Spans) -> bool {
 pub fn properties(raw: &str) -> usize {
     let mut rest = raw;
     while rest.starts_with(['&', '!']) {
-        let word = rest
-            .find([' ', '\t', '\n', '\r', ',', ']', '}'])
-            .unwrap_or(rest.len());
+        let word = rest.find([' ', '\t', '\n', '\r', ',', ']', '}']).unwrap_or(rest.len());
         rest = rest[word..].trim_start();
     }
     raw.len() - rest.len()

@@ -31,10 +31,7 @@ pub fn explain(source: &Arc<Source>, stack: &[Frame], at: usize, info: &str) -> 
             let message = info.rsplit("did not find ").next().unwrap_or(info);
             let message = match message == info {
                 true => info.to_owned(),
-                false => format!(
-                    "{} is missing here",
-                    message.trim_start_matches("expected ")
-                ),
+                false => format!("{} is missing here", message.trim_start_matches("expected ")),
             };
             let hint = "look at the indentation, quotes and colons of this line and the one above";
             spot.error(at, 1, message, hint)
@@ -55,12 +52,8 @@ pub fn unquoted_template(source: &Arc<Source>, start: usize) -> Diagnostic {
         _ => rest,
     };
     let spot = (source, start..start + value.len());
-    Diagnostic::at(
-        spot,
-        "unquoted-template",
-        "a value that starts with {{ must be quoted",
-    )
-    .hint(format!("write {}", quote(value)))
+    Diagnostic::at(spot, "unquoted-template", "a value that starts with {{ must be quoted")
+        .hint(format!("write {}", quote(value)))
 }
 
 /// Control characters other than tab and line breaks (YAML 1.2.2 §5.1), each line's first. U+0085
@@ -91,9 +84,7 @@ pub fn control_characters(source: &Arc<Source>) -> Vec<Diagnostic> {
 /// An error of yaml_serde on a text that saphyr-parser took: mostly numbers and tags.
 pub fn from_serde(source: &Arc<Source>, error: &serde_yaml::Error) -> Diagnostic {
     let text = error.to_string();
-    let at = error
-        .location()
-        .map(|l| source.offset(l.line(), l.column()));
+    let at = error.location().map(|l| source.offset(l.line(), l.column()));
     let at = at.unwrap_or_default();
     if let Some(found) = tab(&Spot::new(source, at), &text) {
         return found;
@@ -138,13 +129,7 @@ impl<'s> Spot<'s> {
         Self { source, at, line }
     }
 
-    pub fn error(
-        &self,
-        at: usize,
-        length: usize,
-        message: impl Into<String>,
-        hint: impl Into<String>,
-    ) -> Diagnostic {
+    pub fn error(&self, at: usize, length: usize, message: impl Into<String>, hint: impl Into<String>) -> Diagnostic {
         Diagnostic::at((self.source, at..at + length), "syntax", message).hint(hint)
     }
 
@@ -160,10 +145,7 @@ impl<'s> Spot<'s> {
     /// The rest of the line from the mark.
     pub fn rest(&self) -> &'s str {
         let end = self.source.line_range(self.line).end;
-        self.source
-            .text()
-            .get(self.at.min(end)..end)
-            .unwrap_or_default()
+        self.source.text().get(self.at.min(end)..end).unwrap_or_default()
     }
 
     /// The nearest line above that says something.
@@ -174,11 +156,7 @@ impl<'s> Spot<'s> {
         };
         let line = (0..self.line).rev().find(says)?;
         let at = self.source.line_range(line).start + indent(self.source.line(line));
-        Some(Self {
-            source: self.source,
-            at,
-            line,
-        })
+        Some(Self { source: self.source, at, line })
     }
 
     /// An unquoted template on this line or, if the line is not at fault, the one above.
@@ -186,20 +164,17 @@ impl<'s> Spot<'s> {
         let here = (self, self.at);
         let above = self.above();
         let above = above.as_ref().map(|spot| (spot, usize::MAX));
-        [Some(here), above]
-            .into_iter()
-            .flatten()
-            .find_map(|(spot, before)| {
-                let text = spot.text();
-                let found = text.match_indices("{{").map(|(at, _)| at).find(|at| {
-                    let prefix = text[..*at].trim_end();
-                    let starts = prefix.is_empty() || prefix.ends_with([':', '-', ',', '[']);
-                    let quotes = prefix.matches(['"', '\'']).count();
-                    starts && quotes % 2 == 0 && !prefix.contains(" #")
-                })?;
-                let start = spot.base() + found;
-                (start <= before).then(|| unquoted_template(self.source, start))
-            })
+        [Some(here), above].into_iter().flatten().find_map(|(spot, before)| {
+            let text = spot.text();
+            let found = text.match_indices("{{").map(|(at, _)| at).find(|at| {
+                let prefix = text[..*at].trim_end();
+                let starts = prefix.is_empty() || prefix.ends_with([':', '-', ',', '[']);
+                let quotes = prefix.matches(['"', '\'']).count();
+                starts && quotes % 2 == 0 && !prefix.contains(" #")
+            })?;
+            let start = spot.base() + found;
+            (start <= before).then(|| unquoted_template(self.source, start))
+        })
     }
 }
 
@@ -214,14 +189,7 @@ fn tab(spot: &Spot, info: &str) -> Option<Diagnostic> {
         let mut below = (spot.line + 1..).take_while(|n| *n < spot.source.line_count());
         let line = below.find(|n| starts(spot.source.line(*n)))?;
         let at = spot.source.line_range(line).start;
-        return tab(
-            &Spot {
-                source: spot.source,
-                at,
-                line,
-            },
-            "",
-        );
+        return tab(&Spot { source: spot.source, at, line }, "");
     }
     let text = spot.text();
     let found = match text[..indent(text)].find('\t') {
@@ -243,8 +211,7 @@ fn scalar(spot: &Spot, info: &str) -> Option<Diagnostic> {
     let rest = spot.rest();
     if info.contains("hexadecimal") || info.contains("Unicode character escape") {
         let message = "an escape in this text has the wrong digits";
-        let hint =
-            "\\x takes 2 hexadecimal digits, \\u 4, \\U 8; or use single quotes around the text";
+        let hint = "\\x takes 2 hexadecimal digits, \\u 4, \\U 8; or use single quotes around the text";
         let shown = rest.trim_end();
         return Some(spot.error(spot.at, shown.len(), message, hint));
     }
@@ -256,17 +223,12 @@ fn scalar(spot: &Spot, info: &str) -> Option<Diagnostic> {
         let bad = escapes.find(|at| {
             let fresh = *at >= past;
             past = if fresh { at + 2 } else { past };
-            fresh
-                && text[at + 1..]
-                    .chars()
-                    .next()
-                    .is_some_and(|c| !known.contains(c))
+            fresh && text[at + 1..].chars().next().is_some_and(|c| !known.contains(c))
         });
         let bad = bad.unwrap_or_default();
         let shown: String = text[bad..].chars().take(2).collect();
         let message = format!("{shown} is no escape that YAML knows");
-        let hint =
-            "in double quotes write \\\\ for a backslash, or use single quotes around the text";
+        let hint = "in double quotes write \\\\ for a backslash, or use single quotes around the text";
         return Some(spot.error(spot.at + bad, shown.len(), message, hint));
     }
     if info.contains("<document start>") {
@@ -293,9 +255,7 @@ fn scalar(spot: &Spot, info: &str) -> Option<Diagnostic> {
     }
     let first = rest.chars().next()?;
     let special = match first {
-        '*' if info.contains("anchor") || info.contains("alias") => {
-            "an alias of an anchor that is not in this file"
-        }
+        '*' if info.contains("anchor") || info.contains("alias") => "an alias of an anchor that is not in this file",
         '&' if info.contains("anchor") => "an anchor",
         '@' | '`' | '%' if info.contains("unexpected character") => "reserved in YAML",
         '%' if spot.at == spot.base() => "a directive",
@@ -305,12 +265,7 @@ fn scalar(spot: &Spot, info: &str) -> Option<Diagnostic> {
     };
     let word = rest.trim_end();
     let message = format!("text that starts with {first} is {special}");
-    Some(spot.error(
-        spot.at,
-        word.len(),
-        message,
-        format!("quote it: {}", quote(word)),
-    ))
+    Some(spot.error(spot.at, word.len(), message, format!("quote it: {}", quote(word))))
 }
 
 /// Brackets that are not closed, or not opened.
@@ -320,14 +275,11 @@ fn brackets(spot: &Spot, stack: &[Frame], info: &str) -> Option<Diagnostic> {
         let close = if open == "[" { "]" } else { "}" };
         let within = spot.source.line_of(frame.start) < spot.line;
         if within && info == "invalid indentation" {
-            let hint =
-                "indent the lines between brackets deeper than the key, the closing bracket too";
+            let hint = "indent the lines between brackets deeper than the key, the closing bracket too";
             return Some(spot.error(spot.at, 1, "this line is still inside a bracket", hint));
         }
         let message = format!("the {open} that opens here is not closed");
-        let hint = format!(
-            "close it with {close}; items have commas between them; if text is meant, quote it"
-        );
+        let hint = format!("close it with {close}; items have commas between them; if text is meant, quote it");
         let error = spot.error(frame.start, 1, message, hint);
         let here = (spot.source, spot.at..spot.at + 1);
         return Some(match within {
@@ -335,16 +287,7 @@ fn brackets(spot: &Spot, stack: &[Frame], info: &str) -> Option<Diagnostic> {
             _ => error,
         });
     }
-    let closing = spot
-        .rest()
-        .chars()
-        .next()
-        .filter(|c| matches!(c, ']' | '}'))?;
+    let closing = spot.rest().chars().next().filter(|c| matches!(c, ']' | '}'))?;
     let message = format!("a {closing} that nothing opened");
-    Some(spot.error(
-        spot.at,
-        1,
-        message,
-        "remove it, or quote the text that it belongs to",
-    ))
+    Some(spot.error(spot.at, 1, message, "remove it, or quote the text that it belongs to"))
 }

@@ -15,8 +15,6 @@ fn shown(text: &str) -> String {
 }
 
 fn listed(errors: &[Diagnostic]) -> String {
-    let shown = errors
-        .iter()
-        .map(|e| format!("[{}]\n{}", e.rule, e.render(false, 80)));
+    let shown = errors.iter().map(|e| format!("[{}]\n{}", e.rule, e.render(false, 80)));
     shown.collect::<Vec<_>>().join("\n")
 }

@@ -113,19 +113,28 @@ impl Vars {
                         (None, true) => "this runbook has no variables".into(),
                         (None, false) => format!("variables of this runbook: {}", all.join(", ")),
                     };
-                    errors.push(Diagnostic::at(g.spot.clone(), "unknown-variable", format!("no variable \"{}\"", g.name)).hint(hint));
+                    errors.push(
+                        Diagnostic::at(g.spot.clone(), "unknown-variable", format!("no variable \"{}\"", g.name))
+                            .hint(hint),
+                    );
                 }
                 Some(v) => match v.kind.read(&g.value) {
                     Ok(value) => {
                         out.insert(v.name.clone(), value);
                     }
-                    Err(why) => errors.push(Diagnostic::at(g.spot.clone(), "variable-type", format!("{}: {why}", v.name)).hint(v.help.clone())),
+                    Err(why) => errors.push(
+                        Diagnostic::at(g.spot.clone(), "variable-type", format!("{}: {why}", v.name))
+                            .hint(v.help.clone()),
+                    ),
                 },
             }
         }
         for v in &self.0 {
             if !out.contains_key(&v.name) && !v.optional && !matches!(v.kind, VarKind::Secret(_)) {
-                errors.push(Diagnostic::at(v.place.clone(), "missing-variable", format!("\"{}\" has no value", v.name)).hint(format!("give it: -e {}=…   ({})", v.name, v.help)));
+                errors.push(
+                    Diagnostic::at(v.place.clone(), "missing-variable", format!("\"{}\" has no value", v.name))
+                        .hint(format!("give it: -e {}=…   ({})", v.name, v.help)),
+                );
             }
         }
         if errors.is_empty() { Ok(out) } else { Err(errors) }
@@ -152,10 +161,18 @@ impl VarKind {
                 "false" => Value::Bool(false),
                 _ => return Err(not("true or false")),
             },
-            VarKind::Port => Value::from(need("a port")?.parse::<u16>().ok().filter(|p| *p > 0).ok_or_else(|| not("a port, 1 to 65535"))?),
-            VarKind::Ip => Value::String(need("an address")?.parse::<std::net::IpAddr>().map_err(|_| not("an IP address"))?.to_string()),
-            VarKind::Path => Value::String(need("a path").and_then(|t| if t.starts_with('/') { Ok(t) } else { Err(not("an absolute path")) })?),
-            VarKind::Duration => Value::String(need("a duration").and_then(|t| if parse_duration(&t).is_some() { Ok(t) } else { Err(not("a duration: 10s, 500ms, 2m")) })?),
+            VarKind::Port => Value::from(
+                need("a port")?.parse::<u16>().ok().filter(|p| *p > 0).ok_or_else(|| not("a port, 1 to 65535"))?,
+            ),
+            VarKind::Ip => Value::String(
+                need("an address")?.parse::<std::net::IpAddr>().map_err(|_| not("an IP address"))?.to_string(),
+            ),
+            VarKind::Path => Value::String(
+                need("a path").and_then(|t| if t.starts_with('/') { Ok(t) } else { Err(not("an absolute path")) })?,
+            ),
+            VarKind::Duration => Value::String(need("a duration").and_then(|t| {
+                if parse_duration(&t).is_some() { Ok(t) } else { Err(not("a duration: 10s, 500ms, 2m")) }
+            })?),
             VarKind::Enum(words) => {
                 let t = need("one of them")?;
                 if words.contains(&t) {
@@ -166,7 +183,9 @@ impl VarKind {
             }
             VarKind::List => match v {
                 Value::Array(_) => v.clone(),
-                Value::String(s) if s.starts_with('[') => serde_json::from_str(s).map_err(|_| not("a list: [\"a\", \"b\"]"))?,
+                Value::String(s) if s.starts_with('[') => {
+                    serde_json::from_str(s).map_err(|_| not("a list: [\"a\", \"b\"]"))?
+                }
                 Value::String(s) => Value::from(s.split(',').map(str::trim).collect::<Vec<_>>()),
                 _ => return Err(not("a list")),
             },
@@ -177,7 +196,10 @@ impl VarKind {
 fn decode_one(e: &Node, d: &mut Decoder<'_>) -> Option<Var> {
     let name = e.key()?.to_owned();
     if !is_name(&name) || matches!(name.as_str(), "facts" | "target" | "check" | "steps" | "item") {
-        d.error(Diagnostic::at(e.key_place(), "variable-name", format!("\"{name}\" cannot be a variable's name")).hint("letters, digits and _; not facts, target, check, steps or item"));
+        d.error(
+            Diagnostic::at(e.key_place(), "variable-name", format!("\"{name}\" cannot be a variable's name"))
+                .hint("letters, digits and _; not facts, target, check, steps or item"),
+        );
         return None;
     }
     if e.entries().is_none() {
@@ -198,7 +220,8 @@ fn decode_one(e: &Node, d: &mut Decoder<'_>) -> Option<Var> {
             "duration" => VarKind::Duration,
             "list" => VarKind::List,
             other => {
-                let near = super::did_you_mean(other, TYPES.iter().copied()).map_or_else(|| TYPES.join(", "), |n| format!("did you mean \"{n}\"?"));
+                let near = super::did_you_mean(other, TYPES.iter().copied())
+                    .map_or_else(|| TYPES.join(", "), |n| format!("did you mean \"{n}\"?"));
                 d.error(Diagnostic::at(t.place, "variable-type", format!("no type \"{other}\"")).hint(near));
                 return None;
             }
@@ -224,7 +247,8 @@ fn secret_from(e: &Node, d: &mut Decoder<'_>) -> Option<SecretFrom> {
     if from.as_str() == Some("prompt") {
         return Some(SecretFrom::Prompt);
     }
-    let found = ["env", "file", "command"].iter().find_map(|k| from.get(k).and_then(|n| Some((*k, n.as_str()?.to_owned()))));
+    let found =
+        ["env", "file", "command"].iter().find_map(|k| from.get(k).and_then(|n| Some((*k, n.as_str()?.to_owned()))));
     match found {
         Some(("env", v)) => Some(SecretFrom::Env(v)),
         Some(("file", v)) => Some(SecretFrom::File(v)),
@@ -243,7 +267,10 @@ pub fn parse_extra(arg: &str) -> Result<Vec<Given>, Vec<Diagnostic>> {
         let doc = super::Document::parse(path, &bytes)?;
         let root = doc.root();
         let entries = root.entries().ok_or_else(|| vec![root.expected("a map of variables")])?;
-        return Ok(entries.iter().filter_map(|e| Some(Given { name: e.key()?.to_owned(), value: e.value().clone(), spot: e.place().into() })).collect());
+        return Ok(entries
+            .iter()
+            .filter_map(|e| Some(Given { name: e.key()?.to_owned(), value: e.value().clone(), spot: e.place().into() }))
+            .collect());
     }
     let source = Arc::new(Source::new("-e", arg));
     match arg.split_once('=') {
@@ -252,6 +279,9 @@ pub fn parse_extra(arg: &str) -> Result<Vec<Given>, Vec<Diagnostic>> {
             let spot = Spot::Bytes(source, if v.is_empty() { 0..k.len() } else { at..arg.len() });
             Ok(vec![Given { name: k.to_owned(), value: Value::String(v.to_owned()), spot }])
         }
-        _ => Err(vec![Diagnostic::at((&source, 0..arg.len()), "usage", "a variable is given as NAME=VALUE").hint("-e port=22, or -e @vars.yaml")]),
+        _ => Err(vec![
+            Diagnostic::at((&source, 0..arg.len()), "usage", "a variable is given as NAME=VALUE")
+                .hint("-e port=22, or -e @vars.yaml"),
+        ]),
     }
 }

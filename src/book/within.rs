@@ -13,10 +13,7 @@ struct Run {
 
 impl Run {
     fn same(decoded: usize, source: usize, length: usize) -> Self {
-        Self {
-            decoded: decoded..decoded + length,
-            source: source..source + length,
-        }
+        Self { decoded: decoded..decoded + length, source: source..source + length }
     }
 
     /// The source byte for a byte of the decoded text; of an escape, its start or its end.
@@ -77,10 +74,7 @@ fn quoted(raw: &str, base: usize, decoded: &str) -> Option<Vec<Run>> {
             _ => return None,
         };
         let start = base + 1 + at;
-        runs.push(Run {
-            decoded: decoded_at..decoded_at + character.len_utf8(),
-            source: start..start + length,
-        });
+        runs.push(Run { decoded: decoded_at..decoded_at + character.len_utf8(), source: start..start + length });
         at += length;
     }
     (at == inner.len()).then_some(runs)

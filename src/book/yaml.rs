@@ -45,11 +45,7 @@ impl Document {
         };
         let spans = read?;
         let (value, spans) = join::values(&source, &spans).map_err(|errors| tidy(errors, 0))?;
-        Ok(Arc::new(Self {
-            source,
-            value,
-            spans,
-        }))
+        Ok(Arc::new(Self { source, value, spans }))
     }
 
     /// A cursor at the root.
@@ -79,9 +75,7 @@ impl Document {
             (Part::Within(range), Kids::Scalar(style)) if whole => {
                 let decoded = self.at(route).and_then(Value::as_str);
                 let text = self.source.text();
-                decoded
-                    .and_then(|decoded| within::locate(text, &node.bytes, *style, decoded, range))
-                    .unwrap_or(value)
+                decoded.and_then(|decoded| within::locate(text, &node.bytes, *style, decoded, range)).unwrap_or(value)
             }
             _ => value,
         }
@@ -109,13 +103,10 @@ impl Document {
 
     /// The value at a route.
     pub(super) fn at(&self, route: &Route) -> Option<&Value> {
-        route
-            .segs()
-            .iter()
-            .try_fold(&self.value, |value, seg| match seg {
-                Seg::Key(key) => value.get(&**key),
-                Seg::Index(index) => value.get(index),
-            })
+        route.segs().iter().try_fold(&self.value, |value, seg| match seg {
+            Seg::Key(key) => value.get(&**key),
+            Seg::Index(index) => value.get(index),
+        })
     }
 }
 
@@ -128,9 +119,7 @@ fn decode(name: &str, bytes: &[u8]) -> Result<Arc<Source>, Box<Diagnostic>> {
         let first = start.lines().next().unwrap_or_default();
         let source = Arc::new(Source::new(name, first));
         let error = Diagnostic::at((&source, 0..0), "too-large", message);
-        return Err(Box::new(
-            error.hint("at most 1 MiB is read: is this the right file?"),
-        ));
+        return Err(Box::new(error.hint("at most 1 MiB is read: is this the right file?")));
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     match std::str::from_utf8(bytes) {
@@ -147,9 +136,7 @@ fn decode(name: &str, bytes: &[u8]) -> Result<Arc<Source>, Box<Diagnostic>> {
             let message = format!("not UTF-8: the byte 0x{byte:02x}");
             let spot = (&source, at..at + '\u{fffd}'.len_utf8());
             let hint = format!("convert it: iconv -f {from} -t utf-8 {name} > new.yaml");
-            Err(Box::new(
-                Diagnostic::at(spot, "not-utf8", message).hint(hint),
-            ))
+            Err(Box::new(Diagnostic::at(spot, "not-utf8", message).hint(hint)))
         }
     }
 }

@@ -95,7 +95,12 @@ pub struct Scheme {
 /// Every kind of channel, in the order of the docs.
 pub static SCHEMES: &[Scheme] = &[
     Scheme { name: "local", rest: "", help: "this machine", open: |_| Ok(Box::new(local::Local)) },
-    Scheme { name: "exec", rest: "COMMAND", help: "any command that gives an sh on its stdin", open: |c| exec::Exec::open(c) },
+    Scheme {
+        name: "exec",
+        rest: "COMMAND",
+        help: "any command that gives an sh on its stdin",
+        open: |c| exec::Exec::open(c),
+    },
     Scheme { name: "root", rest: "/mnt", help: "a mounted disk, or a tree of files", open: |p| root::Root::open(p) },
 ];
 
@@ -112,9 +117,12 @@ impl Url {
         let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
         let known = || SCHEMES.iter().map(|s| format!("{}:{}", s.name, s.rest)).collect::<Vec<_>>().join(", ");
         let at = SCHEMES.iter().position(|s| s.name == scheme);
-        let at = at.ok_or_else(|| ChannelError::new(format!("no channel \"{text}\"")).hint(format!("channels: {}", known())))?;
+        let at = at.ok_or_else(|| {
+            ChannelError::new(format!("no channel \"{text}\"")).hint(format!("channels: {}", known()))
+        })?;
         if SCHEMES[at].rest.is_empty() != rest.is_empty() {
-            return Err(ChannelError::new(format!("\"{text}\" is not complete")).hint(format!("write {}:{}", scheme, SCHEMES[at].rest)));
+            return Err(ChannelError::new(format!("\"{text}\" is not complete"))
+                .hint(format!("write {}:{}", scheme, SCHEMES[at].rest)));
         }
         Ok(Self { text: text.to_owned(), scheme: at })
     }

@@ -66,7 +66,9 @@ pub async fn resolve(host: &str) -> Result<Vec<IpAddr>, String> {
         return Ok(vec![a]);
     }
     let found = tokio::time::timeout(Duration::from_secs(10), tokio::net::lookup_host((bare, 0))).await;
-    let list = found.map_err(|_| format!("resolving {bare} took over 10 s"))?.map_err(|e| format!("{bare} does not resolve: {e}"))?;
+    let list = found
+        .map_err(|_| format!("resolving {bare} took over 10 s"))?
+        .map_err(|e| format!("{bare} does not resolve: {e}"))?;
     let mut out: Vec<IpAddr> = Vec::new();
     for a in list.map(|s| s.ip()) {
         if !out.contains(&a) {
@@ -105,7 +107,9 @@ async fn knock_one(to: SocketAddr, k: &Knock) -> Outcome {
             return match e.kind() {
                 ErrorKind::ConnectionRefused => Outcome::Refused,
                 ErrorKind::TimedOut => Outcome::TimedOut,
-                ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Outcome::Unreachable(e.kind().to_string()),
+                ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
+                    Outcome::Unreachable(e.kind().to_string())
+                }
                 ErrorKind::ConnectionReset => Outcome::Closed,
                 _ => Outcome::Other(e.to_string()),
             };
@@ -127,7 +131,9 @@ async fn knock_one(to: SocketAddr, k: &Knock) -> Outcome {
     };
     let timed_out = tokio::time::timeout(k.timeout, read).await.is_err();
     match (line.split(|b| *b == b'\n').next(), timed_out) {
-        (Some(first), _) if !first.is_empty() => Outcome::Open(Some(String::from_utf8_lossy(first).trim_end().to_owned())),
+        (Some(first), _) if !first.is_empty() => {
+            Outcome::Open(Some(String::from_utf8_lossy(first).trim_end().to_owned()))
+        }
         (_, true) => Outcome::Silent,
         _ => Outcome::Closed,
     }

@@ -14,9 +14,13 @@ impl Root {
     pub(super) fn open(path: &str) -> Result<Box<dyn Channel>, ChannelError> {
         let full = absolute(path).map_err(|e| ChannelError::new(format!("{path}: {e}")))?;
         if !full.is_dir() {
-            return Err(ChannelError::new(format!("{path} is not a directory")).hint("mount the disk first, and name the mount point"));
+            return Err(ChannelError::new(format!("{path} is not a directory"))
+                .hint("mount the disk first, and name the mount point"));
         }
-        let text = full.to_str().filter(|t| !t.contains('\n')).ok_or_else(|| ChannelError::new(format!("{path}: not a UTF-8 path")))?;
+        let text = full
+            .to_str()
+            .filter(|t| !t.contains('\n'))
+            .ok_or_else(|| ChannelError::new(format!("{path}: not a UTF-8 path")))?;
         if text == "/" {
             return Err(ChannelError::new("root:/ is this machine").hint("use local:"));
         }
@@ -26,7 +30,14 @@ impl Root {
 
 impl Channel for Root {
     fn caps(&self) -> Caps {
-        Caps { separate_stderr: true, binary_safe: true, survives_sshd_restart: true, survives_network_cut: true, live: false, here: false }
+        Caps {
+            separate_stderr: true,
+            binary_safe: true,
+            survives_sshd_restart: true,
+            survives_network_cut: true,
+            live: false,
+            here: false,
+        }
     }
     fn root(&self) -> Option<&str> {
         Some(&self.path)

@@ -55,11 +55,19 @@ pub(super) struct Args {
 pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
     let book = book::find(&a.runbook)?;
     if a.list_steps {
-        say(&book.steps.iter().enumerate().map(|(n, s)| format!("{:>3}  {}\n", n + 1, s.name.text)).collect::<String>());
+        say(&book
+            .steps
+            .iter()
+            .enumerate()
+            .map(|(n, s)| format!("{:>3}  {}\n", n + 1, s.name.text))
+            .collect::<String>());
         return Ok(crate::apply::exit::OK);
     }
     let chosen = a.target.choose()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| Failure::Usage(format!("cannot start: {e}"), None))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::Usage(format!("cannot start: {e}"), None))?;
     let (vars, secrets) = runtime.block_on(variables(&book, &chosen, &a.extra))?;
     let dry = dry || a.dry_run;
     let code = runtime.block_on(go(a, &book, &vars, secrets, chosen, dry));
@@ -68,7 +76,14 @@ pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
     code
 }
 
-async fn go(a: &Args, book: &Runbook, vars: &Map<String, Value>, secrets: Vec<String>, chosen: Chosen, dry: bool) -> Result<u8, Failure> {
+async fn go(
+    a: &Args,
+    book: &Runbook,
+    vars: &Map<String, Value>,
+    secrets: Vec<String>,
+    chosen: Chosen,
+    dry: bool,
+) -> Result<u8, Failure> {
     let redactor = Redactor::new(secrets);
     let out = std::io::stdout();
     let live = out.is_terminal() && a.output == Output::Human;
@@ -77,7 +92,11 @@ async fn go(a: &Args, book: &Runbook, vars: &Map<String, Value>, secrets: Vec<St
         Output::Json => Box::new(Json::new(out, redactor)),
         Output::Jsonl => Box::new(JsonLines::new(out, redactor)),
     };
-    let mut ask = Terminal { yes: a.yes, step: a.step, interactive: std::io::stdin().is_terminal() && std::io::stdout().is_terminal() };
+    let mut ask = Terminal {
+        yes: a.yes,
+        step: a.step,
+        interactive: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
+    };
     let options = Options { dry_run: dry, tags: Tags { only: a.tags.clone(), skip: a.skip_tags.clone() } };
     let local = Url::parse("local:").and_then(|u| u.open()).map_err(|e| Failure::Usage(e.why, e.hint))?;
     let controller = Target::new(local);
@@ -98,7 +117,11 @@ async fn go(a: &Args, book: &Runbook, vars: &Map<String, Value>, secrets: Vec<St
 }
 
 /// Every variable's value, and the secrets among them.
-async fn variables(book: &Runbook, chosen: &Chosen, extra: &[String]) -> Result<(Map<String, Value>, Vec<String>), Failure> {
+async fn variables(
+    book: &Runbook,
+    chosen: &Chosen,
+    extra: &[String],
+) -> Result<(Map<String, Value>, Vec<String>), Failure> {
     // What the inventory says and this runbook does not know is for other runbooks.
     let mut given: Vec<Given> = chosen.given.iter().filter(|g| book.vars.get(&g.name).is_some()).cloned().collect();
     let mut errors: Vec<Diagnostic> = Vec::new();
@@ -125,7 +148,12 @@ async fn variables(book: &Runbook, chosen: &Chosen, extra: &[String]) -> Result<
                     vars.insert(v.name.clone(), s.into());
                 }
                 Err(_) if v.optional => continue,
-                Err(why) => return Err(Failure::usage(format!("the secret \"{}\" cannot be had: {why}", v.name), v.help.clone())),
+                Err(why) => {
+                    return Err(Failure::usage(
+                        format!("the secret \"{}\" cannot be had: {why}", v.name),
+                        v.help.clone(),
+                    ));
+                }
             }
         }
         secrets.extend(vars.get(&v.name).and_then(Value::as_str).map(str::to_owned));
@@ -140,7 +168,11 @@ async fn secret(from: &SecretFrom) -> Result<String, String> {
         SecretFrom::File(path) => std::fs::read_to_string(path).map_err(|e| format!("{path}: {e}")).and_then(first),
         SecretFrom::Command(c) => {
             let out = run_program(&["sh", "-c", c], b"", Duration::from_secs(60)).await.map_err(|e| e.why)?;
-            if out.status == Some(0) { first(String::from_utf8_lossy(&out.stdout).into_owned()) } else { Err(format!("{c}: status {}", out.status.unwrap_or(-1))) }
+            if out.status == Some(0) {
+                first(String::from_utf8_lossy(&out.stdout).into_owned())
+            } else {
+                Err(format!("{c}: status {}", out.status.unwrap_or(-1)))
+            }
         }
         SecretFrom::Prompt => Err("asking for it is not built yet: use env, file or command".into()),
     }

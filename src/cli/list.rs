@@ -23,7 +23,10 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
         }
         say("\nrunbook show NAME explains one; runbook plan NAME looks and changes nothing.\n");
     } else {
-        let list: Vec<_> = rows.iter().map(|(n, t, a)| serde_json::json!({"name": n, "title": t, "answers": a, "source": "shipped"})).collect();
+        let list: Vec<_> = rows
+            .iter()
+            .map(|(n, t, a)| serde_json::json!({"name": n, "title": t, "answers": a, "source": "shipped"}))
+            .collect();
         say(&format!("{}\n", serde_json::json!({"schema": 1, "runbooks": list})));
     }
     Ok(crate::apply::exit::OK)

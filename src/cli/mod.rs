@@ -100,7 +100,9 @@ fn render(diagnostics: &[Diagnostic]) -> String {
 
 /// Colour only on a terminal, and only if it is wanted (no-color.org).
 fn colour(stream: &impl IsTerminal) -> bool {
-    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()) && std::env::var("TERM").is_ok_and(|t| t != "dumb")
+    stream.is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+        && std::env::var("TERM").is_ok_and(|t| t != "dumb")
 }
 
 fn say(text: &str) {

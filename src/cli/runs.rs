@@ -23,7 +23,8 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
         return Ok(exit::OK);
     }
     if let Some(id) = &a.id {
-        let records = journal::read(id).map_err(|_| Failure::usage(format!("no run \"{id}\""), "runbook runs lists them"))?;
+        let records =
+            journal::read(id).map_err(|_| Failure::usage(format!("no run \"{id}\""), "runbook runs lists them"))?;
         if a.output == Output::Human {
             for r in &records {
                 say(&line(r));
@@ -42,7 +43,14 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
         }
         for r in &all {
             let end = r.exit.map_or_else(|| "did not end".to_owned(), |e| format!("exit {e}"));
-            say(&format!("{}  {:<14} {} change{}, {end}, {}\n", r.id, r.runbook, r.changes, if r.changes == 1 { "" } else { "s" }, r.target));
+            say(&format!(
+                "{}  {:<14} {} change{}, {end}, {}\n",
+                r.id,
+                r.runbook,
+                r.changes,
+                if r.changes == 1 { "" } else { "s" },
+                r.target
+            ));
         }
     } else {
         say(&format!("{}\n", serde_json::json!({"schema": 1, "runs": all})));

@@ -20,7 +20,11 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
     if !b.vars.0.is_empty() {
         out.push_str("\nVariables (-e NAME=VALUE):\n");
         for v in &b.vars.0 {
-            let default = v.default.as_ref().map(|d| format!(" [{}]", d.as_str().map_or_else(|| d.to_string(), str::to_owned))).unwrap_or_default();
+            let default = v
+                .default
+                .as_ref()
+                .map(|d| format!(" [{}]", d.as_str().map_or_else(|| d.to_string(), str::to_owned)))
+                .unwrap_or_default();
             let _ = writeln!(out, "  {:<16} {}{default}", v.name, v.help);
         }
     }

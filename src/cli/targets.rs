@@ -50,11 +50,20 @@ impl TargetArgs {
                 }
             },
         };
-        let urls = if self.via.is_empty() { host.channels.clone() } else { self.via.iter().map(|v| Url::parse(v)).collect::<Result<_, _>>().map_err(usage)? };
+        let urls = if self.via.is_empty() {
+            host.channels.clone()
+        } else {
+            self.via.iter().map(|v| Url::parse(v)).collect::<Result<_, _>>().map_err(usage)?
+        };
         let urls = match (urls.is_empty(), &self.target) {
             (false, _) => urls,
             (true, None) => vec![Url::parse("local:").map_err(usage)?],
-            (true, Some(name)) => return Err(Failure::usage(format!("\"{name}\" has no channels"), "list them under its name in the inventory, or give --via")),
+            (true, Some(name)) => {
+                return Err(Failure::usage(
+                    format!("\"{name}\" has no channels"),
+                    "list them under its name in the inventory, or give --via",
+                ));
+            }
         };
         let ways = urls.iter().map(|u| (self.place(&host, u), u.for_target(&host.name))).collect();
         Ok(Chosen { ways, given: host.vars })
@@ -72,7 +81,12 @@ impl TargetArgs {
         Place {
             name,
             address: self.address.clone().or_else(|| host.address.clone()),
-            port: host.vars.iter().find(|g| g.name == "port").and_then(|g| g.value.as_u64()).and_then(|p| u16::try_from(p).ok()),
+            port: host
+                .vars
+                .iter()
+                .find(|g| g.name == "port")
+                .and_then(|g| g.value.as_u64())
+                .and_then(|p| u16::try_from(p).ok()),
             live: url.scheme() != "root",
             here,
             channel: url.scheme().to_owned(),

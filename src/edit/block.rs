@@ -40,18 +40,9 @@ pub fn edit(bytes: &[u8], spec: &Spec) -> Result<Edited, EditError> {
         }
         return Ok(draft.finish());
     };
-    let mut wanted: Vec<&[u8]> = text
-        .split_inclusive(|byte| *byte == b'\n')
-        .map(without_ending)
-        .collect();
-    if wanted
-        .iter()
-        .any(|line| line.trim_ascii() == begin || line.trim_ascii() == end)
-    {
-        return Err(EditError::Text {
-            what: "block text",
-            problem: "has a marker line of its own block",
-        });
+    let mut wanted: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').map(without_ending).collect();
+    if wanted.iter().any(|line| line.trim_ascii() == begin || line.trim_ascii() == end) {
+        return Err(EditError::Text { what: "block text", problem: "has a marker line of its own block" });
     }
     if let Some((from, to)) = found {
         draft.splice(from + 1, to, &wanted);
@@ -65,23 +56,14 @@ pub fn edit(bytes: &[u8], spec: &Spec) -> Result<Edited, EditError> {
 }
 
 /// The indices of the two marker lines, if the file has them.
-fn find(
-    draft: &Draft<'_>,
-    begin: &[u8],
-    end: &[u8],
-    name: &str,
-) -> Result<Option<(usize, usize)>, EditError> {
+fn find(draft: &Draft<'_>, begin: &[u8], end: &[u8], name: &str) -> Result<Option<(usize, usize)>, EditError> {
     let (mut from, mut to) = (None, None);
     let name = || name.to_owned();
     for (at, line) in draft.lines.iter().enumerate() {
         let (text, line) = (line.text.trim_ascii(), at + 1);
         if text == begin {
             if let Some(first) = from {
-                return Err(EditError::TwoBegins {
-                    name: name(),
-                    first: first + 1,
-                    line,
-                });
+                return Err(EditError::TwoBegins { name: name(), first: first + 1, line });
             }
             from = Some(at);
         } else if text == end {
@@ -92,10 +74,7 @@ fn find(
         }
     }
     match (from, to) {
-        (Some(from), None) => Err(EditError::NoEnd {
-            name: name(),
-            line: from + 1,
-        }),
+        (Some(from), None) => Err(EditError::NoEnd { name: name(), line: from + 1 }),
         (from, to) => Ok(from.zip(to)),
     }
 }
@@ -103,10 +82,7 @@ fn find(
 fn checked<'t>(what: &'static str, text: &'t str) -> Result<&'t str, EditError> {
     one_line(what, text.as_bytes())?;
     match text.trim_ascii() {
-        "" => Err(EditError::Text {
-            what,
-            problem: "is blank",
-        }),
+        "" => Err(EditError::Text { what, problem: "is blank" }),
         text => Ok(text),
     }
 }
@@ -123,68 +99,38 @@ mod tests {
     use proptest::prelude::*;
 
     fn block(text: Option<&str>, place: Place) -> Spec {
-        Spec {
-            name: "x".into(),
-            comment: "#".into(),
-            text: text.map(Into::into),
-            place,
-        }
+        Spec { name: "x".into(), comment: "#".into(), text: text.map(Into::into), place }
     }
 
     fn after(old: &str, text: Option<&str>) -> String {
-        String::from_utf8(
-            edit(old.as_bytes(), &block(text, Place::End))
-                .unwrap()
-                .bytes,
-        )
-        .unwrap()
+        String::from_utf8(edit(old.as_bytes(), &block(text, Place::End)).unwrap().bytes).unwrap()
     }
 
     fn error(old: &str) -> String {
-        edit(old.as_bytes(), &block(None, Place::End))
-            .unwrap_err()
-            .to_string()
+        edit(old.as_bytes(), &block(None, Place::End)).unwrap_err().to_string()
     }
 
     #[test]
     fn it_is_inserted_between_markers() {
-        assert_eq!(
-            after("a\n", Some("b\nc\n")),
-            "a\n# BEGIN runbook: x\nb\nc\n# END runbook: x\n"
-        );
-        assert_eq!(
-            after("a\r\n", Some("b\nc")),
-            "a\r\n# BEGIN runbook: x\r\nb\r\nc\r\n# END runbook: x\r\n"
-        );
-        assert_eq!(
-            after("a", Some("b\r\n")),
-            "a\n# BEGIN runbook: x\nb\n# END runbook: x"
-        );
+        assert_eq!(after("a\n", Some("b\nc\n")), "a\n# BEGIN runbook: x\nb\nc\n# END runbook: x\n");
+        assert_eq!(after("a\r\n", Some("b\nc")), "a\r\n# BEGIN runbook: x\r\nb\r\nc\r\n# END runbook: x\r\n");
+        assert_eq!(after("a", Some("b\r\n")), "a\n# BEGIN runbook: x\nb\n# END runbook: x");
         let before = block(Some("b"), Place::Before(pattern("^Match").unwrap()));
         let edited = edit(b"a\nMatch c\n", &before).unwrap();
-        assert_eq!(
-            edited.bytes,
-            b"a\n# BEGIN runbook: x\nb\n# END runbook: x\nMatch c\n"
-        );
+        assert_eq!(edited.bytes, b"a\n# BEGIN runbook: x\nb\n# END runbook: x\nMatch c\n");
     }
 
     #[test]
     fn it_is_replaced_where_it_stands() {
         let old = "  # BEGIN runbook: x\na\nb\r\nc\n# END runbook: x\nd\n";
         let edited = edit(old.as_bytes(), &block(Some("a\nb\nC\n"), Place::Start)).unwrap();
-        assert_eq!(
-            edited.bytes,
-            b"  # BEGIN runbook: x\na\nb\r\nC\n# END runbook: x\nd\n"
-        );
+        assert_eq!(edited.bytes, b"  # BEGIN runbook: x\na\nb\r\nC\n# END runbook: x\nd\n");
         assert_eq!(edited.touched.len(), 1);
     }
 
     #[test]
     fn absent_takes_the_markers_too() {
-        assert_eq!(
-            after("a\n# BEGIN runbook: x\nb\n# END runbook: x\nc\n", None),
-            "a\nc\n"
-        );
+        assert_eq!(after("a\n# BEGIN runbook: x\nb\n# END runbook: x\nc\n", None), "a\nc\n");
         assert_eq!(
             after("a\n# BEGIN runbook: xx\n# END runbook: xx\n", None),
             "a\n# BEGIN runbook: xx\n# END runbook: xx\n"
@@ -193,29 +139,17 @@ mod tests {
 
     #[test]
     fn broken_markers_are_refused() {
-        assert_eq!(
-            error("a\n# BEGIN runbook: x\nb\n"),
-            "line 2: block `x` begins here and has no end"
-        );
-        assert_eq!(
-            error("a\n# END runbook: x\nb\n"),
-            "line 2: block `x` ends here and has no beginning"
-        );
+        assert_eq!(error("a\n# BEGIN runbook: x\nb\n"), "line 2: block `x` begins here and has no end");
+        assert_eq!(error("a\n# END runbook: x\nb\n"), "line 2: block `x` ends here and has no beginning");
         let twice = "# BEGIN runbook: x\n# BEGIN runbook: x\n# END runbook: x\n";
-        assert_eq!(
-            error(twice),
-            "line 2: block `x` begins here, and already at line 1"
-        );
+        assert_eq!(error(twice), "line 2: block `x` begins here, and already at line 1");
     }
 
     #[test]
     fn its_own_marker_cannot_be_in_the_text() {
         let spec = block(Some("a\n# END runbook: x\n"), Place::End);
         let error = edit(b"", &spec).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "block text has a marker line of its own block"
-        );
+        assert_eq!(error.to_string(), "block text has a marker line of its own block");
     }
 
     proptest! {

@@ -42,13 +42,8 @@ pub fn uncomment(bytes: &[u8], spec: &Spec) -> Result<Edited, EditError> {
     each_line(bytes, |text| {
         let (blanks, rest) = text.split_at(indent(text));
         let rest = rest.strip_prefix(mark)?;
-        let inner = rest
-            .get(indent(rest)..)
-            .filter(|inner| !inner.is_empty() && !inner.starts_with(mark))?;
-        let wanted = spec
-            .matching
-            .find(inner)
-            .is_some_and(|found| found.start() == 0);
+        let inner = rest.get(indent(rest)..).filter(|inner| !inner.is_empty() && !inner.starts_with(mark))?;
+        let wanted = spec.matching.find(inner).is_some_and(|found| found.start() == 0);
         wanted.then(|| [blanks, rest.strip_prefix(b" ").unwrap_or(rest)].concat())
     })
 }
@@ -65,14 +60,10 @@ fn each_line(bytes: &[u8], new: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Result<Edi
 
 fn mark(spec: &Spec) -> Result<&[u8], EditError> {
     match spec.mark.as_bytes() {
-        b"" => Err(EditError::Text {
-            what: "comment mark",
-            problem: "is empty",
-        }),
-        mark if mark.iter().any(u8::is_ascii_whitespace) => Err(EditError::Text {
-            what: "comment mark",
-            problem: "has blanks",
-        }),
+        b"" => Err(EditError::Text { what: "comment mark", problem: "is empty" }),
+        mark if mark.iter().any(u8::is_ascii_whitespace) => {
+            Err(EditError::Text { what: "comment mark", problem: "has blanks" })
+        }
         mark => Ok(mark),
     }
 }
@@ -85,10 +76,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn spec(source: &str) -> Spec {
-        Spec {
-            matching: pattern(source).unwrap(),
-            mark: "#".into(),
-        }
+        Spec { matching: pattern(source).unwrap(), mark: "#".into() }
     }
 
     fn text(edited: Result<Edited, EditError>) -> String {
@@ -100,10 +88,7 @@ mod tests {
         let old = b"Port 22\r\n  Port 23\n# Port 24\n\nUsePAM yes";
         let new = text(comment_out(old, &spec("Port|^$")));
         assert_eq!(new, "# Port 22\r\n  # Port 23\n# Port 24\n\nUsePAM yes");
-        assert_eq!(
-            text(comment_out(b"sshd: ALL\n", &spec("^sshd"))),
-            "# sshd: ALL\n"
-        );
+        assert_eq!(text(comment_out(b"sshd: ALL\n", &spec("^sshd"))), "# sshd: ALL\n");
     }
 
     #[test]
@@ -114,32 +99,17 @@ mod tests {
             "Port 22\n  Port 23\n  Port 24\n# The Port option\n## Port 25\n#\n"
         );
         assert_eq!(
-            text(uncomment(
-                b"# Port 22 is usual\n#Port 22\n",
-                &spec(r"Port \d+$")
-            )),
+            text(uncomment(b"# Port 22 is usual\n#Port 22\n", &spec(r"Port \d+$"))),
             "# Port 22 is usual\nPort 22\n"
         );
     }
 
     #[test]
     fn the_mark_is_the_files_own() {
-        let spec = |mark: &str| Spec {
-            mark: mark.into(),
-            ..spec("extension")
-        };
-        assert_eq!(
-            text(uncomment(b";extension=gd\n", &spec(";"))),
-            "extension=gd\n"
-        );
-        assert_eq!(
-            comment_out(b"", &spec("")).unwrap_err().to_string(),
-            "comment mark is empty"
-        );
-        assert_eq!(
-            comment_out(b"", &spec("# ")).unwrap_err().to_string(),
-            "comment mark has blanks"
-        );
+        let spec = |mark: &str| Spec { mark: mark.into(), ..spec("extension") };
+        assert_eq!(text(uncomment(b";extension=gd\n", &spec(";"))), "extension=gd\n");
+        assert_eq!(comment_out(b"", &spec("")).unwrap_err().to_string(), "comment mark is empty");
+        assert_eq!(comment_out(b"", &spec("# ")).unwrap_err().to_string(), "comment mark has blanks");
     }
 
     proptest! {

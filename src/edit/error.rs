@@ -15,10 +15,7 @@ pub enum EditError {
     NotIdempotent { line: usize },
     /// A parameter that cannot be written on one line, or would be read back as something else.
     #[error("{what} {problem}")]
-    Text {
-        what: &'static str,
-        problem: &'static str,
-    },
+    Text { what: &'static str, problem: &'static str },
     /// `# BEGIN runbook: NAME` and nothing that ends it.
     #[error("line {line}: block `{name}` begins here and has no end")]
     NoEnd { name: String, line: usize },
@@ -27,11 +24,7 @@ pub enum EditError {
     NoBegin { name: String, line: usize },
     /// A second `# BEGIN runbook: NAME`.
     #[error("line {line}: block `{name}` begins here, and already at line {first}")]
-    TwoBegins {
-        name: String,
-        first: usize,
-        line: usize,
-    },
+    TwoBegins { name: String, first: usize, line: usize },
     /// One key to be set twice, or set and unset.
     #[error("key `{key}` is given twice")]
     TwiceGiven { key: String },
@@ -50,10 +43,7 @@ impl EditError {
             | Self::NoBegin { line, .. }
             | Self::TwoBegins { line, .. }
             | Self::Unfinished { line } => Some(*line),
-            Self::Pattern { .. }
-            | Self::Group { .. }
-            | Self::Text { .. }
-            | Self::TwiceGiven { .. } => None,
+            Self::Pattern { .. } | Self::Group { .. } | Self::Text { .. } | Self::TwiceGiven { .. } => None,
         }
     }
 
@@ -61,15 +51,9 @@ impl EditError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Pattern { .. } => {
-                "look-around and back-references do not exist; non-ASCII in [...] needs (?u)"
-            }
-            Self::Group { .. } => {
-                "write `${1}_x` for group 1 followed by _x, and `$$` for a dollar sign"
-            }
-            Self::NotIdempotent { .. } => {
-                "anchor the expression (^ and $) so that it does not match what it writes"
-            }
+            Self::Pattern { .. } => "look-around and back-references do not exist; non-ASCII in [...] needs (?u)",
+            Self::Group { .. } => "write `${1}_x` for group 1 followed by _x, and `$$` for a dollar sign",
+            Self::NotIdempotent { .. } => "anchor the expression (^ and $) so that it does not match what it writes",
             Self::Text { .. } => "give it as plain text on one line; several lines are a `block`",
             Self::NoEnd { .. } | Self::NoBegin { .. } | Self::TwoBegins { .. } => {
                 "someone edited the marker lines: restore the missing one, or delete the stray one"

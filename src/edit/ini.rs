@@ -35,11 +35,9 @@ pub fn edit(bytes: &[u8], spec: &Spec) -> Result<Edited, EditError> {
     check(spec)?;
     let mut draft = Draft::new(bytes);
     let parsed = Parsed::of(&draft.lines, spec.section.trim_ascii().as_bytes());
-    for entry in parsed.entries.iter().filter(|entry| {
-        spec.unset
-            .iter()
-            .any(|key| key.trim_ascii().as_bytes() == entry.key)
-    }) {
+    for entry in
+        parsed.entries.iter().filter(|entry| spec.unset.iter().any(|key| key.trim_ascii().as_bytes() == entry.key))
+    {
         entry.lines.clone().for_each(|at| draft.remove(at));
     }
     let mut new = Vec::new();
@@ -63,11 +61,7 @@ pub fn edit(bytes: &[u8], spec: &Spec) -> Result<Edited, EditError> {
         return Err(EditError::Unfinished { line: line + 1 });
     }
     if parsed.new_keys.is_none() {
-        if draft
-            .lines
-            .last()
-            .is_some_and(|line| !line.text.trim_ascii().is_empty())
-        {
+        if draft.lines.last().is_some_and(|line| !line.text.trim_ascii().is_empty()) {
             draft.insert(end, Vec::new());
         }
         draft.insert(end, format!("[{}]", spec.section.trim_ascii()).into_bytes());
@@ -112,16 +106,8 @@ struct Parsed<'a> {
 
 impl<'a> Parsed<'a> {
     fn of(lines: &[Line<'a>], wanted: &[u8]) -> Self {
-        let top = lines
-            .iter()
-            .take_while(|line| is_comment(line.text))
-            .count();
-        let mut parsed = Self {
-            entries: Vec::new(),
-            style: None,
-            new_keys: None,
-            unfinished: None,
-        };
+        let top = lines.iter().take_while(|line| is_comment(line.text)).count();
+        let mut parsed = Self { entries: Vec::new(), style: None, new_keys: None, unfinished: None };
         let mut inside = wanted.is_empty();
         if inside {
             parsed.new_keys = Some(top);
@@ -151,36 +137,18 @@ impl<'a> Parsed<'a> {
     }
 
     fn style(&self) -> Style<'a> {
-        let own = self
-            .entries
-            .iter()
-            .rev()
-            .find(|entry| entry.value.is_some())
-            .map(|entry| entry.style);
-        let style = own.or(self.style).unwrap_or(Style {
-            indent: b"",
-            before: b"",
-            after: b"",
-        });
+        let own = self.entries.iter().rev().find(|entry| entry.value.is_some()).map(|entry| entry.style);
+        let style = own.or(self.style).unwrap_or(Style { indent: b"", before: b"", after: b"" });
         // Deeper than the key above it, the new line would continue that key's value.
-        let indent = self
-            .entries
-            .last()
-            .map_or(style.indent, |last| last.style.indent);
+        let indent = self.entries.last().map_or(style.indent, |last| last.style.indent);
         Style { indent, ..style }
     }
 
     /// The entry's own, as far as it shows one: `k` shows nothing, `k =` shows half.
     fn style_of(&self, entry: &Entry<'a>) -> Style<'a> {
         match entry.value {
-            None => Style {
-                indent: entry.style.indent,
-                ..self.style()
-            },
-            Some(b"") if entry.style.after.is_empty() => Style {
-                after: entry.style.before,
-                ..entry.style
-            },
+            None => Style { indent: entry.style.indent, ..self.style() },
+            Some(b"") if entry.style.after.is_empty() => Style { after: entry.style.before, ..entry.style },
             Some(_) => entry.style,
         }
     }
@@ -193,21 +161,8 @@ impl<'a> Entry<'a> {
         let left = parts.next().unwrap_or_default();
         let (key, before) = left.split_at(left.trim_ascii_end().len());
         let right = parts.next();
-        let after = right.map_or(&b""[..], |right| {
-            right
-                .split_at(right.len() - right.trim_ascii_start().len())
-                .0
-        });
-        Self {
-            key,
-            value: right.map(<[u8]>::trim_ascii),
-            lines,
-            style: Style {
-                indent,
-                before,
-                after,
-            },
-        }
+        let after = right.map_or(&b""[..], |right| right.split_at(right.len() - right.trim_ascii_start().len()).0);
+        Self { key, value: right.map(<[u8]>::trim_ascii), lines, style: Style { indent, before, after } }
     }
 }
 
@@ -220,10 +175,8 @@ fn value_end(lines: &[Line<'_>], first: usize) -> (usize, bool) {
     let mut end = first + 1;
     while end < lines.len() {
         let next = text(end);
-        let deeper = indent(next) > depth
-            && !next.trim_ascii().is_empty()
-            && !is_comment(next)
-            && header(next).is_none();
+        let deeper =
+            indent(next) > depth && !next.trim_ascii().is_empty() && !is_comment(next) && header(next).is_none();
         match (open, is_comment(next)) {
             (true, true) => {} // systemd.syntax(7): comment lines within a continued value are skipped
             (true, false) => open = continued(next),
@@ -242,11 +195,7 @@ fn is_comment(text: &[u8]) -> bool {
 /// The name between the brackets; what follows them is not looked at.
 fn header(text: &[u8]) -> Option<&[u8]> {
     let inner = text.trim_ascii_start().strip_prefix(b"[")?;
-    inner
-        .split(|byte| *byte == b']')
-        .next()
-        .filter(|name| name.len() < inner.len())
-        .map(<[u8]>::trim_ascii)
+    inner.split(|byte| *byte == b']').next().filter(|name| name.len() < inner.len()).map(<[u8]>::trim_ascii)
 }
 
 /// Refuses what would not be read back as it was given.
@@ -256,34 +205,20 @@ fn check(spec: &Spec) -> Result<(), EditError> {
     if spec.section.contains(']') {
         return refuse("section", "has a `]` in it");
     }
-    let keys: Vec<&str> = spec
-        .set
-        .iter()
-        .map(|(key, _)| key)
-        .chain(&spec.unset)
-        .map(|key| key.trim_ascii())
-        .collect();
+    let keys: Vec<&str> = spec.set.iter().map(|(key, _)| key).chain(&spec.unset).map(|key| key.trim_ascii()).collect();
     for (at, key) in keys.iter().enumerate() {
         one_line("key", key.as_bytes())?;
         if key.is_empty() || key.contains('=') || key.starts_with(['#', ';', '[']) {
-            return refuse(
-                "key",
-                "is empty, has a `=` in it, or starts with `#`, `;` or `[`",
-            );
+            return refuse("key", "is empty, has a `=` in it, or starts with `#`, `;` or `[`");
         }
         if keys.iter().skip(at + 1).any(|other| other == key) {
-            return Err(EditError::TwiceGiven {
-                key: (*key).to_owned(),
-            });
+            return Err(EditError::TwiceGiven { key: (*key).to_owned() });
         }
     }
     for (_, value) in &spec.set {
         one_line("value", value.trim_ascii().as_bytes())?;
         if value.trim_ascii().ends_with('\\') {
-            return refuse(
-                "value",
-                "ends in a backslash, which would join it with the next line",
-            );
+            return refuse("value", "ends in a backslash, which would join it with the next line");
         }
     }
     Ok(())

@@ -36,23 +36,17 @@ pub fn word() -> impl Strategy<Value = Vec<u8>> {
 pub fn file() -> impl Strategy<Value = Vec<u8>> {
     let endings = proptest::sample::select(vec![vec!["\n"], vec!["\r\n"], vec!["\n", "\r\n"]]);
     let lines = proptest::collection::vec((word(), any::<bool>()), 0..12);
-    let text = (endings, lines, any::<bool>(), proptest::bool::weighted(0.1)).prop_map(
-        |(endings, lines, cut, bom)| {
-            let mut bytes = if bom {
-                b"\xef\xbb\xbf".to_vec()
-            } else {
-                Vec::new()
-            };
-            for (text, second) in &lines {
-                bytes.extend_from_slice(text);
-                bytes.extend_from_slice(endings[usize::from(*second) % endings.len()].as_bytes());
-            }
-            if cut && bytes.ends_with(b"\n") {
-                bytes.pop();
-            }
-            bytes
-        },
-    );
+    let text = (endings, lines, any::<bool>(), proptest::bool::weighted(0.1)).prop_map(|(endings, lines, cut, bom)| {
+        let mut bytes = if bom { b"\xef\xbb\xbf".to_vec() } else { Vec::new() };
+        for (text, second) in &lines {
+            bytes.extend_from_slice(text);
+            bytes.extend_from_slice(endings[usize::from(*second) % endings.len()].as_bytes());
+        }
+        if cut && bytes.ends_with(b"\n") {
+            bytes.pop();
+        }
+        bytes
+    });
     prop_oneof![9 => text, 1 => proptest::collection::vec(any::<u8>(), 0..40)]
 }
 
@@ -81,11 +75,7 @@ impl<'a> Laws<'a> {
         let twice = self.twice.as_ref().unwrap().as_ref().unwrap();
         assert_eq!(&twice.bytes, &once.bytes);
         assert_eq!(twice.touched, []);
-        assert_eq!(
-            once.changed(),
-            once.bytes != self.old,
-            "touched nothing and changed nothing are the same"
-        );
+        assert_eq!(once.changed(), once.bytes != self.old, "touched nothing and changed nothing are the same");
     }
 
     /// Replays `touched` on the old text: every other line is in the new text with its bytes, in its place.
@@ -94,18 +84,12 @@ impl<'a> Laws<'a> {
         let bom = |bytes: &[u8]| bytes.starts_with(b"\xef\xbb\xbf");
         assert!(!bom(self.old) || bom(&edited.bytes));
         let skip = if bom(self.old) { 3 } else { 0 };
-        let old: Vec<&[u8]> = self.old[skip..]
-            .split_inclusive(|byte| *byte == b'\n')
-            .collect();
-        let mut new = edited.bytes[skip..]
-            .split_inclusive(|byte| *byte == b'\n')
-            .peekable();
+        let old: Vec<&[u8]> = self.old[skip..].split_inclusive(|byte| *byte == b'\n').collect();
+        let mut new = edited.bytes[skip..].split_inclusive(|byte| *byte == b'\n').peekable();
         let mut touched = edited.touched.iter().peekable();
         let crlf = !old.is_empty() && old.iter().all(|line| line.ends_with(b"\r\n"));
         for number in 1..=old.len() + 1 {
-            while let Some(added) =
-                touched.next_if(|touched| touched.line == number && touched.before.is_none())
-            {
+            while let Some(added) = touched.next_if(|touched| touched.line == number && touched.before.is_none()) {
                 let (line, text) = (new.next().unwrap(), added.after.as_ref().unwrap());
                 assert!(
                     line.starts_with(text) && line.len() <= text.len() + 2,
@@ -125,17 +109,11 @@ impl<'a> Laws<'a> {
             };
             match touched.next_if(|touched| touched.line == number) {
                 Some(change) => {
-                    assert_eq!(
-                        &line[..line.len() - ending.len()],
-                        change.before.as_ref().unwrap()
-                    );
+                    assert_eq!(&line[..line.len() - ending.len()], change.before.as_ref().unwrap());
                     let Some(text) = &change.after else { continue };
                     let line = new.next().unwrap();
                     let rest = line.strip_prefix(text.as_slice()).unwrap();
-                    assert!(
-                        rest == ending.as_bytes()
-                            || ending.is_empty() && matches!(rest, b"\n" | b"\r\n")
-                    );
+                    assert!(rest == ending.as_bytes() || ending.is_empty() && matches!(rest, b"\n" | b"\r\n"));
                 }
                 None => {
                     let kept = new.next().unwrap();
@@ -150,9 +128,6 @@ impl<'a> Laws<'a> {
         assert!(touched.next().is_none() && new.next().is_none());
         let removed = edited.touched.iter().any(|touched| touched.after.is_none());
         let unended = |bytes: &[u8]| !bytes.is_empty() && !bytes.ends_with(b"\n");
-        assert!(
-            removed || !unended(&edited.bytes) || unended(self.old),
-            "a final newline is never lost"
-        );
+        assert!(removed || !unended(&edited.bytes) || unended(self.old), "a final newline is never lost");
     }
 }

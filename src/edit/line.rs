@@ -36,19 +36,10 @@ pub enum Spec {
 pub fn edit(bytes: &[u8], spec: &Spec) -> Result<Edited, EditError> {
     let mut draft = Draft::new(bytes);
     match spec {
-        Spec::Present {
-            line,
-            matching,
-            place,
-        } => {
+        Spec::Present { line, matching, place } => {
             let wanted = one_line("line", line)?;
             if draft.lines.iter().all(|line| line.text != wanted) {
-                let matches = |pattern: &Regex| {
-                    draft
-                        .lines
-                        .iter()
-                        .rposition(|line| pattern.is_match(line.text))
-                };
+                let matches = |pattern: &Regex| draft.lines.iter().rposition(|line| pattern.is_match(line.text));
                 match matching.as_ref().and_then(matches) {
                     Some(at) => draft.set(at, wanted.to_vec()),
                     None => draft.insert(place.find(&draft.lines), wanted.to_vec()),
@@ -56,10 +47,7 @@ pub fn edit(bytes: &[u8], spec: &Spec) -> Result<Edited, EditError> {
             }
         }
         Spec::Absent { line, matching } => {
-            let unwanted = line
-                .as_deref()
-                .map(|line| one_line("line", line))
-                .transpose()?;
+            let unwanted = line.as_deref().map(|line| one_line("line", line)).transpose()?;
             for (at, line) in draft.lines.clone().into_iter().enumerate() {
                 let matches = |pattern: &Regex| pattern.is_match(line.text);
                 if unwanted == Some(line.text) || matching.as_ref().is_some_and(matches) {
@@ -80,11 +68,7 @@ mod tests {
 
     fn present(line: &str, matching: Option<&str>, place: Place) -> Spec {
         let matching = matching.map(|source| pattern(source).unwrap());
-        Spec::Present {
-            line: line.into(),
-            matching,
-            place,
-        }
+        Spec::Present { line: line.into(), matching, place }
     }
 
     fn after(old: &[u8], spec: &Spec) -> String {
@@ -96,72 +80,37 @@ mod tests {
         let spec = present("Port 22", Some("^#?Port "), Place::End);
         let edited = edit(b"#Port 1\nUsePAM yes\nPort 2222\n", &spec).unwrap();
         assert_eq!(edited.bytes, b"#Port 1\nUsePAM yes\nPort 22\n");
-        let touched = Touched {
-            line: 3,
-            before: Some(b"Port 2222".into()),
-            after: Some(b"Port 22".into()),
-        };
+        let touched = Touched { line: 3, before: Some(b"Port 2222".into()), after: Some(b"Port 22".into()) };
         assert_eq!(edited.touched, [touched]);
     }
 
     #[test]
     fn the_exact_line_is_enough() {
         let old = b"Port 22\n#Port 2222\n";
-        assert!(
-            !edit(old, &present("Port 22", Some("Port"), Place::End))
-                .unwrap()
-                .changed()
-        );
+        assert!(!edit(old, &present("Port 22", Some("Port"), Place::End)).unwrap().changed());
     }
 
     #[test]
     fn no_match_inserts_at_the_place() {
         let at = |source: &str| pattern(source).unwrap();
         let old = b"a 1\na 2\nMatch x\nMatch y\n";
-        assert_eq!(
-            after(old, &present("new", Some("^no$"), Place::End)),
-            "a 1\na 2\nMatch x\nMatch y\nnew\n"
-        );
-        assert_eq!(
-            after(old, &present("new", None, Place::Start)),
-            "new\na 1\na 2\nMatch x\nMatch y\n"
-        );
-        assert_eq!(
-            after(old, &present("new", None, Place::After(at("^a")))),
-            "a 1\na 2\nnew\nMatch x\nMatch y\n"
-        );
-        assert_eq!(
-            after(old, &present("new", None, Place::Before(at("^M")))),
-            "a 1\na 2\nnew\nMatch x\nMatch y\n"
-        );
-        assert_eq!(
-            after(old, &present("new", None, Place::Before(at("^no")))),
-            "a 1\na 2\nMatch x\nMatch y\nnew\n"
-        );
+        assert_eq!(after(old, &present("new", Some("^no$"), Place::End)), "a 1\na 2\nMatch x\nMatch y\nnew\n");
+        assert_eq!(after(old, &present("new", None, Place::Start)), "new\na 1\na 2\nMatch x\nMatch y\n");
+        assert_eq!(after(old, &present("new", None, Place::After(at("^a")))), "a 1\na 2\nnew\nMatch x\nMatch y\n");
+        assert_eq!(after(old, &present("new", None, Place::Before(at("^M")))), "a 1\na 2\nnew\nMatch x\nMatch y\n");
+        assert_eq!(after(old, &present("new", None, Place::Before(at("^no")))), "a 1\na 2\nMatch x\nMatch y\nnew\n");
     }
 
     #[test]
     fn endings_and_a_missing_newline_are_kept() {
-        assert_eq!(
-            after(
-                b"Port 1\r\nb\r\n",
-                &present("Port 2", Some(r"^Port \d$"), Place::End)
-            ),
-            "Port 2\r\nb\r\n"
-        );
-        assert_eq!(
-            after(b"a\r\nb", &present("c", None, Place::End)),
-            "a\r\nb\r\nc"
-        );
+        assert_eq!(after(b"Port 1\r\nb\r\n", &present("Port 2", Some(r"^Port \d$"), Place::End)), "Port 2\r\nb\r\n");
+        assert_eq!(after(b"a\r\nb", &present("c", None, Place::End)), "a\r\nb\r\nc");
         assert_eq!(after(b"", &present("c\n", None, Place::End)), "c\n");
     }
 
     #[test]
     fn absent_removes_every_one() {
-        let spec = Spec::Absent {
-            line: Some(b"a".into()),
-            matching: Some(pattern("^b").unwrap()),
-        };
+        let spec = Spec::Absent { line: Some(b"a".into()), matching: Some(pattern("^b").unwrap()) };
         assert_eq!(after(b"a\naa\nb1\nb2\na", &spec), "aa\n");
     }
 

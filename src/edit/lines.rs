@@ -16,15 +16,9 @@ pub struct Line<'a> {
 pub fn split(bytes: &[u8]) -> Vec<Line<'_>> {
     let line = |raw| {
         let text = raw_text(raw);
-        Line {
-            text,
-            ending: raw.get(text.len()..).unwrap_or_default(),
-        }
+        Line { text, ending: raw.get(text.len()..).unwrap_or_default() }
     };
-    bytes
-        .split_inclusive(|byte| *byte == b'\n')
-        .map(line)
-        .collect()
+    bytes.split_inclusive(|byte| *byte == b'\n').map(line).collect()
 }
 
 fn raw_text(raw: &[u8]) -> &[u8] {
@@ -36,18 +30,12 @@ fn raw_text(raw: &[u8]) -> &[u8] {
 
 /// Splits a UTF-8 byte order mark off: `(mark or nothing, rest)`.
 pub fn split_bom(bytes: &[u8]) -> (&[u8], &[u8]) {
-    bytes.split_at(if bytes.starts_with(b"\xef\xbb\xbf") {
-        3
-    } else {
-        0
-    })
+    bytes.split_at(if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 })
 }
 
 /// The length of the blanks (space, tab) in front.
 pub fn indent(text: &[u8]) -> usize {
-    text.iter()
-        .take_while(|byte| matches!(byte, b' ' | b'\t'))
-        .count()
+    text.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
 }
 
 /// A parameter as the text of one line: an ending that came with it (`line: |` in YAML) is dropped.
@@ -55,16 +43,10 @@ pub fn one_line<'t>(what: &'static str, text: &'t [u8]) -> Result<&'t [u8], Edit
     let text = text.strip_suffix(b"\n").unwrap_or(text);
     let text = trim_cr(text);
     if text.contains(&b'\n') {
-        return Err(EditError::Text {
-            what,
-            problem: "has a line break",
-        });
+        return Err(EditError::Text { what, problem: "has a line break" });
     }
     if !split_bom(text).0.is_empty() {
-        return Err(EditError::Text {
-            what,
-            problem: "starts with a byte order mark",
-        });
+        return Err(EditError::Text { what, problem: "starts with a byte order mark" });
     }
     Ok(text)
 }
@@ -88,12 +70,7 @@ pub struct Draft<'a> {
 impl<'a> Draft<'a> {
     pub fn new(bytes: &'a [u8]) -> Self {
         let (bom, rest) = split_bom(bytes);
-        Self {
-            bom,
-            lines: split(rest),
-            changed: BTreeMap::new(),
-            inserted: BTreeMap::new(),
-        }
+        Self { bom, lines: split(rest), changed: BTreeMap::new(), inserted: BTreeMap::new() }
     }
 
     /// Gives line `at` another text; it keeps its ending.
@@ -114,13 +91,7 @@ impl<'a> Draft<'a> {
 
     /// Makes lines `from..to` read as `new`, keeping those that are in both.
     pub fn splice(&mut self, from: usize, to: usize, new: &[&[u8]]) {
-        let old: Vec<&[u8]> = self
-            .lines
-            .iter()
-            .take(to)
-            .skip(from)
-            .map(|line| line.text)
-            .collect();
+        let old: Vec<&[u8]> = self.lines.iter().take(to).skip(from).map(|line| line.text).collect();
         for Pair { at, before, after } in pairs(&old, new) {
             match (before, after) {
                 (_, None) => self.remove(from + at),
@@ -142,29 +113,19 @@ impl<'a> Draft<'a> {
         let mut out: Vec<(Cow<'_, [u8]>, &[u8])> = Vec::with_capacity(self.lines.len() + 1);
         for at in 0..=self.lines.len() {
             for text in self.inserted.remove(&at).unwrap_or_default() {
-                touched.push(Touched {
-                    line: at + 1,
-                    before: None,
-                    after: Some(text.clone()),
-                });
+                touched.push(Touched { line: at + 1, before: None, after: Some(text.clone()) });
                 out.push((text.into(), self.ending_near(at)));
             }
             let Some(old) = self.lines.get(at) else { break };
             match self.changed.remove(&at) {
                 None => out.push((old.text.into(), old.ending)),
                 Some(after) => {
-                    touched.push(Touched {
-                        line: at + 1,
-                        before: Some(old.text.to_vec()),
-                        after: after.clone(),
-                    });
+                    touched.push(Touched { line: at + 1, before: Some(old.text.to_vec()), after: after.clone() });
                     out.extend(after.map(|text| (text.into(), old.ending)));
                 }
             }
         }
-        let added_last = touched
-            .last()
-            .is_some_and(|touched| touched.line > self.lines.len());
+        let added_last = touched.last().is_some_and(|touched| touched.line > self.lines.len());
         let unended = self.lines.last().is_some_and(|line| line.ending.is_empty());
         let near = self.ending_near(self.lines.len());
         let mut bytes = self.bom.to_vec();
@@ -201,11 +162,7 @@ pub fn pairs<'a>(old: &[&'a [u8]], new: &[&'a [u8]]) -> Vec<Pair<'a>> {
         for step in 0..from.len().max(to.len()) {
             let before = old.get(from.clone()).and_then(|old| old.get(step)).copied();
             let after = new.get(to.clone()).and_then(|new| new.get(step)).copied();
-            pairs.push(Pair {
-                at: (from.start + step).min(from.end),
-                before,
-                after,
-            });
+            pairs.push(Pair { at: (from.start + step).min(from.end), before, after });
         }
     }
     pairs
@@ -219,15 +176,7 @@ mod tests {
     fn a_line_is_text_and_ending() {
         let lines = split(b"a\r\nb\rc\n\nd");
         let parts: Vec<_> = lines.iter().map(|line| (line.text, line.ending)).collect();
-        assert_eq!(
-            parts,
-            [
-                (&b"a"[..], &b"\r\n"[..]),
-                (b"b\rc", b"\n"),
-                (b"", b"\n"),
-                (b"d", b"")
-            ]
-        );
+        assert_eq!(parts, [(&b"a"[..], &b"\r\n"[..]), (b"b\rc", b"\n"), (b"", b"\n"), (b"d", b"")]);
         assert!(split(b"").is_empty());
     }
 

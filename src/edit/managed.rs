@@ -49,34 +49,22 @@ const TOOLS: &[&str] = &[
 /// ("ANSIBLE MANAGED BLOCK") do not.
 #[must_use]
 pub fn managed_by(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let lines = split_bom(bytes)
-        .1
-        .split_inclusive(|byte| *byte == b'\n')
-        .take(LINES);
-    lines
-        .enumerate()
-        .map(|(at, line)| (at + 1, line.trim_ascii()))
-        .find(|(_, line)| is_note(line))
+    let lines = split_bom(bytes).1.split_inclusive(|byte| *byte == b'\n').take(LINES);
+    lines.enumerate().map(|(at, line)| (at + 1, line.trim_ascii())).find(|(_, line)| is_note(line))
 }
 
 fn is_note(line: &[u8]) -> bool {
-    let comment = [&b"#"[..], b";", b"//", b"/*", b"*", b"--", b"\"", b"<!--"]
-        .iter()
-        .any(|mark| line.starts_with(mark));
+    let comment =
+        [&b"#"[..], b";", b"//", b"/*", b"*", b"--", b"\"", b"<!--"].iter().any(|mark| line.starts_with(mark));
     if !comment {
         return false;
     }
     let text = String::from_utf8_lossy(line).to_ascii_lowercase();
-    let by_tool = ["managed by", "maintained by", "controlled by"]
-        .iter()
-        .any(|verb| {
-            let object = text
-                .split_once(verb)
-                .map(|(_, object)| object.trim_start_matches([':', ' ', '\t']));
-            object.is_some_and(|object| TOOLS.iter().any(|tool| object.starts_with(tool)))
-        });
-    !text.contains("managed block")
-        && (by_tool || PHRASES.iter().any(|phrase| text.contains(phrase)))
+    let by_tool = ["managed by", "maintained by", "controlled by"].iter().any(|verb| {
+        let object = text.split_once(verb).map(|(_, object)| object.trim_start_matches([':', ' ', '\t']));
+        object.is_some_and(|object| TOOLS.iter().any(|tool| object.starts_with(tool)))
+    });
+    !text.contains("managed block") && (by_tool || PHRASES.iter().any(|phrase| text.contains(phrase)))
 }
 
 #[cfg(test)]
@@ -89,14 +77,8 @@ mod tests {
 
     #[test]
     fn notes_are_found_with_their_line() {
-        assert_eq!(
-            note("# Ansible managed\nPort 22\n"),
-            Some((1, "# Ansible managed"))
-        );
-        assert_eq!(
-            note("\n  # This file is managed by Puppet.\r\n"),
-            Some((2, "# This file is managed by Puppet."))
-        );
+        assert_eq!(note("# Ansible managed\nPort 22\n"), Some((1, "# Ansible managed")));
+        assert_eq!(note("\n  # This file is managed by Puppet.\r\n"), Some((2, "# This file is managed by Puppet.")));
         assert_eq!(note("; DO NOT EDIT").map(|(line, _)| line), Some(1));
         for text in [
             "# Managed by: SaltStack",
@@ -113,12 +95,7 @@ mod tests {
 
     #[test]
     fn other_text_is_no_note() {
-        for text in [
-            "",
-            "banner = managed by Puppet",
-            "# Users are managed by LDAP",
-            "# BEGIN ANSIBLE MANAGED BLOCK",
-        ] {
+        for text in ["", "banner = managed by Puppet", "# Users are managed by LDAP", "# BEGIN ANSIBLE MANAGED BLOCK"] {
             assert_eq!(note(text), None, "{text}");
         }
         assert_eq!(note(&("\n".repeat(20) + "# do not edit")), None);

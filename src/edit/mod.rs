@@ -77,10 +77,7 @@ impl Place {
         match self {
             Self::Start => Some(0),
             Self::End => None,
-            Self::After(pattern) => lines
-                .iter()
-                .rposition(|line| matches(pattern, line))
-                .map(|at| at + 1),
+            Self::After(pattern) => lines.iter().rposition(|line| matches(pattern, line)).map(|at| at + 1),
             Self::Before(pattern) => lines.iter().position(|line| matches(pattern, line)),
         }
         .unwrap_or(lines.len())
@@ -96,17 +93,10 @@ impl Place {
 /// # Errors
 /// [`EditError::Pattern`] if it does not compile.
 pub fn pattern(source: &str) -> Result<Regex, EditError> {
-    RegexBuilder::new(source)
-        .unicode(false)
-        .multi_line(true)
-        .build()
-        .map_err(|error| {
-            let text = error.to_string();
-            let last = text.lines().last().unwrap_or_default();
-            let problem = last.trim().trim_start_matches("error: ").to_owned();
-            EditError::Pattern {
-                pattern: source.to_owned(),
-                problem,
-            }
-        })
+    RegexBuilder::new(source).unicode(false).multi_line(true).build().map_err(|error| {
+        let text = error.to_string();
+        let last = text.lines().last().unwrap_or_default();
+        let problem = last.trim().trim_start_matches("error: ").to_owned();
+        EditError::Pattern { pattern: source.to_owned(), problem }
+    })
 }

@@ -68,39 +68,21 @@ fn by_line(bytes: &[u8], spec: &Spec) -> Edited {
 
 fn whole(bytes: &[u8], spec: &Spec) -> Edited {
     let (bom, old) = split_bom(bytes);
-    let mut ends = split(old)
-        .into_iter()
-        .map(|line| line.ending)
-        .filter(|ending| !ending.is_empty())
-        .peekable();
+    let mut ends = split(old).into_iter().map(|line| line.ending).filter(|ending| !ending.is_empty()).peekable();
     let crlf = ends.peek().is_some() && ends.all(|ending| ending == b"\r\n");
     let new = if crlf {
-        from_lf(
-            &spec
-                .matching
-                .replace_all(&lf(old), lf(&spec.with).as_slice()),
-        )
+        from_lf(&spec.matching.replace_all(&lf(old), lf(&spec.with).as_slice()))
     } else {
-        spec.matching
-            .replace_all(old, lf(&spec.with).as_slice())
-            .into_owned()
+        spec.matching.replace_all(old, lf(&spec.with).as_slice()).into_owned()
     };
     // With their endings, because in mixed endings a match may change nothing else.
     let lines = |text| split_raw(text);
-    let text =
-        |raw: Option<&[u8]>| raw.and_then(|raw| split(raw).first().map(|line| line.text.to_vec()));
+    let text = |raw: Option<&[u8]>| raw.and_then(|raw| split(raw).first().map(|line| line.text.to_vec()));
     let touched = pairs(&lines(old), &lines(&new))
         .into_iter()
-        .map(|pair| Touched {
-            line: pair.at + 1,
-            before: text(pair.before),
-            after: text(pair.after),
-        })
+        .map(|pair| Touched { line: pair.at + 1, before: text(pair.before), after: text(pair.after) })
         .collect();
-    Edited {
-        bytes: [bom, &new].concat(),
-        touched,
-    }
+    Edited { bytes: [bom, &new].concat(), touched }
 }
 
 fn split_raw(text: &[u8]) -> Vec<&[u8]> {
@@ -152,10 +134,7 @@ fn unknown_group(matching: &Regex, with: &[u8]) -> Option<String> {
         let name = String::from_utf8_lossy(name);
         let known = match name.parse::<usize>() {
             Ok(number) => number < matching.captures_len(),
-            Err(_) => matching
-                .capture_names()
-                .flatten()
-                .any(|group| group == name),
+            Err(_) => matching.capture_names().flatten().any(|group| group == name),
         };
         if !name.is_empty() && !known {
             return Some(name.into_owned());
@@ -171,41 +150,21 @@ mod tests {
     use proptest::prelude::*;
 
     fn spec(source: &str, with: &str, scope: Scope) -> Spec {
-        Spec {
-            matching: pattern(source).unwrap(),
-            with: with.into(),
-            scope,
-        }
+        Spec { matching: pattern(source).unwrap(), with: with.into(), scope }
     }
 
     fn by_line(old: &str, source: &str, with: &str) -> String {
-        String::from_utf8(
-            edit(old.as_bytes(), &spec(source, with, Scope::Line))
-                .unwrap()
-                .bytes,
-        )
-        .unwrap()
+        String::from_utf8(edit(old.as_bytes(), &spec(source, with, Scope::Line)).unwrap().bytes).unwrap()
     }
 
     fn whole(old: &str, source: &str, with: &str) -> String {
-        String::from_utf8(
-            edit(old.as_bytes(), &spec(source, with, Scope::File))
-                .unwrap()
-                .bytes,
-        )
-        .unwrap()
+        String::from_utf8(edit(old.as_bytes(), &spec(source, with, Scope::File)).unwrap().bytes).unwrap()
     }
 
     #[test]
     fn groups_are_filled_in_line_by_line() {
-        assert_eq!(
-            by_line("Port 1\r\nPort 22\n", r"^(Port) \d$", "${1} 22"),
-            "Port 22\r\nPort 22\n"
-        );
-        assert_eq!(
-            by_line("a=1\nb=2", r"^(?<key>\w)=(.*)$", "$key: $2"),
-            "a: 1\nb: 2"
-        );
+        assert_eq!(by_line("Port 1\r\nPort 22\n", r"^(Port) \d$", "${1} 22"), "Port 22\r\nPort 22\n");
+        assert_eq!(by_line("a=1\nb=2", r"^(?<key>\w)=(.*)$", "$key: $2"), "a: 1\nb: 2");
         assert_eq!(by_line("a\r\nb", "^a$", "c\nd"), "c\r\nd\r\nb");
         assert_eq!(by_line("cost\n", "^cost$", "$$5"), "$5\n");
     }
@@ -213,40 +172,22 @@ mod tests {
     #[test]
     fn a_file_is_seen_with_lf() {
         assert_eq!(whole("a\nb\nc\n", "^b\n", ""), "a\nc\n");
-        assert_eq!(
-            whole("a\r\nb\r\nc", "a$\nb$", "x\ny\nz"),
-            "x\r\ny\r\nz\r\nc"
-        );
+        assert_eq!(whole("a\r\nb\r\nc", "a$\nb$", "x\ny\nz"), "x\r\ny\r\nz\r\nc");
         let edited = edit(b"a\nb\nc\n", &spec("^b\n", "", Scope::File)).unwrap();
-        assert_eq!(
-            edited.touched,
-            [Touched {
-                line: 2,
-                before: Some(b"b".into()),
-                after: None
-            }]
-        );
+        assert_eq!(edited.touched, [Touched { line: 2, before: Some(b"b".into()), after: None }]);
     }
 
     #[test]
     fn what_would_match_again_is_refused() {
         let error = edit(b"a\nPort\n", &spec("Port", "Port 22", Scope::Line)).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the replacement would change its own result again, at line 2"
-        );
+        assert_eq!(error.to_string(), "the replacement would change its own result again, at line 2");
         assert_eq!(by_line("Port\n", "^Port$", "Port 22"), "Port 22\n");
     }
 
     #[test]
     fn a_group_that_is_not_there_is_refused() {
-        let error =
-            |with| edit(b"", &spec("(a)", with, Scope::Line)).map_err(|error| error.to_string());
-        assert!(
-            error("$1_x")
-                .unwrap_err()
-                .starts_with("the replacement uses `$1_x`")
-        );
+        let error = |with| edit(b"", &spec("(a)", with, Scope::Line)).map_err(|error| error.to_string());
+        assert!(error("$1_x").unwrap_err().starts_with("the replacement uses `$1_x`"));
         assert!(error("${1}_x $0 $$name ${ $").is_ok());
         assert!(error("$2").is_err());
     }

@@ -35,7 +35,8 @@ pub struct Inventory {
 impl Inventory {
     /// Reads a YAML inventory: all its errors at once.
     pub fn load(path: &str) -> Result<Self, Vec<Diagnostic>> {
-        let bytes = std::fs::read(path).map_err(|e| vec![Diagnostic::new("unreadable", format!("cannot read {path}: {e}"))])?;
+        let bytes =
+            std::fs::read(path).map_err(|e| vec![Diagnostic::new("unreadable", format!("cannot read {path}: {e}"))])?;
         Self::parse(path, &bytes)
     }
 
@@ -58,7 +59,8 @@ impl Inventory {
                     Some(h) => h.vars.splice(0..0, vars.clone()).for_each(drop),
                     None => {
                         let d = Diagnostic::at(m.place(), "unknown-host", format!("no host \"{name}\""));
-                        let near = did_you_mean(name, hosts.iter().map(|h| h.name.as_str())).map(|n| format!("did you mean \"{n}\"?"));
+                        let near = did_you_mean(name, hosts.iter().map(|h| h.name.as_str()))
+                            .map(|n| format!("did you mean \"{n}\"?"));
                         errors.push(d.hint(near.unwrap_or_else(|| "a group lists names of hosts above".into())));
                     }
                 }
@@ -85,7 +87,10 @@ impl Inventory {
 
 fn vars(node: &Node) -> Vec<Given> {
     let entries = node.get("vars").and_then(|v| v.entries()).unwrap_or_default();
-    entries.iter().filter_map(|e| Some(Given { name: e.key()?.to_owned(), value: e.value().clone(), spot: e.place().into() })).collect()
+    entries
+        .iter()
+        .filter_map(|e| Some(Given { name: e.key()?.to_owned(), value: e.value().clone(), spot: e.place().into() }))
+        .collect()
 }
 
 fn host(h: &Node, errors: &mut Vec<Diagnostic>) -> Option<Host> {
@@ -107,7 +112,8 @@ fn host(h: &Node, errors: &mut Vec<Diagnostic>) -> Option<Host> {
             Ok(u) => channels.push(u),
             Err(e) => {
                 let known: Vec<_> = SCHEMES.iter().map(|s| s.name).collect();
-                errors.push(Diagnostic::at(c.place(), "channel", e.why).hint(e.hint.unwrap_or_else(|| known.join(", "))));
+                errors
+                    .push(Diagnostic::at(c.place(), "channel", e.why).hint(e.hint.unwrap_or_else(|| known.join(", "))));
             }
         }
     }
@@ -131,7 +137,11 @@ mod tests {
 
     #[test]
     fn errors_have_places() {
-        let e = Inventory::parse("i.yaml", b"hosts:\n  a: {chanels: []}\n  b: {channels: [{exce: x}]}\ngroups: {g: {hosts: [c]}}\n").unwrap_err();
+        let e = Inventory::parse(
+            "i.yaml",
+            b"hosts:\n  a: {chanels: []}\n  b: {channels: [{exce: x}]}\ngroups: {g: {hosts: [c]}}\n",
+        )
+        .unwrap_err();
         assert_eq!(e.len(), 3, "{e:?}");
     }
 }

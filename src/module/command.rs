@@ -19,8 +19,18 @@ static SPEC: Spec = Spec {
         Param { name: "run", ty: Ty::Str, required: false, help: "the command, as typed in sh" },
         Param { name: "sh", ty: Ty::Str, required: false, help: "the same, for several lines" },
         Param { name: "argv", ty: Ty::List, required: false, help: "program and arguments, with no shell in between" },
-        Param { name: "creates", ty: Ty::Path, required: false, help: "as a remediation: nothing to do if this exists" },
-        Param { name: "unless", ty: Ty::Str, required: false, help: "as a remediation: nothing to do if this command succeeds" },
+        Param {
+            name: "creates",
+            ty: Ty::Path,
+            required: false,
+            help: "as a remediation: nothing to do if this exists",
+        },
+        Param {
+            name: "unless",
+            ty: Ty::Str,
+            required: false,
+            help: "as a remediation: nothing to do if this command succeeds",
+        },
         Param { name: "undo", ty: Ty::Str, required: false, help: "the command that takes it back" },
     ],
     fields: &[
@@ -87,6 +97,10 @@ impl Module for Command {
             (_, false) => format!("{shown}: status {rc}: {first}"),
         };
         let lines: Vec<&str> = stdout.lines().collect();
-        Ok(Decision::new(rc == 0, evidence).with("rc", rc).with("lines", json!(lines)).with("stdout", stdout).with("stderr", stderr))
+        Ok(Decision::new(rc == 0, evidence)
+            .with("rc", rc)
+            .with("lines", json!(lines))
+            .with("stdout", stdout)
+            .with("stderr", stderr))
     }
 }

@@ -16,14 +16,32 @@ static SPEC: Spec = Spec {
     summary: "Connects from the controller and tells refused, timed out, unreachable, closed before the banner, silent and open apart, for each address.",
     scalar: Some("port"),
     params: &[
-        Param { name: "port", ty: Ty::Port, required: false, help: "TCP port; the target's ssh port, else 22, unless said otherwise" },
-        Param { name: "host", ty: Ty::Str, required: false, help: "name or address; the target's unless said otherwise" },
+        Param {
+            name: "port",
+            ty: Ty::Port,
+            required: false,
+            help: "TCP port; the target's ssh port, else 22, unless said otherwise",
+        },
+        Param {
+            name: "host",
+            ty: Ty::Str,
+            required: false,
+            help: "name or address; the target's unless said otherwise",
+        },
         Param { name: "banner", ty: Ty::Str, required: false, help: "what the first line must start with" },
         Param { name: "family", ty: Ty::OneOf(&["ipv4", "ipv6"]), required: false, help: "only this family" },
-        Param { name: "timeout", ty: Ty::Duration, required: false, help: "for connecting, and again for the banner; 5s" },
+        Param {
+            name: "timeout",
+            ty: Ty::Duration,
+            required: false,
+            help: "for connecting, and again for the banner; 5s",
+        },
     ],
     fields: &[
-        Field { name: "kind", help: "the worst of all addresses: open, refused, timed-out, unreachable, closed, silent, wrong-banner, other" },
+        Field {
+            name: "kind",
+            help: "the worst of all addresses: open, refused, timed-out, unreachable, closed, silent, wrong-banner, other",
+        },
         Field { name: "banner", help: "the first line that the other side said, or null" },
         Field { name: "addresses", help: "a list of {address, family, kind, banner}" },
         Field { name: "port", help: "the port that was tried" },
@@ -69,8 +87,13 @@ impl Module for Connect {
             .collect();
         let worst = rows.iter().find(|r| r.1 != "open").or(rows.first());
         let (kind, banner, said) = worst.map(|r| (r.1, r.2.clone(), r.3.clone())).unwrap_or_default();
-        let outside = if place.here && !p.has("host") { " (from this machine itself: not proven from outside)" } else { "" };
-        let list: Vec<_> = found.iter().zip(&rows).map(|((_, f, _), r)| json!({"address": r.0, "family": f, "kind": r.1, "banner": r.2})).collect();
+        let outside =
+            if place.here && !p.has("host") { " (from this machine itself: not proven from outside)" } else { "" };
+        let list: Vec<_> = found
+            .iter()
+            .zip(&rows)
+            .map(|((_, f, _), r)| json!({"address": r.0, "family": f, "kind": r.1, "banner": r.2}))
+            .collect();
         Ok(Decision::new(kind == "open", format!("{said}{outside}"))
             .with("kind", kind)
             .with("banner", banner)
@@ -86,8 +109,12 @@ fn show(address: &str) -> String {
 fn words(o: &Outcome, wanted: Option<&str>) -> (&'static str, Option<String>, String) {
     match o {
         Outcome::Open(None) => ("open", None, "open".into()),
-        Outcome::Open(Some(b)) if wanted.is_none_or(|w| b.starts_with(w)) => ("open", Some(b.clone()), format!("answers \"{b}\"")),
-        Outcome::Open(Some(b)) => ("wrong-banner", Some(b.clone()), format!("answers \"{b}\", which is something else")),
+        Outcome::Open(Some(b)) if wanted.is_none_or(|w| b.starts_with(w)) => {
+            ("open", Some(b.clone()), format!("answers \"{b}\""))
+        }
+        Outcome::Open(Some(b)) => {
+            ("wrong-banner", Some(b.clone()), format!("answers \"{b}\", which is something else"))
+        }
         Outcome::Refused => ("refused", None, "connection refused".into()),
         Outcome::TimedOut => ("timed-out", None, "connection timed out".into()),
         Outcome::Unreachable(why) => ("unreachable", None, why.clone()),

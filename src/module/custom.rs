@@ -82,13 +82,18 @@ impl Module for Custom {
                 probe = json!({"rc": rc, "stdout": String::from_utf8_lossy(&a.stdout), "stderr": String::from_utf8_lossy(&a.stderr)});
             }
             let stdin = json!({"params": p.0, "facts": facts, "probe": probe}).to_string();
-            let program = self.program.as_ref().and_then(|p| p.to_str()).ok_or_else(|| Halt::unknown("a module with a path that is not UTF-8"))?;
+            let program = self
+                .program
+                .as_ref()
+                .and_then(|p| p.to_str())
+                .ok_or_else(|| Halt::unknown("a module with a path that is not UTF-8"))?;
             view.program(program, stdin)?
         };
         if answer.status != Status::Exit(0) {
             return Err(Halt::unknown(format!("the module failed: {}", first_line(&answer.stderr))));
         }
-        let v: Value = serde_json::from_slice(&answer.stdout).map_err(|e| Halt::unknown(format!("the module's answer is not JSON: {e}")))?;
+        let v: Value = serde_json::from_slice(&answer.stdout)
+            .map_err(|e| Halt::unknown(format!("the module's answer is not JSON: {e}")))?;
         read_answer(&v, view)
     }
 }
@@ -111,7 +116,9 @@ fn read_answer(v: &Value, view: &View<'_>) -> Result<Decision, Halt> {
 /// `{path, content?, mode?, state?: file|directory|absent}`.
 fn file_change(body: &Map<String, Value>, view: &View<'_>) -> Result<Option<FileChange>, Halt> {
     let text = |k: &str| body.get(k).and_then(Value::as_str);
-    let path = text("path").filter(|p| p.starts_with('/')).ok_or_else(|| Halt::unknown("the module's file change has no absolute path"))?;
+    let path = text("path")
+        .filter(|p| p.starts_with('/'))
+        .ok_or_else(|| Halt::unknown("the module's file change has no absolute path"))?;
     let found = view.file(path, Look::Follow)?;
     let mode = text("mode").and_then(super::parse_mode);
     let kind = match (text("state"), text("content")) {

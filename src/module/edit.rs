@@ -17,17 +17,42 @@ static SPEC: Spec = Spec {
     params: &[
         Param { name: "path", ty: Ty::Path, required: true, help: "absolute path; links are followed" },
         Param { name: "line", ty: Ty::Str, required: false, help: "this line is there" },
-        Param { name: "match", ty: Ty::Regex, required: false, help: "with line: the last line that matches becomes it" },
+        Param {
+            name: "match",
+            ty: Ty::Regex,
+            required: false,
+            help: "with line: the last line that matches becomes it",
+        },
         Param { name: "absent", ty: Ty::Bool, required: false, help: "with line, match or block: it is not there" },
-        Param { name: "block", ty: Ty::Str, required: false, help: "these lines, between marker lines that carry `name`" },
+        Param {
+            name: "block",
+            ty: Ty::Str,
+            required: false,
+            help: "these lines, between marker lines that carry `name`",
+        },
         Param { name: "name", ty: Ty::Str, required: false, help: "with block: tells it from other blocks" },
-        Param { name: "comment", ty: Ty::Str, required: false, help: "what starts a comment in this file; # unless said otherwise" },
+        Param {
+            name: "comment",
+            ty: Ty::Str,
+            required: false,
+            help: "what starts a comment in this file; # unless said otherwise",
+        },
         Param { name: "replace", ty: Ty::Regex, required: false, help: "every match in a line becomes `with`" },
         Param { name: "with", ty: Ty::Str, required: false, help: "with replace: the new text, $1 is the first group" },
         Param { name: "comment_out", ty: Ty::Regex, required: false, help: "lines that match become comments" },
         Param { name: "uncomment", ty: Ty::Regex, required: false, help: "comments whose text matches become lines" },
-        Param { name: "after", ty: Ty::Regex, required: false, help: "a new line or block goes after the last line that matches" },
-        Param { name: "before", ty: Ty::Regex, required: false, help: "… before the first line that matches; BOF is the start" },
+        Param {
+            name: "after",
+            ty: Ty::Regex,
+            required: false,
+            help: "a new line or block goes after the last line that matches",
+        },
+        Param {
+            name: "before",
+            ty: Ty::Regex,
+            required: false,
+            help: "… before the first line that matches; BOF is the start",
+        },
         Param { name: "create", ty: Ty::Bool, required: false, help: "a file that is not there is made (0644)" },
     ],
     fields: &[
@@ -45,13 +70,18 @@ impl Module for Edit {
     }
     fn lint(&self, p: &Map<String, Value>) -> Vec<(&'static str, String, String)> {
         let mut out = Vec::new();
-        let only_match = p.contains_key("match") && p.get("absent") == Some(&Value::Bool(true)) && !p.contains_key("line");
+        let only_match =
+            p.contains_key("match") && p.get("absent") == Some(&Value::Bool(true)) && !p.contains_key("line");
         if !only_match {
             out.extend(exactly_one(p, &["line", "block", "replace", "comment_out", "uncomment"]));
         }
         for (a, b) in [("replace", "with"), ("block", "name")] {
             if p.contains_key(a) != p.contains_key(b) {
-                out.push((if p.contains_key(a) { a } else { b }, format!("\"{a}\" and \"{b}\" belong together"), format!("give both, or neither: {b}: …")));
+                out.push((
+                    if p.contains_key(a) { a } else { b },
+                    format!("\"{a}\" and \"{b}\" belong together"),
+                    format!("give both, or neither: {b}: …"),
+                ));
             }
         }
         out
@@ -62,10 +92,24 @@ impl Module for Edit {
         let old = match text_of(path, &found)? {
             Some(b) => b,
             None if p.is("create") => &[],
-            None if removes(p) => return Ok(Decision::new(true, format!("{path} does not exist")).with("lines", json!([])).with("managed_by", Value::Null)),
-            None => return Err(Halt::Error { param: Some("path".into()), why: format!("{path} does not exist"), hint: Some("create: true makes it".into()) }),
+            None if removes(p) => {
+                return Ok(Decision::new(true, format!("{path} does not exist"))
+                    .with("lines", json!([]))
+                    .with("managed_by", Value::Null));
+            }
+            None => {
+                return Err(Halt::Error {
+                    param: Some("path".into()),
+                    why: format!("{path} does not exist"),
+                    hint: Some("create: true makes it".into()),
+                });
+            }
         };
-        let edited = apply(p, old).map_err(|e| Halt::Error { param: None, why: format!("{path}: {e}"), hint: Some(e.hint().to_owned()) })?;
+        let edited = apply(p, old).map_err(|e| Halt::Error {
+            param: None,
+            why: format!("{path}: {e}"),
+            hint: Some(e.hint().to_owned()),
+        })?;
         Ok(decision(path, &found, old, edited, view))
     }
 }
@@ -75,7 +119,10 @@ pub(super) fn text_of<'a>(path: &str, found: &'a FileReading) -> Result<Option<&
     match &found.state.kind {
         Kind::Absent => Ok(None),
         Kind::File(Content::Bytes(b)) => Ok(Some(b)),
-        Kind::File(Content::Digest(_)) => Err(Halt::error("path", format!("{path} is sensitive: its text does not leave the target, so it cannot be edited here"))),
+        Kind::File(Content::Digest(_)) => Err(Halt::error(
+            "path",
+            format!("{path} is sensitive: its text does not leave the target, so it cannot be edited here"),
+        )),
         _ => Err(Halt::error("path", format!("{path} is {}", found.state.noun()))),
     }
 }
@@ -83,7 +130,11 @@ pub(super) fn text_of<'a>(path: &str, found: &'a FileReading) -> Result<Option<&
 /// The answer of an editor, as a decision.
 pub(super) fn decision(path: &str, found: &FileReading, old: &[u8], edited: Edited, view: &View<'_>) -> Decision {
     let text = |b: &Option<Vec<u8>>| b.as_ref().map(|b| String::from_utf8_lossy(b).into_owned());
-    let lines: Vec<Value> = edited.touched.iter().map(|t| json!({"line": t.line, "before": text(&t.before), "after": text(&t.after)})).collect();
+    let lines: Vec<Value> = edited
+        .touched
+        .iter()
+        .map(|t| json!({"line": t.line, "before": text(&t.before), "after": text(&t.after)}))
+        .collect();
     let evidence = match edited.touched.first() {
         None => format!("{path} is as it should be"),
         Some(t) => match (text(&t.before), text(&t.after)) {
@@ -101,7 +152,10 @@ pub(super) fn decision(path: &str, found: &FileReading, old: &[u8], edited: Edit
         (Some(m), Some(_)) => format!("{evidence}; another tool claims this file ({m}) and may undo the edit"),
         _ => evidence,
     };
-    Decision::new(change.is_none(), evidence).with("lines", lines).with("managed_by", managed).changing(change.into_iter().collect())
+    Decision::new(change.is_none(), evidence)
+        .with("lines", lines)
+        .with("managed_by", managed)
+        .changing(change.into_iter().collect())
 }
 
 /// An edit that only takes away has nothing to do where there is no file.
@@ -124,10 +178,16 @@ fn apply(p: &Params, old: &[u8]) -> Result<Edited, EditError> {
     };
     if p.has("block") {
         let text = (!p.is("absent")).then(|| bytes("block"));
-        return block::edit(old, &block::Spec { name: p.text("name").to_owned(), comment: comment_mark(), text, place: place()? });
+        return block::edit(
+            old,
+            &block::Spec { name: p.text("name").to_owned(), comment: comment_mark(), text, place: place()? },
+        );
     }
     if p.has("replace") {
-        return replace::edit(old, &replace::Spec { matching: must("replace")?, with: bytes("with"), scope: replace::Scope::Line });
+        return replace::edit(
+            old,
+            &replace::Spec { matching: must("replace")?, with: bytes("with"), scope: replace::Scope::Line },
+        );
     }
     if p.has("comment_out") {
         return comment::comment_out(old, &comment::Spec { matching: must("comment_out")?, mark: comment_mark() });

@@ -14,14 +14,39 @@ static SPEC: Spec = Spec {
     summary: "What is at a path: a file with this content, a directory, a link, or nothing; with mode and owner.",
     scalar: Some("path"),
     params: &[
-        Param { name: "path", ty: Ty::Path, required: true, help: "absolute path; links are followed, except for state: link and absent" },
-        Param { name: "state", ty: Ty::OneOf(&["file", "directory", "link", "absent"]), required: false, help: "file unless said otherwise" },
+        Param {
+            name: "path",
+            ty: Ty::Path,
+            required: true,
+            help: "absolute path; links are followed, except for state: link and absent",
+        },
+        Param {
+            name: "state",
+            ty: Ty::OneOf(&["file", "directory", "link", "absent"]),
+            required: false,
+            help: "file unless said otherwise",
+        },
         Param { name: "content", ty: Ty::Str, required: false, help: "the whole text" },
         Param { name: "to", ty: Ty::Str, required: false, help: "where a link points" },
-        Param { name: "mode", ty: Ty::Mode, required: false, help: "permission bits; a new file gets 0644, a new directory 0755" },
-        Param { name: "owner", ty: Ty::Str, required: false, help: "user, by name or number; a new file is its creator's" },
+        Param {
+            name: "mode",
+            ty: Ty::Mode,
+            required: false,
+            help: "permission bits; a new file gets 0644, a new directory 0755",
+        },
+        Param {
+            name: "owner",
+            ty: Ty::Str,
+            required: false,
+            help: "user, by name or number; a new file is its creator's",
+        },
         Param { name: "group", ty: Ty::Str, required: false, help: "group, by name or number" },
-        Param { name: "sensitive", ty: Ty::Bool, required: false, help: "the content is never shown and never brought back" },
+        Param {
+            name: "sensitive",
+            ty: Ty::Bool,
+            required: false,
+            help: "the content is never shown and never brought back",
+        },
     ],
     fields: &[
         Field { name: "exists", help: "whether anything is there" },
@@ -43,10 +68,18 @@ impl Module for File {
         let state = p.get("state").and_then(Value::as_str).unwrap_or("file");
         let mut out = Vec::new();
         if (state == "link") != p.contains_key("to") {
-            out.push(("state", "\"to\" and \"state: link\" belong together".to_owned(), "to: /where/it/points".to_owned()));
+            out.push((
+                "state",
+                "\"to\" and \"state: link\" belong together".to_owned(),
+                "to: /where/it/points".to_owned(),
+            ));
         }
         if state != "file" && p.contains_key("content") {
-            out.push(("content", format!("content is for a file, not for state: {state}"), "leave out one of them".to_owned()));
+            out.push((
+                "content",
+                format!("content is for a file, not for state: {state}"),
+                "leave out one of them".to_owned(),
+            ));
         }
         out
     }
@@ -70,13 +103,16 @@ impl Module for File {
                 if let Some(text) = p.str("content") {
                     wanted.kind = Kind::File(Content::Bytes(text.as_bytes().to_vec()));
                     // Where only a digest was brought back, equal digests are equal content.
-                    if let Kind::File(Content::Digest(d)) = &facts.kind {
-                        if *d == sha256(text.as_bytes()) {
-                            wanted.kind = facts.kind.clone();
-                        }
+                    if let Kind::File(Content::Digest(d)) = &facts.kind
+                        && *d == sha256(text.as_bytes())
+                    {
+                        wanted.kind = facts.kind.clone();
                     }
                 } else if facts.kind == Kind::Absent && (p.has("mode") || p.has("owner") || p.has("group")) {
-                    return Err(Halt::error("path", format!("{path} does not exist, and no content is given to create it with")));
+                    return Err(Halt::error(
+                        "path",
+                        format!("{path} does not exist, and no content is given to create it with"),
+                    ));
                 }
             }
         }
@@ -128,7 +164,8 @@ fn owner(p: &Params, found: &FileState, view: &View<'_>) -> Result<Owner, Halt> 
         }
         let text = String::from_utf8_lossy(table.bytes().unwrap_or_default()).into_owned();
         let line = text.lines().map(|l| l.split(':').collect::<Vec<_>>()).find(|f| f[0] == name);
-        line.and_then(|f| f.get(2)?.parse().ok()).ok_or_else(|| Halt::error(param, format!("the target has no {param} {name}")))
+        line.and_then(|f| f.get(2)?.parse().ok())
+            .ok_or_else(|| Halt::error(param, format!("the target has no {param} {name}")))
     };
     let had = found.owner.clone().unwrap_or(Owner { uid: 0, gid: 0, user: "root".into(), group: "root".into() });
     let mut out = had;

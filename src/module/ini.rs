@@ -15,7 +15,12 @@ static SPEC: Spec = Spec {
     scalar: None,
     params: &[
         Param { name: "path", ty: Ty::Path, required: true, help: "absolute path; links are followed" },
-        Param { name: "section", ty: Ty::Str, required: true, help: "without brackets; empty: before the first header" },
+        Param {
+            name: "section",
+            ty: Ty::Str,
+            required: true,
+            help: "without brackets; empty: before the first header",
+        },
         Param { name: "set", ty: Ty::Map, required: false, help: "keys and their values" },
         Param { name: "unset", ty: Ty::List, required: false, help: "keys that are not there" },
         Param { name: "create", ty: Ty::Bool, required: false, help: "a file that is not there is made (0644)" },
@@ -39,10 +44,20 @@ impl Module for Ini {
         let old = match text_of(path, &found)? {
             Some(b) => b,
             None if p.is("create") || !p.has("set") => &[],
-            None => return Err(Halt::Error { param: Some("path".into()), why: format!("{path} does not exist"), hint: Some("create: true makes it".into()) }),
+            None => {
+                return Err(Halt::Error {
+                    param: Some("path".into()),
+                    why: format!("{path} does not exist"),
+                    hint: Some("create: true makes it".into()),
+                });
+            }
         };
         let spec = ini::Spec { section: p.text("section").to_owned(), set: p.map("set"), unset: p.list("unset") };
-        let edited = ini::edit(old, &spec).map_err(|e| Halt::Error { param: None, why: format!("{path}: {e}"), hint: Some(e.hint().to_owned()) })?;
+        let edited = ini::edit(old, &spec).map_err(|e| Halt::Error {
+            param: None,
+            why: format!("{path}: {e}"),
+            hint: Some(e.hint().to_owned()),
+        })?;
         Ok(decision(path, &found, old, edited, view))
     }
 }

@@ -67,15 +67,31 @@ impl Module for Listening {
             .filter(|s| !p.is("outside") || !s.address.is_loopback())
             .collect();
         let loopback_only = !on_port.is_empty() && on_port.iter().all(|s| s.address.is_loopback());
-        let whose = |s: &Socket| if s.process.is_empty() { "something".to_owned() } else { format!("{} (pid {})", s.process, s.pid) };
-        let at = |s: &Socket| if s.address.is_ipv6() { format!("[{}]:{}", s.address, s.port) } else { format!("{}:{}", s.address, s.port) };
+        let whose = |s: &Socket| {
+            if s.process.is_empty() { "something".to_owned() } else { format!("{} (pid {})", s.process, s.pid) }
+        };
+        let at = |s: &Socket| {
+            if s.address.is_ipv6() {
+                format!("[{}]:{}", s.address, s.port)
+            } else {
+                format!("{}:{}", s.address, s.port)
+            }
+        };
         let evidence = match (hit.first(), on_port.first(), port) {
-            (Some(s), _, _) => format!("{} listens on {}", whose(s), hit.iter().map(|s| at(s)).collect::<Vec<_>>().join(", ")),
-            (None, Some(s), _) => format!("{} listens on {}{}", whose(s), on_port.iter().map(|s| at(s)).collect::<Vec<_>>().join(", "), if loopback_only { " only" } else { "" }),
+            (Some(s), _, _) => {
+                format!("{} listens on {}", whose(s), hit.iter().map(|s| at(s)).collect::<Vec<_>>().join(", "))
+            }
+            (None, Some(s), _) => format!(
+                "{} listens on {}{}",
+                whose(s),
+                on_port.iter().map(|s| at(s)).collect::<Vec<_>>().join(", "),
+                if loopback_only { " only" } else { "" }
+            ),
             (None, None, Some(n)) => format!("nothing listens on port {n}"),
             (None, None, None) => "nothing listens".into(),
         };
-        let json = |s: &&Socket| json!({"address": s.address.to_string(), "port": s.port, "process": s.process, "pid": s.pid});
+        let json =
+            |s: &&Socket| json!({"address": s.address.to_string(), "port": s.port, "process": s.process, "pid": s.pid});
         let list = |f: &dyn Fn(&Socket) -> String| {
             let mut v: Vec<String> = hit.iter().map(|s| f(s)).filter(|s| !s.is_empty()).collect();
             v.sort();
@@ -107,7 +123,11 @@ fn ss_line(line: &str) -> Option<Socket> {
     let (address, port) = endpoint(f.nth(3)?)?;
     let users = line.split_once("users:((\"").map_or("", |x| x.1);
     let process = users.split('"').next().unwrap_or("").to_owned();
-    let pid = users.split("pid=").nth(1).and_then(|t| t.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()).unwrap_or(0);
+    let pid = users
+        .split("pid=")
+        .nth(1)
+        .and_then(|t| t.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
+        .unwrap_or(0);
     Some(Socket { address, port, process, pid })
 }
 
@@ -129,7 +149,8 @@ fn proc_line(line: &str) -> Option<Socket> {
         return None;
     }
     let (a, port) = f.get(1)?.split_once(':')?;
-    let words: Option<Vec<u32>> = (0..a.len() / 8).map(|i| u32::from_str_radix(a.get(i * 8..i * 8 + 8)?, 16).ok()).collect();
+    let words: Option<Vec<u32>> =
+        (0..a.len() / 8).map(|i| u32::from_str_radix(a.get(i * 8..i * 8 + 8)?, 16).ok()).collect();
     let bytes: Vec<u8> = words?.iter().flat_map(|w| w.to_le_bytes()).collect();
     let address = match bytes.len() {
         4 => IpAddr::V4(Ipv4Addr::from(<[u8; 4]>::try_from(bytes).ok()?)),

@@ -120,15 +120,21 @@ impl Ty {
                 _ => return Err(want("an absolute path")),
             },
             Ty::Mode => match v {
-                Value::String(s) => parse_mode(s).map(|_| v.clone()).ok_or_else(|| format!("\"{s}\" is not an octal mode"))?,
+                Value::String(s) => {
+                    parse_mode(s).map(|_| v.clone()).ok_or_else(|| format!("\"{s}\" is not an octal mode"))?
+                }
                 Value::Number(n) => {
-                    return Err(format!("the mode {n} is a number: quote it, \"0644\", so that nothing guesses its base"));
+                    return Err(format!(
+                        "the mode {n} is a number: quote it, \"0644\", so that nothing guesses its base"
+                    ));
                 }
                 _ => return Err(want("an octal mode in quotes")),
             },
             Ty::Duration => {
                 let t = text().ok_or_else(|| want("a duration"))?;
-                parse_duration(&t).map(|_| Value::String(t.clone())).ok_or_else(|| format!("\"{t}\" is not a duration: 10s, 500ms, 2m"))?
+                parse_duration(&t)
+                    .map(|_| Value::String(t.clone()))
+                    .ok_or_else(|| format!("\"{t}\" is not a duration: 10s, 500ms, 2m"))?
             }
             Ty::Regex => {
                 let t = text().ok_or_else(|| want("a regular expression"))?;
@@ -261,7 +267,11 @@ impl Params {
     #[must_use]
     pub fn map(&self, name: &str) -> Vec<(String, String)> {
         let text = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
-        self.0.get(name).and_then(Value::as_object).map(|m| m.iter().map(|(k, v)| (k.clone(), text(v))).collect()).unwrap_or_default()
+        self.0
+            .get(name)
+            .and_then(Value::as_object)
+            .map(|m| m.iter().map(|(k, v)| (k.clone(), text(v))).collect())
+            .unwrap_or_default()
     }
     /// Whether it was given.
     #[must_use]
@@ -379,6 +389,10 @@ fn exactly_one(params: &Map<String, Value>, names: &'static [&'static str]) -> O
     match given.len() {
         1 => None,
         0 => Some(("", format!("one of {} is missing", names.join(", ")), "say what it should do".into())),
-        _ => Some((given[1], format!("\"{}\" and \"{}\" exclude one another", given[0], given[1]), "make two steps of it".into())),
+        _ => Some((
+            given[1],
+            format!("\"{}\" and \"{}\" exclude one another", given[0], given[1]),
+            "make two steps of it".into(),
+        )),
     }
 }

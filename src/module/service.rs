@@ -42,17 +42,29 @@ impl Module for Service {
         let names = candidates(name);
         let units = view.units(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
         let socket = units.iter().find(|u| u.asked.ends_with(".socket") && u.exists() && u.running());
-        let Some(unit) = units.iter().find(|u| !u.asked.ends_with(".socket") && u.exists()).or(units.iter().find(|u| u.exists())) else {
-            return Ok(fields(Decision::new(false, format!("there is no service {name}")), &UnitState::default(), false, false));
+        let Some(unit) =
+            units.iter().find(|u| !u.asked.ends_with(".socket") && u.exists()).or(units.iter().find(|u| u.exists()))
+        else {
+            return Ok(fields(
+                Decision::new(false, format!("there is no service {name}")),
+                &UnitState::default(),
+                false,
+                false,
+            ));
         };
         let id = if unit.id.is_empty() { unit.asked.clone() } else { unit.id.clone() };
         let running = unit.running() || socket.is_some();
-        let enabled = unit.enabled() || units.iter().any(|u| u.asked.ends_with(".socket") && u.exists() && u.enabled() && u.enabled != "static");
+        let enabled = unit.enabled()
+            || units.iter().any(|u| u.asked.ends_with(".socket") && u.exists() && u.enabled() && u.enabled != "static");
         let verbs = verbs(p, unit, running, enabled);
         let before = format!("{}, {}", unit.active, if unit.masked() { "masked" } else { &unit.enabled });
-        let changes = verbs.into_iter().map(|verb| Change::Unit(UnitChange { unit: id.clone(), verb, before: before.clone() })).collect();
+        let changes = verbs
+            .into_iter()
+            .map(|verb| Change::Unit(UnitChange { unit: id.clone(), verb, before: before.clone() }))
+            .collect();
         let log = if unit.active == "failed" && !unit.offline() { journal(&id, view)? } else { Vec::new() };
-        let mut d = fields(Decision::new(true, evidence(&id, unit, socket, running, enabled, &log)), unit, running, enabled);
+        let mut d =
+            fields(Decision::new(true, evidence(&id, unit, socket, running, enabled, &log)), unit, running, enabled);
         d.fields.insert("unit".into(), id.into());
         d.fields.insert("log".into(), log.into());
         Ok(d.changing(changes))
@@ -113,16 +125,31 @@ fn journal(unit: &str, view: &View<'_>) -> Result<Vec<String>, Halt> {
     let a = view.script(&format!("journalctl -u {quoted} -n 20 -o cat --no-pager -b 2>/dev/null; :"), false, &[])?;
     let text = String::from_utf8_lossy(&a.stdout).into_owned();
     // What systemd says about the unit itself is in its state already; the program's own words are the evidence.
-    let own = |l: &&str| !l.is_empty() && !l.starts_with("Start") && !l.starts_with("Stopped") && !l.contains(".service: ") && !l.starts_with("Failed to start");
+    let own = |l: &&str| {
+        !l.is_empty()
+            && !l.starts_with("Start")
+            && !l.starts_with("Stopped")
+            && !l.contains(".service: ")
+            && !l.starts_with("Failed to start")
+    };
     let lines: Vec<String> = text.lines().filter(own).map(str::to_owned).collect();
     Ok(lines.into_iter().rev().take(3).rev().collect())
 }
 
-fn evidence(id: &str, u: &UnitState, socket: Option<&UnitState>, running: bool, enabled: bool, log: &[String]) -> String {
+fn evidence(
+    id: &str,
+    u: &UnitState,
+    socket: Option<&UnitState>,
+    running: bool,
+    enabled: bool,
+    log: &[String],
+) -> String {
     let mut parts = Vec::new();
     parts.push(match (u.active.as_str(), u.result.as_str()) {
         ("offline", _) => String::new(),
-        ("failed", "start-limit-hit") => "failed: it was started too often in a short time, so systemd refuses to try again".into(),
+        ("failed", "start-limit-hit") => {
+            "failed: it was started too often in a short time, so systemd refuses to try again".into()
+        }
         ("failed", r) if r.is_empty() || r == "exit-code" => format!("failed with status {}", u.exit),
         ("failed", r) => format!("failed ({r})"),
         (a, _) if running && u.running() => a.to_owned(),
@@ -180,8 +207,14 @@ mod tests {
         assert_eq!(ask(want.clone(), &unit("loaded", "active", "enabled", "success")), Vec::<&str>::new());
         assert_eq!(ask(want.clone(), &unit("loaded", "inactive", "disabled", "success")), ["enable", "start"]);
         assert_eq!(ask(want.clone(), &unit("masked", "inactive", "masked", "success")), ["unmask", "enable", "start"]);
-        assert_eq!(ask(want.clone(), &unit("loaded", "failed", "enabled", "start-limit-hit")), ["reset-failed", "start"]);
+        assert_eq!(
+            ask(want.clone(), &unit("loaded", "failed", "enabled", "start-limit-hit")),
+            ["reset-failed", "start"]
+        );
         assert_eq!(ask(want, &unit("loaded", "offline", "disabled", "")), ["enable"]);
-        assert_eq!(ask(json!({"name": "x", "reloaded": true}), &unit("loaded", "inactive", "enabled", "")), Vec::<&str>::new());
+        assert_eq!(
+            ask(json!({"name": "x", "reloaded": true}), &unit("loaded", "inactive", "enabled", "")),
+            Vec::<&str>::new()
+        );
     }
 }

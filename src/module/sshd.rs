@@ -13,7 +13,12 @@ static SPEC: Spec = Spec {
     name: "sshd",
     summary: "Asks the real sshd (one `sshd -T`) whether it accepts its configuration, and where it would listen.",
     scalar: Some("what"),
-    params: &[Param { name: "what", ty: Ty::OneOf(&["config", "listen"]), required: true, help: "config: it accepts its configuration; listen: also on an address that is not loopback" }],
+    params: &[Param {
+        name: "what",
+        ty: Ty::OneOf(&["config", "listen"]),
+        required: true,
+        help: "config: it accepts its configuration; listen: also on an address that is not loopback",
+    }],
     fields: &[
         Field { name: "errors", help: "what sshd refuses: a list of {file, line, message}" },
         Field { name: "ports", help: "the ports it would listen on" },
@@ -48,7 +53,10 @@ impl Module for Sshd {
     fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
         let a = view.script(SCRIPT, true, &[Resource::File("/etc/ssh/**".into())])?;
         if !view.facts()?.root {
-            return Err(Halt::Unknown { why: "sshd reads its host keys as root only".into(), hint: Some("run it as root".into()) });
+            return Err(Halt::Unknown {
+                why: "sshd reads its host keys as root only".into(),
+                hint: Some("run it as root".into()),
+            });
         }
         let (out, err) = (String::from_utf8_lossy(&a.stdout), String::from_utf8_lossy(&a.stderr));
         if matches!(a.status, Status::Exit(126 | 127)) {
@@ -64,10 +72,12 @@ impl Module for Sshd {
         let found = config_lines(lines);
         let of = |key: &str| found.iter().filter(|l| l["keyword"] == key).cloned().collect::<Vec<Value>>();
         let (port_lines, listen_lines) = (of("port"), of("listenaddress"));
-        let mut listen_files: Vec<String> = listen_lines.iter().filter_map(|l| l["file"].as_str().map(str::to_owned)).collect();
+        let mut listen_files: Vec<String> =
+            listen_lines.iter().filter_map(|l| l["file"].as_str().map(str::to_owned)).collect();
         listen_files.dedup();
         let port_file = port_lines.first().and_then(|l| l["file"].as_str()).unwrap_or(MAIN).to_owned();
-        let ok = errors.is_empty() && a.status == Status::Exit(0) && (p.str("what") == Some("config") || !loopback_only);
+        let ok =
+            errors.is_empty() && a.status == Status::Exit(0) && (p.str("what") == Some("config") || !loopback_only);
         let evidence = match (errors.first(), &port_lines[..], loopback_only) {
             (Some(e), ..) => place(e),
             (None, ..) if a.status != Status::Exit(0) => format!("sshd -T: {}", first_line(&a.stderr)),
@@ -146,12 +156,17 @@ mod tests {
              /etc/ssh/sshd_config: terminating, 1 bad configuration options\n",
         );
         assert_eq!(e.len(), 2);
-        assert_eq!((place(&e[0]).as_str(), e[1]["line"].as_u64()), ("/etc/ssh/sshd_config:3: Bad configuration option: Prot", Some(9)));
+        assert_eq!(
+            (place(&e[0]).as_str(), e[1]["line"].as_u64()),
+            ("/etc/ssh/sshd_config:3: Bad configuration option: Prot", Some(9))
+        );
     }
 
     #[test]
     fn lines_in_any_spelling() {
-        let l = config_lines("/etc/ssh/sshd_config:14:  pOrt=2222\n/etc/ssh/sshd_config.d/a.conf:1:ListenAddress 127.0.0.1\n");
+        let l = config_lines(
+            "/etc/ssh/sshd_config:14:  pOrt=2222\n/etc/ssh/sshd_config.d/a.conf:1:ListenAddress 127.0.0.1\n",
+        );
         assert_eq!((text(&l[0], "keyword"), text(&l[0], "value")), ("port", "2222"));
         assert!(loopback("127.0.0.1:22") && loopback("[::1]:22") && !loopback("0.0.0.0:22"));
     }

@@ -65,7 +65,9 @@ impl Change {
         match self {
             Change::File(f) => vec![Resource::File(f.path.clone()), Resource::File(f.real.clone())],
             Change::Unit(u) => match u.verb {
-                Verb::Start | Verb::Stop | Verb::Restart | Verb::Reload => vec![Resource::Unit(u.unit.clone()), Resource::Socket],
+                Verb::Start | Verb::Stop | Verb::Restart | Verb::Reload => {
+                    vec![Resource::Unit(u.unit.clone()), Resource::Socket]
+                }
                 _ => vec![Resource::Unit(u.unit.clone())],
             },
             Change::Command(_) => vec![Resource::All],
@@ -154,7 +156,9 @@ impl Change {
                 "before": state_json(&f.before), "after": state_json(&f.after),
                 "diff": String::from_utf8_lossy(&self.diff()), "attributes": self.attributes(),
             }),
-            Change::Unit(u) => json!({"kind": "unit", "title": self.title(), "unit": u.unit, "verb": u.verb, "before": u.before}),
+            Change::Unit(u) => {
+                json!({"kind": "unit", "title": self.title(), "unit": u.unit, "verb": u.verb, "before": u.before})
+            }
             Change::Command(c) => json!({"kind": "command", "title": self.title(), "command": c.shown, "undo": c.undo}),
         }
     }
@@ -167,16 +171,25 @@ impl Change {
 
     /// Reads one change of a custom module: `{file: {path, content?, mode?, state?}}`, `{unit: {name, verb}}` or
     /// `{command: {sh, undo?}}`. A file's state before is the view's business.
-    pub fn from_custom(v: &Value, file: impl FnOnce(&serde_json::Map<String, Value>) -> Result<Option<FileChange>, Halt>) -> Result<Option<Change>, Halt> {
+    pub fn from_custom(
+        v: &Value,
+        file: impl FnOnce(&serde_json::Map<String, Value>) -> Result<Option<FileChange>, Halt>,
+    ) -> Result<Option<Change>, Halt> {
         let bad = |why: &str| Halt::Error { param: None, why: format!("the module's change {v} {why}"), hint: None };
-        let (kind, body) = v.as_object().filter(|m| m.len() == 1).and_then(|m| m.iter().next()).ok_or_else(|| bad("is not a map of one kind"))?;
+        let (kind, body) = v
+            .as_object()
+            .filter(|m| m.len() == 1)
+            .and_then(|m| m.iter().next())
+            .ok_or_else(|| bad("is not a map of one kind"))?;
         let body = body.as_object().ok_or_else(|| bad("is not a map"))?;
         let text = |k: &str| body.get(k).and_then(Value::as_str).map(str::to_owned);
         match kind.as_str() {
             "file" => Ok(file(body)?.map(Change::File)),
             "unit" => {
                 let unit = text("name").ok_or_else(|| bad("has no name"))?;
-                let verb = text("verb").and_then(|w| Verb::parse(&w)).ok_or_else(|| bad("has no verb that systemctl knows"))?;
+                let verb = text("verb")
+                    .and_then(|w| Verb::parse(&w))
+                    .ok_or_else(|| bad("has no verb that systemctl knows"))?;
                 Ok(Some(Change::Unit(UnitChange { unit, verb, before: String::new() })))
             }
             "command" => {

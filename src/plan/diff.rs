@@ -57,15 +57,8 @@ pub struct Hunk<'a> {
 #[must_use]
 pub fn hunks<'a>(old: &'a [u8], new: &'a [u8]) -> Vec<Hunk<'a>> {
     let (old, new) = (lines(old), lines(new));
-    let script = slide_down(
-        capture_diff_slices(Algorithm::Myers, &old, &new),
-        &old,
-        &new,
-    );
-    group_diff_ops(script, CONTEXT)
-        .iter()
-        .filter_map(|ops| hunk(ops, &old, &new))
-        .collect()
+    let script = slide_down(capture_diff_slices(Algorithm::Myers, &old, &new), &old, &new);
+    group_diff_ops(script, CONTEXT).iter().filter_map(|ops| hunk(ops, &old, &new)).collect()
 }
 
 /// The whole diff; empty if the texts are equal.
@@ -79,9 +72,7 @@ pub fn unified(old: &[u8], new: &[u8], old_label: &str, new_label: &str) -> Vec<
     if hunks.is_empty() {
         return out;
     }
-    out.extend_from_slice(
-        format!("--- {}\n+++ {}\n", quoted(old_label), quoted(new_label)).as_bytes(),
-    );
+    out.extend_from_slice(format!("--- {}\n+++ {}\n", quoted(old_label), quoted(new_label)).as_bytes());
     for hunk in hunks {
         out.extend_from_slice(hunk.header.as_bytes());
         out.push(b'\n');
@@ -107,12 +98,7 @@ fn slide_down(script: Vec<DiffOp>, old: &[&[u8]], new: &[&[u8]]) -> Vec<DiffOp> 
     let mut out: Vec<DiffOp> = Vec::with_capacity(script.len());
     let mut rest = script.into_iter().peekable();
     while let Some(change) = rest.next() {
-        let Some(DiffOp::Equal {
-            old_index,
-            new_index,
-            len,
-        }) = rest.peek().copied()
-        else {
+        let Some(DiffOp::Equal { old_index, new_index, len }) = rest.peek().copied() else {
             out.push(change);
             continue;
         };
@@ -131,32 +117,16 @@ fn slide_down(script: Vec<DiffOp>, old: &[&[u8]], new: &[&[u8]]) -> Vec<DiffOp> 
         let (from, to) = (change.old_range().start, change.new_range().start);
         match out.last_mut() {
             Some(DiffOp::Equal { len, .. }) => *len += by,
-            _ if by > 0 => out.push(DiffOp::Equal {
-                old_index: from,
-                new_index: to,
-                len: by,
-            }),
+            _ if by > 0 => out.push(DiffOp::Equal { old_index: from, new_index: to, len: by }),
             _ => {}
         }
         out.push(match change {
-            DiffOp::Delete { old_len, .. } => DiffOp::Delete {
-                old_index: from + by,
-                old_len,
-                new_index: to + by,
-            },
-            _ => DiffOp::Insert {
-                old_index: from + by,
-                new_index: to + by,
-                new_len: range.len(),
-            },
+            DiffOp::Delete { old_len, .. } => DiffOp::Delete { old_index: from + by, old_len, new_index: to + by },
+            _ => DiffOp::Insert { old_index: from + by, new_index: to + by, new_len: range.len() },
         });
         rest.next();
         if len > by {
-            out.push(DiffOp::Equal {
-                old_index: old_index + by,
-                new_index: new_index + by,
-                len: len - by,
-            });
+            out.push(DiffOp::Equal { old_index: old_index + by, new_index: new_index + by, len: len - by });
         }
     }
     out
@@ -164,42 +134,23 @@ fn slide_down(script: Vec<DiffOp>, old: &[&[u8]], new: &[&[u8]]) -> Vec<DiffOp> 
 
 fn hunk<'a>(ops: &[DiffOp], old: &[&'a [u8]], new: &[&'a [u8]]) -> Option<Hunk<'a>> {
     let (first, last) = (ops.first()?, ops.last()?);
-    let (from, to) = (
-        span(first.old_range(), last.old_range()),
-        span(first.new_range(), last.new_range()),
-    );
+    let (from, to) = (span(first.old_range(), last.old_range()), span(first.new_range(), last.new_range()));
     let mut lines = Vec::new();
     for op in ops {
         let (kept, taken, put) = match op {
             DiffOp::Equal { .. } => (op.old_range(), 0..0, 0..0),
             _ => (0..0, op.old_range(), op.new_range()),
         };
-        for (tag, text, range) in [
-            (Tag::Context, old, kept),
-            (Tag::Removed, old, taken),
-            (Tag::Added, new, put),
-        ] {
-            lines.extend(
-                text.get(range)
-                    .unwrap_or_default()
-                    .iter()
-                    .map(|raw| diff_line(tag, raw)),
-            );
+        for (tag, text, range) in [(Tag::Context, old, kept), (Tag::Removed, old, taken), (Tag::Added, new, put)] {
+            lines.extend(text.get(range).unwrap_or_default().iter().map(|raw| diff_line(tag, raw)));
         }
     }
-    Some(Hunk {
-        header: format!("@@ -{from} +{to} @@"),
-        lines,
-    })
+    Some(Hunk { header: format!("@@ -{from} +{to} @@"), lines })
 }
 
 fn diff_line(tag: Tag, raw: &[u8]) -> DiffLine<'_> {
     let text = raw.strip_suffix(b"\n");
-    DiffLine {
-        tag,
-        text: text.unwrap_or(raw),
-        missing_newline: text.is_none(),
-    }
+    DiffLine { tag, text: text.unwrap_or(raw), missing_newline: text.is_none() }
 }
 
 /// `LINE,COUNT`; `LINE` alone for one line; of no lines, the line before them.
@@ -212,11 +163,7 @@ fn span(first: Range<usize>, last: Range<usize>) -> String {
 }
 
 fn quoted(label: &str) -> String {
-    if label.chars().any(char::is_control) {
-        format!("\"{}\"", label.escape_default())
-    } else {
-        label.to_owned()
-    }
+    if label.chars().any(char::is_control) { format!("\"{}\"", label.escape_default()) } else { label.to_owned() }
 }
 
 #[cfg(test)]

@@ -20,42 +20,27 @@ fn a_change_is_shown_with_three_lines_around_it() {
 #[test]
 fn one_line_and_no_line_have_their_own_headers() {
     assert_eq!(text("", "x\n"), "--- a\n+++ b\n@@ -0,0 +1 @@\n+x\n");
-    assert_eq!(
-        text("x\ny\n", ""),
-        "--- a\n+++ b\n@@ -1,2 +0,0 @@\n-x\n-y\n"
-    );
+    assert_eq!(text("x\ny\n", ""), "--- a\n+++ b\n@@ -1,2 +0,0 @@\n-x\n-y\n");
     assert_eq!(text("x\n", "x\n"), "");
 }
 
 #[test]
 fn a_missing_newline_is_said() {
-    assert_eq!(
-        text("x", "x\n"),
-        "--- a\n+++ b\n@@ -1 +1 @@\n-x\n\\ No newline at end of file\n+x\n"
-    );
+    assert_eq!(text("x", "x\n"), "--- a\n+++ b\n@@ -1 +1 @@\n-x\n\\ No newline at end of file\n+x\n");
     let both = "--- a\n+++ b\n@@ -1,2 +1,2 @@\n-x\n+y\n z\n\\ No newline at end of file\n";
     assert_eq!(text("x\nz", "y\nz"), both);
 }
 
 #[test]
 fn of_equal_lines_the_last_is_shown() {
-    assert_eq!(
-        text("x\nx\ny\n", "x\ny\n"),
-        "--- a\n+++ b\n@@ -1,3 +1,2 @@\n x\n-x\n y\n"
-    );
-    assert_eq!(
-        text("x\ny\n", "x\nx\ny\n"),
-        "--- a\n+++ b\n@@ -1,2 +1,3 @@\n x\n+x\n y\n"
-    );
+    assert_eq!(text("x\nx\ny\n", "x\ny\n"), "--- a\n+++ b\n@@ -1,3 +1,2 @@\n x\n-x\n y\n");
+    assert_eq!(text("x\ny\n", "x\nx\ny\n"), "--- a\n+++ b\n@@ -1,2 +1,3 @@\n x\n+x\n y\n");
 }
 
 #[test]
 fn bytes_are_kept() {
     let diff = unified(b"\xff\r\na\rb\n", b"\xfe\0\r\na\rb\n", "a", "b");
-    assert_eq!(
-        diff,
-        b"--- a\n+++ b\n@@ -1,2 +1,2 @@\n-\xff\r\n+\xfe\0\r\n a\rb\n"
-    );
+    assert_eq!(diff, b"--- a\n+++ b\n@@ -1,2 +1,2 @@\n-\xff\r\n+\xfe\0\r\n a\rb\n");
 }
 
 #[test]
@@ -69,19 +54,8 @@ fn hunks_are_for_printing() {
     let hunks = hunks(b"a\nb", b"a\nc\n");
     assert_eq!(hunks.len(), 1);
     assert_eq!(hunks[0].header, "@@ -1,2 +1,2 @@");
-    let lines: Vec<_> = hunks[0]
-        .lines
-        .iter()
-        .map(|line| (line.tag.sign(), line.text, line.missing_newline))
-        .collect();
-    assert_eq!(
-        lines,
-        [
-            (b' ', &b"a"[..], false),
-            (b'-', b"b", true),
-            (b'+', b"c", false)
-        ]
-    );
+    let lines: Vec<_> = hunks[0].lines.iter().map(|line| (line.tag.sign(), line.text, line.missing_newline)).collect();
+    assert_eq!(lines, [(b' ', &b"a"[..], false), (b'-', b"b", true), (b'+', b"c", false)]);
 }
 
 /// A directory of its own, gone when dropped, with the texts in `old` and `new`.
@@ -90,11 +64,7 @@ struct Files(std::path::PathBuf);
 impl Files {
     fn new(old: &[u8], new: &[u8]) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!(
-            "runbook-diff-{}-{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
+        let name = format!("runbook-diff-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let dir = std::env::temp_dir().join(name);
         std::fs::create_dir(&dir).unwrap();
         std::fs::write(dir.join("old"), old).unwrap();
@@ -107,15 +77,7 @@ impl Files {
     }
 
     fn diff(&self) -> Vec<u8> {
-        let args = [
-            "-au",
-            "--label",
-            "a",
-            "--label",
-            "b",
-            &self.path("old"),
-            &self.path("new"),
-        ];
+        let args = ["-au", "--label", "a", "--label", "b", &self.path("old"), &self.path("new")];
         Command::new("diff").args(args).output().unwrap().stdout
     }
 
@@ -124,13 +86,8 @@ impl Files {
         std::fs::write(self.0.join("diff"), diff).unwrap();
         let (out, diff) = (self.path("out"), self.path("diff"));
         let args = ["--binary", "-s", "-F0", "-o", &out, "-i", &diff];
-        let ran = Command::new("patch")
-            .args(args)
-            .args(more)
-            .arg(self.path(from))
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
+        let ran =
+            Command::new("patch").args(args).args(more).arg(self.path(from)).stdin(Stdio::null()).output().unwrap();
         assert!(ran.status.success(), "{ran:?}");
         std::fs::read(out).unwrap()
     }
@@ -143,9 +100,7 @@ impl Drop for Files {
 }
 
 fn has(program: &str) -> bool {
-    let found = ["/usr/bin", "/bin", "/usr/local/bin"]
-        .iter()
-        .any(|dir| Path::new(dir).join(program).exists());
+    let found = ["/usr/bin", "/bin", "/usr/local/bin"].iter().any(|dir| Path::new(dir).join(program).exists());
     if !found {
         eprintln!("skipped: no {program} here");
     }

@@ -16,7 +16,9 @@ pub(super) fn check_params(module: &Handle, params: Map<String, Value>) -> Resul
     }
     let mut out = Map::new();
     for (name, value) in params {
-        let Some(p) = spec.params.iter().find(|p| p.name == name) else { return Err((name, "no such parameter".into())) };
+        let Some(p) = spec.params.iter().find(|p| p.name == name) else {
+            return Err((name, "no such parameter".into()));
+        };
         let v = p.ty.check(&value).map_err(|why| (name.clone(), why))?;
         out.insert(name, v);
     }
@@ -143,19 +145,19 @@ impl Maker<'_> {
             Ok(false) => Some(Outcome::new(StepStatus::Skipped, "does not apply here")),
             Err(Halt::Pending) => {
                 // Built-in probes go out ahead of a `when` that is not known yet, and count for nothing if it is false.
-                if step.each.is_none() {
-                    if let Some(call) = &step.check {
-                        let _ = self.decide(call, &self.scope(&Map::new()), self.step_view(step).ahead());
-                    }
+                if step.each.is_none()
+                    && let Some(call) = &step.check
+                {
+                    let _ = self.decide(call, &self.scope(&Map::new()), self.step_view(step).ahead());
                 }
                 Some(Outcome::halted(Halt::Pending))
             }
             Err(halt) => Some(Outcome::halted(halt)),
             Ok(true) if pending => {
-                if step.each.is_none() {
-                    if let Some(call) = &step.check {
-                        let _ = self.decide(call, &self.scope(&Map::new()), self.step_view(step));
-                    }
+                if step.each.is_none()
+                    && let Some(call) = &step.check
+                {
+                    let _ = self.decide(call, &self.scope(&Map::new()), self.step_view(step));
                 }
                 Some(Outcome::halted(Halt::Pending))
             }
@@ -203,23 +205,35 @@ impl Maker<'_> {
             return Outcome { result, ..Outcome::new(StepStatus::Ok, decision.evidence) };
         }
         let finding = step.finding.as_ref().map_or_else(|| decision.evidence.clone(), |t| self.text(t, &extra));
-        let base = Outcome { finding: Some(finding), result, ..Outcome::new(StepStatus::Failed, decision.evidence.clone()) };
+        let base =
+            Outcome { finding: Some(finding), result, ..Outcome::new(StepStatus::Failed, decision.evidence.clone()) };
         let changes = if step.ensure { Ok(decision.changes) } else { self.remedies(step, &extra) };
         let changes = match changes {
             Ok(c) => c,
             Err(Halt::Pending) => return Outcome::halted(Halt::Pending),
             Err(halt) => {
                 let h = Outcome::halted(halt);
-                return Outcome { status: h.status, hint: h.hint, waits_for: h.waits_for, evidence: format!("{}; its repair: {}", base.evidence, h.evidence), ..base };
+                return Outcome {
+                    status: h.status,
+                    hint: h.hint,
+                    waits_for: h.waits_for,
+                    evidence: format!("{}; its repair: {}", base.evidence, h.evidence),
+                    ..base
+                };
             }
         };
         if changes.iter().any(|c| self.input.done.contains(&c.digest())) {
-            return Outcome { evidence: format!("{}; the repair was made, and the fault is still there", base.evidence), ..base };
+            return Outcome {
+                evidence: format!("{}; the repair was made, and the fault is still there", base.evidence),
+                ..base
+            };
         }
         match (changes.is_empty(), manual) {
             (false, manual) => Outcome { status: StepStatus::Change, changes, manual, ..base },
             (true, Some(m)) => Outcome { status: StepStatus::Manual, manual: Some(m), ..base },
-            (true, None) if step.remediation.is_empty() && !step.ensure => Outcome { hint: Some("the runbook has no repair for it".into()), ..base },
+            (true, None) if step.remediation.is_empty() && !step.ensure => {
+                Outcome { hint: Some("the runbook has no repair for it".into()), ..base }
+            }
             (true, None) => Outcome { hint: Some("the fault is there, and no repair applies".into()), ..base },
         }
     }
@@ -249,7 +263,8 @@ impl Maker<'_> {
 
     fn record(&mut self, index: usize, item: Option<usize>, name: String, step: &Step, o: Outcome) {
         if let Some(id) = &step.id {
-            let worst = self.statuses.get(id).filter(|s| item.is_some() && !matches!(s.0, StepStatus::Ok | StepStatus::Change));
+            let worst =
+                self.statuses.get(id).filter(|s| item.is_some() && !matches!(s.0, StepStatus::Ok | StepStatus::Change));
             if worst.is_none() {
                 self.statuses.insert(id.clone(), (o.status, index, o.waits_for));
             }
@@ -276,7 +291,10 @@ impl Maker<'_> {
                 }
             }
         }
-        let waits = o.waits_for.and_then(|w| self.plan.steps.iter().find(|s| s.step == w)).map(|s| format!("it waits for: {}", s.name));
+        let waits = o
+            .waits_for
+            .and_then(|w| self.plan.steps.iter().find(|s| s.step == w))
+            .map(|s| format!("it waits for: {}", s.name));
         self.plan.steps.push(StepPlan {
             step: index,
             item,
@@ -340,7 +358,9 @@ impl Maker<'_> {
                 (Some("steps"), Some(id)) => match self.statuses.get(id) {
                     Some((StepStatus::Pending, ..)) => return Err(Halt::Pending),
                     Some((StepStatus::Unknown, at, Some(_))) => return Err(Halt::Waits(*at)),
-                    Some((StepStatus::Unknown, ..)) => return Err(Halt::unknown(format!("it depends on the step \"{id}\", which is unknown"))),
+                    Some((StepStatus::Unknown, ..)) => {
+                        return Err(Halt::unknown(format!("it depends on the step \"{id}\", which is unknown")));
+                    }
                     _ => {}
                 },
                 _ => {}

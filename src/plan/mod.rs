@@ -49,7 +49,8 @@ pub struct Tags {
 
 impl Tags {
     fn select(&self, tags: &[String]) -> bool {
-        (self.only.is_empty() || tags.iter().any(|t| self.only.contains(t))) && !tags.iter().any(|t| self.skip.contains(t))
+        (self.only.is_empty() || tags.iter().any(|t| self.only.contains(t)))
+            && !tags.iter().any(|t| self.skip.contains(t))
     }
 }
 
@@ -176,7 +177,13 @@ impl Plan {
 /// The read that every plan starts with.
 #[must_use]
 pub fn facts_read() -> Read {
-    Read::Script { sh: facts::script(), user: false, controller: false, deadline: view::CHECK_DEADLINE, candidates: None }
+    Read::Script {
+        sh: facts::script(),
+        user: false,
+        controller: false,
+        deadline: view::CHECK_DEADLINE,
+        candidates: None,
+    }
 }
 
 /// Makes a plan of what was read so far, and says what else has to be read. When nothing has, the plan is finished.
@@ -258,7 +265,9 @@ impl<'a> Maker<'a> {
             let Ok(d) = self.handler_decision(h) else { continue };
             let later = &self.plan.changes[position.min(self.plan.changes.len())..];
             let satisfied = |c: &Change| match c {
-                Change::Unit(u) => later.iter().any(|p| matches!(&p.change, Change::Unit(x) if x.unit == u.unit && x.verb.starts())),
+                Change::Unit(u) => {
+                    later.iter().any(|p| matches!(&p.change, Change::Unit(x) if x.unit == u.unit && x.verb.starts()))
+                }
                 _ => false,
             };
             let planned: Vec<Planned> = d
@@ -280,11 +289,20 @@ impl<'a> Maker<'a> {
         let book = self.input.book;
         for i in 0..self.plan.steps.len() {
             let s = &self.plan.steps[i];
-            let Some(step) = book.steps.get(s.step).filter(|b| b.remediation.is_empty() && !b.ensure && b.manual.is_none()) else { continue };
-            let Some(call) = step.check.as_ref().filter(|_| s.status == StepStatus::Failed && s.finding.is_some()) else { continue };
-            let declared: Vec<Resource> = call.module.spec().reads.split(", ").filter_map(|r| Resource::parse(r).ok()).collect();
+            let Some(step) =
+                book.steps.get(s.step).filter(|b| b.remediation.is_empty() && !b.ensure && b.manual.is_none())
+            else {
+                continue;
+            };
+            let Some(call) = step.check.as_ref().filter(|_| s.status == StepStatus::Failed && s.finding.is_some())
+            else {
+                continue;
+            };
+            let declared: Vec<Resource> =
+                call.module.spec().reads.split(", ").filter_map(|r| Resource::parse(r).ok()).collect();
             let reads = step.reads.as_deref().unwrap_or(&declared);
-            let healer = self.plan.changes.iter().find(|p| p.change.writes().iter().any(|w| reads.iter().any(|r| r.meets(w))));
+            let healer =
+                self.plan.changes.iter().find(|p| p.change.writes().iter().any(|w| reads.iter().any(|r| r.meets(w))));
             if let Some(at) = healer.map(|p| p.step) {
                 let s = &mut self.plan.steps[i];
                 (s.status, s.waits_for, s.hint) = (StepStatus::Unknown, Some(at), None);
@@ -302,7 +320,9 @@ impl<'a> Maker<'a> {
         if self.overlay.files().is_empty() {
             return None;
         }
-        let said = |outcome, evidence: &str| Some(Validation { handler: h.id.clone(), outcome, evidence: evidence.to_owned() });
+        let said = |outcome, evidence: &str| {
+            Some(Validation { handler: h.id.clone(), outcome, evidence: evidence.to_owned() })
+        };
         let facts = self.facts?;
         if !facts.can_run {
             return said(Verdict::Impossible, "nothing can run in this tree, so the candidates were not tried");
@@ -313,17 +333,28 @@ impl<'a> Maker<'a> {
             let (none, apart, wanted) = (Cache::new(), Overlay::default(), RefCell::new(Vec::new()));
             let view = View::new(&none, &apart, self.input.place, self.facts, &wanted).of_files_only();
             let _ = self.decide(call, &scope, view);
-            let script = wanted.into_inner().into_iter().find_map(|r| if let Read::Script { sh, .. } = r { Some(sh) } else { None });
+            let script = wanted
+                .into_inner()
+                .into_iter()
+                .find_map(|r| if let Read::Script { sh, .. } = r { Some(sh) } else { None });
             return match script {
-                Some(sh) => said(Verdict::AtWrite(sh), "no private namespace can be had: tried right after the write, and restored if it fails"),
+                Some(sh) => said(
+                    Verdict::AtWrite(sh),
+                    "no private namespace can be had: tried right after the write, and restored if it fails",
+                ),
                 None => said(Verdict::Failed, "the candidates cannot be tried"),
             };
         }
         match self.decide(call, &scope, self.view().of_files_only()) {
             Ok(d) if d.ok => said(Verdict::Passed, &format!("all new files together pass {}", call.shown())),
-            Ok(d) => said(Verdict::Failed, &format!("the new files do not pass {}, so nothing is written: {}", call.shown(), d.evidence)),
+            Ok(d) => said(
+                Verdict::Failed,
+                &format!("the new files do not pass {}, so nothing is written: {}", call.shown(), d.evidence),
+            ),
             Err((Halt::Pending, _)) => None,
-            Err((Halt::Unknown { why, .. } | Halt::Skipped(why) | Halt::Error { why, .. }, _)) => said(Verdict::Failed, &format!("the candidates cannot be tried: {why}")),
+            Err((Halt::Unknown { why, .. } | Halt::Skipped(why) | Halt::Error { why, .. }, _)) => {
+                said(Verdict::Failed, &format!("the candidates cannot be tried: {why}"))
+            }
             Err((Halt::Waits(_), _)) => said(Verdict::Failed, "the candidates cannot be tried"),
         }
     }
@@ -363,7 +394,9 @@ impl<'a> Maker<'a> {
         let params = match resolved {
             Ok(Value::Object(m)) => m,
             Ok(_) => Map::new(),
-            Err((route, e)) => return Err((Halt::Error { param: route.first().cloned(), why: e.message, hint: e.hint }, route)),
+            Err((route, e)) => {
+                return Err((Halt::Error { param: route.first().cloned(), why: e.message, hint: e.hint }, route));
+            }
         };
         let answer = match eval::check_params(&call.module, params) {
             Ok(p) => call.module.decide(&p, &view),
@@ -395,8 +428,7 @@ fn target_value(p: &Place) -> Value {
     Value::Object(m)
 }
 
-/// Runs a proof of the `verify` list.
-#[must_use]
+/// Evaluates a proof of the `verify` list, and says what has to be asked for it first.
 pub fn verify(input: &Input<'_>, plan: &Plan, call: &Call) -> (Result<Decision, Halt>, Vec<Read>) {
     let wanted = RefCell::new(Vec::new());
     let values = eval::values_of(input.book, plan);

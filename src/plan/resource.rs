@@ -29,7 +29,9 @@ impl Resource {
             Some(("package", p)) if !p.is_empty() => Ok(Resource::Package(p.to_owned())),
             None if text == "rules" => Ok(Resource::Rules),
             None if text == "*" => Ok(Resource::All),
-            _ => Err(format!("\"{text}\" is no resource: file:/path, file:/path/**, unit:NAME, socket:*, rules, package:NAME or *")),
+            _ => Err(format!(
+                "\"{text}\" is no resource: file:/path, file:/path/**, unit:NAME, socket:*, rules, package:NAME or *"
+            )),
         }
     }
 
@@ -37,7 +39,10 @@ impl Resource {
     #[must_use]
     pub fn meets(&self, other: &Resource) -> bool {
         match (self, other) {
-            (Resource::All, _) | (_, Resource::All) | (Resource::Socket, Resource::Socket) | (Resource::Rules, Resource::Rules) => true,
+            (Resource::All, _)
+            | (_, Resource::All)
+            | (Resource::Socket, Resource::Socket)
+            | (Resource::Rules, Resource::Rules) => true,
             (Resource::File(a), Resource::File(b)) => covers(a, b) || covers(b, a),
             (Resource::Unit(a), Resource::Unit(b)) => stem(a) == stem(b),
             (Resource::Package(a), Resource::Package(b)) => a == b,

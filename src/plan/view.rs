@@ -102,8 +102,28 @@ pub const CHECK_DEADLINE: Duration = Duration::from_secs(10);
 impl<'a> View<'a> {
     /// A view of what was read; what is missing is put on the list.
     #[must_use]
-    pub fn new(cache: &'a Cache, overlay: &'a Overlay, place: &'a Place, facts: Option<&'a Facts>, wanted: &'a RefCell<Vec<Read>>) -> Self {
-        View { cache, overlay, place, facts, wanted, controller: false, deadline: CHECK_DEADLINE, declared: None, files_only: false, changes: false, ahead: false, retries: None, salt: 0 }
+    pub fn new(
+        cache: &'a Cache,
+        overlay: &'a Overlay,
+        place: &'a Place,
+        facts: Option<&'a Facts>,
+        wanted: &'a RefCell<Vec<Read>>,
+    ) -> Self {
+        View {
+            cache,
+            overlay,
+            place,
+            facts,
+            wanted,
+            controller: false,
+            deadline: CHECK_DEADLINE,
+            declared: None,
+            files_only: false,
+            changes: false,
+            ahead: false,
+            retries: None,
+            salt: 0,
+        }
     }
     /// From the controller's side.
     #[must_use]
@@ -197,7 +217,9 @@ impl<'a> View<'a> {
         match &a.status {
             Status::TimedOut => Err(Halt::unknown(format!("no answer within {} s", self.deadline.as_secs_f32()))),
             Status::NoOverlay(why) => Err(Halt::unknown(format!("cannot be tried on the candidates: {why}"))),
-            Status::NoRoom => Err(Halt::unknown("the target has no room for the answer: /dev/shm, /run and /tmp are full")),
+            Status::NoRoom => {
+                Err(Halt::unknown("the target has no room for the answer: /dev/shm, /run and /tmp are full"))
+            }
             Status::Exit(_) if a.truncated => Err(Halt::unknown("the answer is too long to be read whole")),
             _ => Ok(a),
         }
@@ -206,7 +228,13 @@ impl<'a> View<'a> {
     /// A built-in fragment, not affected by any overlay.
     fn fragment(&self, sh: Option<String>) -> Result<&'a Answer, Halt> {
         let sh = sh.ok_or_else(|| Halt::unknown("a name with a NUL or a newline"))?;
-        self.output(Read::Script { sh, user: false, controller: self.controller, deadline: self.deadline, candidates: None })
+        self.output(Read::Script {
+            sh,
+            user: false,
+            controller: self.controller,
+            deadline: self.deadline,
+            candidates: None,
+        })
     }
 
     /// What is at a path, with earlier steps' changes.
@@ -227,7 +255,9 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn change_file(&self, path: &str, found: &FileReading, after: FileState, sensitive: bool) -> Option<Change> {
         let same_kind = found.state.kind == after.kind;
-        let same_mode = after.mode.is_none() || after.mode == found.state.mode || matches!(after.kind, Kind::Link(_) | Kind::Absent);
+        let same_mode = after.mode.is_none()
+            || after.mode == found.state.mode
+            || matches!(after.kind, Kind::Link(_) | Kind::Absent);
         let same_owner = match (&after.owner, &found.state.owner) {
             (Some(a), Some(b)) => (a.uid, a.gid) == (b.uid, b.gid),
             (Some(_), None) => matches!(after.kind, Kind::Link(_) | Kind::Absent),
@@ -291,7 +321,9 @@ impl<'a> View<'a> {
             }
         }
         let (sh, deadline) = match self.retries {
-            Some(r) => (again(sh, r).ok_or_else(|| Halt::unknown("a command with a NUL"))?, self.deadline + r.delay * r.times),
+            Some(r) => {
+                (again(sh, r).ok_or_else(|| Halt::unknown("a command with a NUL"))?, self.deadline + r.delay * r.times)
+            }
             None => (sh.to_owned(), self.deadline),
         };
         self.output(Read::Script { sh, user, controller: self.controller, deadline, candidates })
@@ -328,7 +360,9 @@ impl<'a> View<'a> {
 /// The script, tried again while it fails; stdout and stderr of the last try come back as one.
 fn again(sh: &str, r: Retries) -> Option<String> {
     let (sh, times, delay) = (crate::target::quote::sh_quote(sh)?, r.times, r.delay.as_secs().max(1));
-    Some(format!("i=0; while r=0; o=$(sh -c {sh} 2>&1) || r=$?; [ $r != 0 ] && [ $i -lt {times} ]; do i=$((i+1)); sleep {delay}; done; printf '%s\\n' \"$o\"; exit $r"))
+    Some(format!(
+        "i=0; while r=0; o=$(sh -c {sh} 2>&1) || r=$?; [ $r != 0 ] && [ $i -lt {times} ]; do i=$((i+1)); sleep {delay}; done; printf '%s\\n' \"$o\"; exit $r"
+    ))
 }
 
 /// The first line of some output, for messages.

@@ -147,13 +147,19 @@ impl<W: Write> Human<W> {
         }
         if !f.root && f.live {
             let user = if f.user.is_empty() { "not root" } else { &f.user };
-            self.para(Ink::Yellow, "Note: ", 6, &format!("we are {user} there, not root: some things cannot be read, and most repairs need root"));
+            self.para(
+                Ink::Yellow,
+                "Note: ",
+                6,
+                &format!("we are {user} there, not root: some things cannot be read, and most repairs need root"),
+            );
         }
     }
 
     /// What is wrong, in a person's words, with its evidence; before anything else.
     fn findings(&mut self, plan: &Plan) {
-        let (symptoms, found): (Vec<&StepPlan>, Vec<&StepPlan>) = plan.steps.iter().filter(|s| s.finding.is_some()).partition(|s| s.waits_for.is_some());
+        let (symptoms, found): (Vec<&StepPlan>, Vec<&StepPlan>) =
+            plan.steps.iter().filter(|s| s.finding.is_some()).partition(|s| s.waits_for.is_some());
         self.blank();
         for s in &symptoms {
             self.para(Ink::Yellow, "Seen:  ", 7, &capital(&s.finding.clone().unwrap_or_default()));
@@ -163,7 +169,10 @@ impl<W: Write> Human<W> {
             let text = match (self.checked, unknown) {
                 (0, _) => "No step of this runbook applies here.".to_owned(),
                 (_, 0) => "Nothing is wrong that this runbook knows of.".to_owned(),
-                (_, n) => format!("Nothing wrong was found, but {n} {} could not be looked at.", if n == 1 { "step" } else { "steps" }),
+                (_, n) => format!(
+                    "Nothing wrong was found, but {n} {} could not be looked at.",
+                    if n == 1 { "step" } else { "steps" }
+                ),
             };
             self.line(&[(if unknown == 0 { Ink::Green } else { Ink::Yellow }, &text)]);
         }
@@ -175,7 +184,12 @@ impl<W: Write> Human<W> {
             }
         }
         for o in &plan.owed {
-            self.para(Ink::Yellow, "Left over: ", 11, &format!("run {} changed something and did not get to \"{}\"; it is done now", o.run, o.handler));
+            self.para(
+                Ink::Yellow,
+                "Left over: ",
+                11,
+                &format!("run {} changed something and did not get to \"{}\"; it is done now", o.run, o.handler),
+            );
         }
     }
 
@@ -212,13 +226,23 @@ impl<W: Write> Human<W> {
         }
         let skipped = plan.steps.iter().filter(|s| s.status == StepStatus::Skipped).count();
         if skipped > 0 && !self.verbose {
-            self.line(&[(Ink::Dim, &format!("  ({skipped} more {} not apply here; -v shows them)", if skipped == 1 { "does" } else { "do" }))]);
+            self.line(&[(
+                Ink::Dim,
+                &format!(
+                    "  ({skipped} more {} not apply here; -v shows them)",
+                    if skipped == 1 { "does" } else { "do" }
+                ),
+            )]);
         }
     }
 
     /// What only a person can do.
     fn todo(&mut self, plan: &Plan) {
-        for s in plan.steps.iter().filter(|s| s.status == StepStatus::Manual || (s.manual.is_some() && s.status == StepStatus::Change)) {
+        for s in plan
+            .steps
+            .iter()
+            .filter(|s| s.status == StepStatus::Manual || (s.manual.is_some() && s.status == StepStatus::Change))
+        {
             if let Some(m) = &s.manual {
                 self.blank();
                 self.para(Ink::Yellow, "For you to do: ", 15, m);
@@ -308,7 +332,9 @@ impl<W: Write> Human<W> {
             (4, _) if self.dry => format!("{} to make; none was made ({took}).", count(self.planned, "change")),
             (4, _) => "Nothing was changed.".into(),
             (3, _) => "No channel works; nothing was changed.".into(),
-            (_, 0) if self.dry && self.planned > 0 => format!("{} to make, and not all is resolved: {unresolved} ({took}).", count(self.planned, "change")),
+            (_, 0) if self.dry && self.planned > 0 => {
+                format!("{} to make, and not all is resolved: {unresolved} ({took}).", count(self.planned, "change"))
+            }
             (_, 0) if unresolved.is_empty() => format!("Not healthy; nothing was changed ({took})."),
             (_, 0) => format!("Unresolved: {unresolved} ({took})."),
             (_, _) if unresolved.is_empty() => format!("{changes} made{rounds}; not all is well yet ({took})."),
@@ -319,7 +345,12 @@ impl<W: Write> Human<W> {
             self.line(&[(ink, &l)]);
         }
         if self.offline && exit != 2 {
-            self.para(Ink::Plain, "", 0, "After the next boot of that disk, run on it: runbook apply the same runbook, to see it live.");
+            self.para(
+                Ink::Plain,
+                "",
+                0,
+                "After the next boot of that disk, run on it: runbook apply the same runbook, to see it live.",
+            );
         }
         if let Some(id) = run {
             self.line(&[(Ink::Dim, &format!("Run {id}: what was there before is kept; see runbook runs {id}"))]);
@@ -348,7 +379,8 @@ impl<W: Write> Sink for Human<W> {
             Event::Started { book, place } => {
                 self.offline = !place.live;
                 self.here = place.here;
-                let via = if place.here { place.name.clone() } else { format!("{} over {}", place.name, place.channel) };
+                let via =
+                    if place.here { place.name.clone() } else { format!("{} over {}", place.name, place.channel) };
                 let at = place.address.as_ref().filter(|_| !place.here).map(|a| format!(", {a}")).unwrap_or_default();
                 self.line(&[(Ink::Bold, &format!("{via}{at}"))]);
                 self.line(&[(Ink::Dim, &format!("{}: {}", book.name, book.title))]);
@@ -377,7 +409,11 @@ impl<W: Write> Sink for Human<W> {
                 }
             }
             Event::Verified { step } => {
-                let (ink, word) = if step.status == StepStatus::Ok { (Ink::Green, "  proven  ") } else { (Ink::Yellow, "  not yet ") };
+                let (ink, word) = if step.status == StepStatus::Ok {
+                    (Ink::Green, "  proven  ")
+                } else {
+                    (Ink::Yellow, "  not yet ")
+                };
                 self.para(ink, word, 10, &format!("{}: {}", step.name, step.evidence));
             }
             Event::Proved { proof, evidence } => {
@@ -402,7 +438,10 @@ impl<W: Write> Sink for Human<W> {
             Event::Finished { exit, rounds, run, wire, seconds } => {
                 self.finished(*exit, *rounds, *run, *seconds);
                 if self.verbose {
-                    let w = format!("{} round trip(s), {} bytes out, {} in", wire.round_trips, wire.bytes_sent, wire.bytes_received);
+                    let w = format!(
+                        "{} round trip(s), {} bytes out, {} in",
+                        wire.round_trips, wire.bytes_sent, wire.bytes_received
+                    );
                     self.line(&[(Ink::Dim, &w)]);
                 }
             }
@@ -414,7 +453,11 @@ fn capital(s: &str) -> String {
     let mut c = s.chars();
     match c.next() {
         // A path or a unit's name keeps its spelling.
-        Some(f) if f.is_lowercase() && s.split_whitespace().next().is_some_and(|w| w.chars().all(char::is_alphabetic)) && !s.starts_with("sshd") => {
+        Some(f)
+            if f.is_lowercase()
+                && s.split_whitespace().next().is_some_and(|w| w.chars().all(char::is_alphabetic))
+                && !s.starts_with("sshd") =>
+        {
             f.to_uppercase().chain(c).collect()
         }
         _ => s.to_owned(),

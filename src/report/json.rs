@@ -77,12 +77,11 @@ impl<W: Write> Sink for Json<W> {
                 self.document.insert("error".into(), v);
             }
             "done" | "not-done" => {
-                if let Some(Value::Array(rounds)) = self.document.get_mut("rounds") {
-                    if let Some(Value::Object(last)) = rounds.last_mut() {
-                        if let Value::Array(a) = last.entry("results").or_insert_with(|| json!([])) {
-                            a.push(v);
-                        }
-                    }
+                if let Some(Value::Array(rounds)) = self.document.get_mut("rounds")
+                    && let Some(Value::Object(last)) = rounds.last_mut()
+                    && let Value::Array(a) = last.entry("results").or_insert_with(|| json!([]))
+                {
+                    a.push(v);
                 }
             }
             _ => {}
@@ -108,12 +107,20 @@ fn object(e: &Event<'_>) -> Option<(&'static str, Value)> {
         Event::Asking { .. } => return None,
         Event::Planned { round, plan, book } => ("plan", plan_json(*round, plan, book)),
         Event::Doing { number, planned, .. } => ("doing", json!({"number": number, "title": planned.change.title()})),
-        Event::Done { planned, seconds } => ("done", json!({"title": planned.change.title(), "ok": true, "seconds": seconds})),
-        Event::NotDone { planned, why, hint, said } => ("not-done", json!({"title": planned.change.title(), "ok": false, "why": why, "hint": hint, "said": said})),
-        Event::Verified { step } => ("verified", json!({"name": step.name, "status": step.status, "evidence": step.evidence})),
+        Event::Done { planned, seconds } => {
+            ("done", json!({"title": planned.change.title(), "ok": true, "seconds": seconds}))
+        }
+        Event::NotDone { planned, why, hint, said } => {
+            ("not-done", json!({"title": planned.change.title(), "ok": false, "why": why, "hint": hint, "said": said}))
+        }
+        Event::Verified { step } => {
+            ("verified", json!({"name": step.name, "status": step.status, "evidence": step.evidence}))
+        }
         Event::Proved { proof, evidence } => ("proof", json!({"proof": proof, "evidence": evidence})),
         Event::Broken { why, hint, changed } => ("error", json!({"why": why, "hint": hint, "changed": changed})),
-        Event::Finished { exit, rounds, run, wire, seconds } => ("finished", json!({"exit": exit, "rounds_applied": rounds, "run": run, "wire": wire, "seconds": seconds})),
+        Event::Finished { exit, rounds, run, wire, seconds } => {
+            ("finished", json!({"exit": exit, "rounds_applied": rounds, "run": run, "wire": wire, "seconds": seconds}))
+        }
     })
 }
 

@@ -12,7 +12,11 @@ use crate::target::quote::{printf_payload, sh_quote};
 use crate::target::{Candidates, Read, Reading, Target};
 
 /// Asks everything at once. `controller` is this machine, for the looks that are made from here.
-pub async fn ask(target: &Target, controller: &Target, wanted: Vec<Read>) -> Result<Vec<(Read, Reading)>, ChannelError> {
+pub async fn ask(
+    target: &Target,
+    controller: &Target,
+    wanted: Vec<Read>,
+) -> Result<Vec<(Read, Reading)>, ChannelError> {
     let (mut far, mut near, mut rest) = (Vec::new(), Vec::new(), Vec::new());
     for r in wanted {
         match &r {

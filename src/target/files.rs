@@ -143,7 +143,12 @@ pub fn parse_look(out: &[u8]) -> Result<FileReading, String> {
         return Err("no answer about the file".into());
     }
     let writable = f.last() == Some(&"w");
-    let found = |kind, mode, owner, links| FileReading { real: real.clone(), state: FileState { kind, mode, owner }, links, writable };
+    let found = |kind, mode, owner, links| FileReading {
+        real: real.clone(),
+        state: FileState { kind, mode, owner },
+        links,
+        writable,
+    };
     match (f.first().copied(), f.len()) {
         (Some("absent"), _) => Ok(found(Kind::Absent, None, None, 0)),
         (Some("denied"), _) => Err(format!("{real}: permission denied")),

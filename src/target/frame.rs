@@ -141,9 +141,7 @@ fn answer(entry: &Entry, stdout: &[u8], stderr: &[u8]) -> Result<Answer, FrameEr
         "T" => Status::TimedOut,
         "F" => Status::NoRoom,
         "V" => {
-            let reason = String::from_utf8_lossy(&std::mem::take(&mut answer.stderr))
-                .trim()
-                .to_owned();
+            let reason = String::from_utf8_lossy(&std::mem::take(&mut answer.stderr)).trim().to_owned();
             answer.stdout.clear();
             Status::NoOverlay(reason)
         }
@@ -197,8 +195,7 @@ fn take<'a>(rest: &mut &'a [u8], len: usize) -> Result<&'a [u8], FrameError> {
 
 /// Where `needle` (not empty) first stands in `hay`.
 fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
-    hay.windows(needle.len())
-        .position(|window| window == needle)
+    hay.windows(needle.len()).position(|window| window == needle)
 }
 
 #[cfg(test)]
@@ -226,19 +223,14 @@ mod tests {
         for len in 0..end {
             let error = parse("n1", 2, &FRAME[..len]).expect_err("not whole");
             let begun = len >= b"motd\n=n1= ".len();
-            let expected = if begun {
-                FrameError::Cut
-            } else {
-                FrameError::NoFrame
-            };
+            let expected = if begun { FrameError::Cut } else { FrameError::NoFrame };
             assert_eq!(error, expected, "{len}");
         }
     }
 
     #[test]
     fn says_what_is_wrong() {
-        let garbled =
-            |n, bytes: &[u8]| matches!(parse("n1", n, bytes), Err(FrameError::Garbled { .. }));
+        let garbled = |n, bytes: &[u8]| matches!(parse("n1", n, bytes), Err(FrameError::Garbled { .. }));
         assert!(garbled(3, FRAME));
         assert!(garbled(1, b"=n1= 1\n0 3 1\nx=n1=.\n"));
         assert!(garbled(1, b"=n1= 1\nQ 3 1 0\nx=n1=.\n"));
@@ -252,10 +244,7 @@ mod tests {
     fn statuses_of_all_shells() {
         let status = |text: &str| {
             let frame = format!("=n= 1\n{text} 0 0 3\nwhy=n=.\n");
-            parse("n", 1, frame.as_bytes())
-                .expect("whole")
-                .remove(0)
-                .status
+            parse("n", 1, frame.as_bytes()).expect("whole").remove(0).status
         };
         assert_eq!(status("137").signal(), Some(9));
         assert_eq!(status("265"), Status::Exit(137));

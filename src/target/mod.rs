@@ -73,9 +73,11 @@ impl Target {
     pub async fn run(&self, checks: &[Check], overlays: &[OverlaySpec]) -> Result<Vec<Answer>, ChannelError> {
         let nonce = nonce();
         let texts = checks.iter().map(|c| c.script.as_str()).chain(overlays.iter().map(|o| o.writes.as_str()));
-        let mut prelude = format!("R={}\n", quote::sh_quote(&self.root).ok_or_else(|| ChannelError::new("a root with a NUL"))?);
+        let mut prelude =
+            format!("R={}\n", quote::sh_quote(&self.root).ok_or_else(|| ChannelError::new("a root with a NUL"))?);
         prelude.push_str(&functions(texts));
-        let script = probe::compile(&Probe { nonce: &nonce, checks, overlays, prelude: &prelude }).map_err(|e| ChannelError::new(e.to_string()))?;
+        let script = probe::compile(&Probe { nonce: &nonce, checks, overlays, prelude: &prelude })
+            .map_err(|e| ChannelError::new(e.to_string()))?;
         let longest = checks.iter().map(|c| c.deadline).max().unwrap_or_default();
         self.trips.fetch_add(1, Ordering::Relaxed);
         self.sent.fetch_add(script.len() as u64, Ordering::Relaxed);
@@ -113,6 +115,7 @@ pub fn nonce() -> String {
     use std::collections::hash_map::RandomState;
     use std::hash::{BuildHasher, Hasher};
     // Letters that spell no word of a log; two random states are 128 random bits of the system.
-    let bits = u128::from(RandomState::new().build_hasher().finish()) << 64 | u128::from(RandomState::new().build_hasher().finish());
+    let bits = u128::from(RandomState::new().build_hasher().finish()) << 64
+        | u128::from(RandomState::new().build_hasher().finish());
     (0..20).map(|i| char::from(b"bcdfghjkmnpqrstvwxz2"[((bits >> (i * 6)) & 63) as usize % 20])).collect()
 }

@@ -132,10 +132,7 @@ fn overlays(script: &mut String, probe: &Probe) -> Result<(), ProbeError> {
             .map(|dir| Ok(format!("_B {}", quote(dir)?)))
             .collect::<Result<Vec<_>, _>>()?
             .join("&&");
-        let file = format!(
-            "_D() {{ {calls}; }}\n_W() {{ :\n{}\n}}\n_L=1\n",
-            overlay.writes
-        );
+        let file = format!("_D() {{ {calls}; }}\n_W() {{ :\n{}\n}}\n_L=1\n", overlay.writes);
         *script = format!("{script}&&\nprintf %s {} >$_d/w{index}", quote(&file)?);
     }
     *script += "\n}||_n 'no room for the candidate files'\n. $_d/p\n";

@@ -106,7 +106,9 @@ impl Verb {
     #[must_use]
     pub fn parse(word: &str) -> Option<Verb> {
         use Verb::{Disable, Enable, Mask, Reload, ResetFailed, Restart, Start, Stop, Unmask};
-        [Unmask, Mask, Enable, Disable, ResetFailed, Start, Stop, Restart, Reload].into_iter().find(|v| v.word() == word)
+        [Unmask, Mask, Enable, Disable, ResetFailed, Start, Stop, Restart, Reload]
+            .into_iter()
+            .find(|v| v.word() == word)
     }
     /// Whether the service's processes are new after it.
     #[must_use]
@@ -163,7 +165,8 @@ pub fn parse_units(names: &[&str], out: &str) -> Vec<UnitState> {
     names
         .iter()
         .map(|asked| {
-            let mut u = UnitState { asked: (*asked).to_owned(), wanted: wanted.contains(asked), ..UnitState::default() };
+            let mut u =
+                UnitState { asked: (*asked).to_owned(), wanted: wanted.contains(asked), ..UnitState::default() };
             for (key, value) in blocks.next().unwrap_or_default().lines().filter_map(|l| l.split_once('=')) {
                 let value = value.to_owned();
                 match key {

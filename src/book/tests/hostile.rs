@@ -15,11 +15,7 @@ fn refused(bytes: &[u8]) -> Vec<Diagnostic> {
     let shown = listed(&errors);
     let took = started.elapsed();
     // a debug build on a busy machine; a blow-up takes minutes
-    assert!(
-        took < Duration::from_secs(20),
-        "{took:?}: {}",
-        &shown[..shown.len().min(300)]
-    );
+    assert!(took < Duration::from_secs(20), "{took:?}: {}", &shown[..shown.len().min(300)]);
     errors
 }
 
@@ -116,17 +112,9 @@ fn aliases_are_bounded() {
       |
       = hint: at most 100000 values or 4 MiB: write fewer aliases of aliases
 "#);
-    let big = format!(
-        "a: &a {}\nb:\n{}",
-        "x".repeat(200_000),
-        "- *a\n".repeat(1000)
-    );
+    let big = format!("a: &a {}\nb:\n{}", "x".repeat(200_000), "- *a\n".repeat(1000));
     assert_eq!(rules(big.as_bytes()), ["alias-bomb"]);
-    let keys = format!(
-        "a: &a {{{}: 1}}\nb:\n{}",
-        "k".repeat(1000),
-        "- <<: *a\n".repeat(9000)
-    );
+    let keys = format!("a: &a {{{}: 1}}\nb:\n{}", "k".repeat(1000), "- <<: *a\n".repeat(9000));
     assert_eq!(rules(keys.as_bytes()), ["alias-bomb"]);
 }
 
@@ -229,11 +217,7 @@ fn exercise(bytes: &[u8]) {
         let bad = |c: char| c.is_control() && c != '\n';
         assert!(!text.contains(bad), "{text:?}");
         assert!(!text.is_empty());
-        let _ = (
-            error.render(true, 20),
-            error.render(false, 9999),
-            error.to_json(),
-        );
+        let _ = (error.render(true, 20), error.render(false, 9999), error.to_json());
         let (_, line, column) = error.position().unwrap();
         assert!(line > 0 && column > 0);
     }

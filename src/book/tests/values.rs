@@ -15,12 +15,10 @@ fn parse(text: &str) -> Arc<Document> {
 }
 
 fn at(node: &Node, route: &[&str]) -> Node {
-    route
-        .iter()
-        .fold(node.clone(), |node, seg| match seg.parse::<usize>() {
-            Ok(index) => node.items().unwrap()[index].clone(),
-            Err(_) => node.get(seg).unwrap(),
-        })
+    route.iter().fold(node.clone(), |node, seg| match seg.parse::<usize>() {
+        Ok(index) => node.items().unwrap()[index].clone(),
+        Err(_) => node.get(seg).unwrap(),
+    })
 }
 
 /// The source text that a place means.
@@ -38,12 +36,7 @@ fn scalars_are_yaml_1_2() {
         "l": "on", "22": "x"});
     assert_eq!(doc.value(), &expected);
     let root = doc.root();
-    let keys: Vec<_> = root
-        .entries()
-        .unwrap()
-        .iter()
-        .map(|n| n.key().unwrap().to_owned())
-        .collect();
+    let keys: Vec<_> = root.entries().unwrap().iter().map(|n| n.key().unwrap().to_owned()).collect();
     assert_eq!(keys.concat(), "abcdefghijkl22");
     let spelled = |key: &str| root.get(key).unwrap().spelled().map(str::to_owned);
     assert_eq!(spelled("e").as_deref(), Some("1.0"));
@@ -76,10 +69,7 @@ fn every_value_and_key_has_its_text() {
 fn an_empty_value_is_at_its_key_and_a_missing_route_at_its_nearest_ancestor() {
     let doc = parse("a: {b: 1}\nlong:\n- \n- c\n");
     let root = doc.root();
-    assert_eq!(
-        text_of(&root.get("long").unwrap().items().unwrap()[1].place()),
-        "c"
-    );
+    assert_eq!(text_of(&root.get("long").unwrap().items().unwrap()[1].place()), "c");
     let empty = parse("name:\nb: 1\n").root().get("name").unwrap();
     assert_eq!(text_of(&empty.place()), "name");
     assert!(empty.is_null());
@@ -95,22 +85,13 @@ fn merges_apply_and_keep_the_anchors_places() {
         "base: &b {x: 1, y: {z: 2}}\nmore: &m {<<: *b, x: 3, w: 4}\nuse:\n  <<: [*m, *b]\n  w: 5\n\"lit\": {\"<<\": 1}\n",
     );
     let root = doc.root();
-    assert_eq!(
-        root.get("use").unwrap().value(),
-        &json!({"w": 5, "x": 3, "y": {"z": 2}})
-    );
+    assert_eq!(root.get("use").unwrap().value(), &json!({"w": 5, "x": 3, "y": {"z": 2}}));
     assert_eq!(root.get("lit").unwrap().value(), &json!({"<<": 1}));
     let z = at(&root, &["use", "y", "z"]);
     let error = Diagnostic::at(z.place(), "demo", "no");
     assert_eq!(error.position(), Some(("ssh.yaml".into(), 1, 24)));
     let x = at(&root, &["use", "x"]);
-    assert_eq!(
-        Diagnostic::at(x.key_place(), "demo", "no")
-            .position()
-            .unwrap()
-            .1,
-        2
-    );
+    assert_eq!(Diagnostic::at(x.key_place(), "demo", "no").position().unwrap().1, 2);
 }
 
 /// For each scalar: the decoded text's `{{ x }}` is found in the source.
@@ -194,11 +175,8 @@ fn a_decoder_collects_all_errors() {
 #[test]
 fn an_error_may_point_into_two_files_and_long_lines_are_cut() {
     let one = parse("a: 1\n");
-    let two = Document::parse(
-        "other\u{1b}.yaml",
-        format!("{}b: {}", "\n".repeat(9), "x".repeat(300)).as_bytes(),
-    )
-    .unwrap();
+    let two =
+        Document::parse("other\u{1b}.yaml", format!("{}b: {}", "\n".repeat(9), "x".repeat(300)).as_bytes()).unwrap();
     let b = two.root().get("b").unwrap();
     let error = Diagnostic::at(b.place().within(150..155), "demo", "twice\u{1b}[2J\nhere")
         .also(one.root().get("a").unwrap().key_place(), "first\nhere");
@@ -223,17 +201,9 @@ fn an_error_may_point_into_two_files_and_long_lines_are_cut() {
 
     let long = parse(&format!("é: {}\nb: 1", "ü ".repeat(100_000)));
     let e = long.root().get("é").unwrap();
-    let far = Diagnostic::at(
-        e.place().within(150_000..150_004),
-        "demo",
-        "far to the right",
-    );
+    let far = Diagnostic::at(e.place().within(150_000..150_004), "demo", "far to the right");
     insta::assert_snapshot!(far.also(e.key_place(), "its key").render(false, 80), @"");
-    let near = Diagnostic::at(
-        e.place().within(150_000..150_004),
-        "demo",
-        "far to the right",
-    );
+    let near = Diagnostic::at(e.place().within(150_000..150_004), "demo", "far to the right");
     insta::assert_snapshot!(near.render(false, 80), @"");
     assert_eq!(near.position(), Some(("ssh.yaml".into(), 1, 100_004)));
 }
