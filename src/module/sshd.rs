@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty};
 use crate::plan::{Resource, View, first_line};
+use crate::target::files::Look;
 use crate::target::frame::Status;
 
 /// sshd, asked by `sshd -T`.
@@ -46,11 +47,18 @@ else exit 126; fi
 echo '-- lines'; grep -nHiE '^[[:space:]]*(port|listenaddress)[[:space:]=]' /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf 2>/dev/null
 exit $r"#;
 
+/// The files that Debian's sshd_config includes, by name.
+const DROP_INS: &str =
+    r#"for f in "$R"/etc/ssh/sshd_config.d/*.conf; do if [ -f "$f" ]; then echo "${f#"$R"}"; fi; done"#;
+
 impl Module for Sshd {
     fn spec(&self) -> &'static Spec {
         &SPEC
     }
     fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
+        if !view.place().live && !view.facts()?.can_run {
+            return offline(p, view);
+        }
         let a = view.script(SCRIPT, true, &[Resource::File("/etc/ssh/**".into())])?;
         if !view.facts()?.root {
             return Err(Halt::Unknown {
@@ -63,41 +71,84 @@ impl Module for Sshd {
             return Err(Halt::unknown(first_line(&a.stderr)));
         }
         let (settings, lines) = out.split_once("-- lines\n").unwrap_or((&out, ""));
-        let errors = if a.status == Status::Exit(0) { Vec::new() } else { errors(&err) };
-        let addresses: Vec<&str> = settings.lines().filter_map(|l| l.strip_prefix("listenaddress ")).collect();
-        let mut ports: Vec<u16> = addresses.iter().filter_map(|a| a.rsplit_once(':')?.1.parse().ok()).collect();
-        ports.sort_unstable();
-        ports.dedup();
-        let loopback_only = !addresses.is_empty() && addresses.iter().all(|a| loopback(a));
-        let found = config_lines(lines);
-        let of = |key: &str| found.iter().filter(|l| l["keyword"] == key).cloned().collect::<Vec<Value>>();
+        let accepted = a.status == Status::Exit(0);
+        let addresses: Vec<String> =
+            settings.lines().filter_map(|l| l.strip_prefix("listenaddress ")).map(str::to_owned).collect();
+        let ports = addresses.iter().filter_map(|a| a.rsplit_once(':')?.1.parse().ok()).collect();
+        let errors = if accepted { Vec::new() } else { errors(&err) };
+        let refused = (!accepted && errors.is_empty()).then(|| format!("sshd -T: {}", first_line(&a.stderr)));
+        Ok(Seen { errors, refused, ports, addresses, lines: config_lines(lines), tried: true }.decision(p))
+    }
+}
+
+/// What is known of sshd's configuration.
+struct Seen {
+    errors: Vec<Value>,
+    /// It failed, and named no line.
+    refused: Option<String>,
+    ports: Vec<u16>,
+    addresses: Vec<String>,
+    lines: Vec<Value>,
+    /// The real sshd was asked.
+    tried: bool,
+}
+
+impl Seen {
+    fn decision(mut self, p: &Params) -> Decision {
+        self.ports.sort_unstable();
+        self.ports.dedup();
+        let of = |key: &str| self.lines.iter().filter(|l| l["keyword"] == key).cloned().collect::<Vec<Value>>();
         let (port_lines, listen_lines) = (of("port"), of("listenaddress"));
-        let mut listen_files: Vec<String> =
-            listen_lines.iter().filter_map(|l| l["file"].as_str().map(str::to_owned)).collect();
+        let mut listen_files: Vec<&str> = listen_lines.iter().map(|l| text(l, "file")).collect();
         listen_files.dedup();
-        let port_file = port_lines.first().and_then(|l| l["file"].as_str()).unwrap_or(MAIN).to_owned();
-        let ok =
-            errors.is_empty() && a.status == Status::Exit(0) && (p.str("what") == Some("config") || !loopback_only);
-        let evidence = match (errors.first(), &port_lines[..], loopback_only) {
+        let loopback_only = !self.addresses.is_empty() && self.addresses.iter().all(|a| loopback(a));
+        let says =
+            |l: &Value, word: &str| format!("{}:{} says {word} {}", text(l, "file"), l["line"], text(l, "value"));
+        let evidence = match (self.errors.first(), &self.refused, listen_lines.first(), port_lines.first()) {
             (Some(e), ..) => place(e),
-            (None, ..) if a.status != Status::Exit(0) => format!("sshd -T: {}", first_line(&a.stderr)),
-            (None, _, true) => match listen_lines.first() {
-                Some(l) => format!("{}:{} says ListenAddress {}", text(l, "file"), l["line"], text(l, "value")),
-                None => format!("sshd would listen on {} only", addresses.join(", ")),
-            },
-            (None, [l, ..], _) => format!("{}:{} says Port {}", text(l, "file"), l["line"], text(l, "value")),
-            (None, [], _) => format!("sshd accepts its configuration and would listen on {}", addresses.join(", ")),
+            (None, Some(why), ..) => why.clone(),
+            (None, None, Some(l), _) if loopback_only => says(l, "ListenAddress"),
+            (None, None, _, Some(l)) => says(l, "Port"),
+            (None, None, ..) if !self.tried => "its files were only read: no sshd can run in this tree".to_owned(),
+            (None, None, ..) => {
+                format!("sshd accepts its configuration and would listen on {}", self.addresses.join(", "))
+            }
         };
-        Ok(Decision::new(ok, evidence)
-            .with("errors", errors)
-            .with("ports", json!(ports))
-            .with("addresses", json!(addresses))
+        let sound = self.errors.is_empty() && self.refused.is_none();
+        Decision::new(sound && (p.str("what") == Some("config") || !loopback_only), evidence)
+            .with("port_file", port_lines.first().map_or(MAIN, |l| text(l, "file")))
+            .with("listen_files", json!(listen_files))
+            .with("errors", self.errors)
+            .with("ports", json!(self.ports))
+            .with("addresses", json!(self.addresses))
             .with("loopback_only", loopback_only)
             .with("port_lines", port_lines)
-            .with("port_file", port_file)
             .with("listen_lines", listen_lines)
-            .with("listen_files", json!(listen_files)))
     }
+}
+
+/// Where no sshd can run, its files are read by our own rules: `Port` and `ListenAddress` add up, wherever they stand
+/// before a `Match` (sshd_config(5)). Whether sshd would accept them is not known, and the evidence says so.
+fn offline(p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
+    let list = view.script(DROP_INS, false, &[])?;
+    let names = String::from_utf8_lossy(&list.stdout).into_owned();
+    let readings: Vec<_> =
+        std::iter::once(MAIN).chain(names.lines()).map(|f| (f, view.file(f, Look::Follow))).collect();
+    let mut lines = Vec::new();
+    for (name, reading) in readings {
+        let state = reading?.state;
+        let all = String::from_utf8_lossy(state.bytes().unwrap_or_default());
+        let global = |l: &str| !l.trim_start().to_ascii_lowercase().starts_with("match ");
+        let numbered = all.lines().enumerate().take_while(|(_, l)| global(l));
+        lines.extend(config_lines(&numbered.map(|(n, l)| format!("{name}:{}:{l}\n", n + 1)).collect::<String>()));
+    }
+    let of = |key: &str| lines.iter().filter(|l| l["keyword"] == key).collect::<Vec<_>>();
+    let mut ports: Vec<u16> = of("port").iter().filter_map(|l| text(l, "value").parse().ok()).collect();
+    if ports.is_empty() {
+        ports.push(22);
+    }
+    let addresses = of("listenaddress").iter().map(|l| text(l, "value").to_owned()).collect();
+    Ok(Seen { errors: Vec::new(), refused: None, ports, addresses, lines, tried: false }.decision(p))
 }
 
 fn text<'a>(v: &'a Value, key: &str) -> &'a str {
@@ -111,9 +162,13 @@ fn place(e: &Value) -> String {
     }
 }
 
+/// With a port or without: `127.0.0.1:22`, `[::1]:22`, `::1`, `localhost`.
 fn loopback(address: &str) -> bool {
-    let host = address.rsplit_once(':').map_or(address, |x| x.0);
-    host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|a| a.is_loopback())
+    let is = |host: &str| {
+        let host = host.trim_matches(['[', ']']);
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|a| a.is_loopback())
+    };
+    is(address) || address.rsplit_once(':').is_some_and(|(host, _)| is(host))
 }
 
 /// `FILE: line N: MESSAGE` and `FILE line N: MESSAGE` (both occur), or a message alone; the closing count is no error.
