@@ -15,7 +15,7 @@ use crate::channel::ChannelError;
 use crate::module::Halt;
 use crate::plan::{self, Input, Place, Plan, StepStatus, Tags};
 use crate::report::{Event, Proof, Sink};
-use crate::target::{Cache, Target, ask};
+use crate::target::{Cache, Read, Reading, Target, ask};
 use journal::Journal;
 
 /// The sh functions of acting scripts and of the lock.
@@ -84,10 +84,16 @@ pub enum Answer {
 /// Asks the user.
 pub trait Ask {
     /// About a whole plan.
-    fn plan(&mut self, plan: &Plan) -> Answer;
+    fn plan<'a>(&'a mut self, plan: &'a Plan) -> Asked<'a, Answer>;
     /// About one change.
-    fn change(&mut self, title: &str) -> bool;
+    fn change<'a>(&'a mut self, title: &'a str) -> Asked<'a, bool>;
 }
+
+/// An answer that a person has to give first.
+pub type Asked<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// Says when the user has had enough: what is being done is finished, nothing more is begun.
+pub type Interrupt = tokio::sync::watch::Receiver<bool>;
 
 /// How a run is to go.
 #[derive(Debug, Clone, Default)]
@@ -96,6 +102,8 @@ pub struct Options {
     pub dry_run: bool,
     /// Which steps.
     pub tags: Tags,
+    /// Ctrl-C.
+    pub interrupt: Option<Interrupt>,
 }
 
 /// A run over one target.
@@ -125,6 +133,8 @@ pub struct Session<'a> {
 
 /// Why a run stopped.
 enum Stop {
+    /// The user wants no more.
+    Interrupted,
     /// With this exit code; everything was said.
     Exit(u8),
     /// The channel failed.
@@ -186,6 +196,11 @@ impl<'a> Session<'a> {
         let (code, rounds) = match self.rounds().await {
             Ok(x) => x,
             Err((Stop::Exit(code), rounds)) => (code, rounds),
+            Err((Stop::Interrupted, rounds)) => {
+                let hint = "run it again: it goes on from what is there";
+                self.sink.event(&Event::Broken { why: "interrupted", hint: Some(hint), changed: !self.done.is_empty() });
+                (exit::INTERRUPTED, rounds)
+            }
             Err((Stop::Channel(e), rounds)) => {
                 self.sink.event(&Event::Broken { why: &e.why, hint: e.hint.as_deref(), changed: rounds > 0 });
                 (if rounds > 0 { exit::FAILED } else { exit::NO_CHANNEL }, rounds)
@@ -227,12 +242,12 @@ impl<'a> Session<'a> {
 
     async fn rounds(&mut self) -> Result<(u8, usize), (Stop, usize)> {
         let mut round = 0;
-        let mut plan = self.reach().await.map_err(|e| (e.into(), round))?;
+        let mut plan = self.reach().await.map_err(|e| (e, round))?;
         loop {
             self.sink.event(&Event::Planned { round: round + 1, plan: &plan, book: self.book });
             if plan.changes.is_empty() {
                 let proofs =
-                    if self.options.dry_run { true } else { self.prove(&plan).await.map_err(|e| (e.into(), round))? };
+                    if self.options.dry_run { true } else { self.prove(&plan).await.map_err(|e| (e, round))? };
                 let code = if plan.unresolved() || plan.with(StepStatus::Unknown).next().is_some() || !proofs {
                     exit::FAILED
                 } else {
@@ -257,7 +272,7 @@ impl<'a> Session<'a> {
             if let Some(code) = self.privilege(&plan) {
                 return Ok((code, round));
             }
-            let stepwise = match self.ask.plan(&plan) {
+            let stepwise = match self.ask.plan(&plan).await {
                 Answer::Yes => false,
                 Answer::Step => true,
                 Answer::No => return Ok((exit::CHANGES, round)),
@@ -272,7 +287,7 @@ impl<'a> Session<'a> {
             };
             self.round(round + 1, &plan, stepwise).await.map_err(|e| (e, round + 1))?;
             round += 1;
-            plan = self.settle(&plan).await.map_err(|e| (e.into(), round))?;
+            plan = self.settle(&plan).await.map_err(|e| (e, round))?;
         }
     }
 
@@ -312,12 +327,26 @@ impl<'a> Session<'a> {
         }
     }
 
+    fn interrupted(&self) -> bool {
+        self.options.interrupt.as_ref().is_some_and(|i| *i.borrow())
+    }
+
+    /// Looking can be broken off at any time.
+    async fn ask_target(&self, wanted: Vec<Read>) -> Result<Vec<(Read, Reading)>, Stop> {
+        let asking = ask(self.target(), self.controller, wanted);
+        let Some(mut stop) = self.options.interrupt.clone() else { return Ok(asking.await?) };
+        tokio::select! {
+            answers = asking => Ok(answers?),
+            _ = stop.wait_for(|now| *now) => Err(Stop::Interrupted),
+        }
+    }
+
     /// The first plan, over the first channel that works.
-    async fn reach(&mut self) -> Result<Plan, ChannelError> {
+    async fn reach(&mut self) -> Result<Plan, Stop> {
         loop {
             self.sink.event(&Event::Started { book: self.book, place: self.place() });
             match self.gather().await {
-                Err(e) if self.way + 1 < self.ways.len() => {
+                Err(Stop::Channel(e)) if self.way + 1 < self.ways.len() => {
                     self.sink.event(&Event::Tried { channel: &self.place().channel, why: &e.why });
                     self.way += 1;
                 }
@@ -327,7 +356,7 @@ impl<'a> Session<'a> {
     }
 
     /// A finished plan of how things are now.
-    async fn gather(&mut self) -> Result<Plan, ChannelError> {
+    async fn gather(&mut self) -> Result<Plan, Stop> {
         let mut cache = Cache::new();
         self.salt += 1;
         for _ in 0..TRIPS {
@@ -336,14 +365,13 @@ impl<'a> Session<'a> {
                 return Ok(plan);
             }
             self.sink.event(&Event::Asking { count: wanted.len() });
-            cache.extend(ask(self.target(), self.controller, wanted).await?);
+            cache.extend(self.ask_target(wanted).await?);
         }
-        Err(ChannelError::new("the plan needs more than 20 questions that depend on one another")
-            .hint("this is a loop in the runbook"))
+        Err(Stop::Channel(ChannelError::new("the plan needs more than 20 questions that depend on one another")))
     }
 
     /// After a round: looks until what was changed shows, or its time is up.
-    async fn settle(&mut self, before: &Plan) -> Result<Plan, ChannelError> {
+    async fn settle(&mut self, before: &Plan) -> Result<Plan, Stop> {
         let watched: Vec<usize> = before
             .steps
             .iter()
@@ -368,7 +396,7 @@ impl<'a> Session<'a> {
     }
 
     /// The runbook's `verify` list, from the controller, over new connections.
-    async fn prove(&mut self, plan: &Plan) -> Result<bool, ChannelError> {
+    async fn prove(&mut self, plan: &Plan) -> Result<bool, Stop> {
         let mut all = true;
         for call in &self.book.verify {
             let deadline = Instant::now() + Duration::from_secs(10);
@@ -377,7 +405,7 @@ impl<'a> Session<'a> {
                 let mut cache = Cache::new();
                 let (mut answer, wanted) = plan::verify(&self.input(&cache), plan, call);
                 if !wanted.is_empty() {
-                    cache.extend(ask(self.target(), self.controller, wanted).await?);
+                    cache.extend(self.ask_target(wanted).await?);
                     answer = plan::verify(&self.input(&cache), plan, call).0;
                 }
                 // What was just restarted may need a moment; what nothing changed needs none.

@@ -42,11 +42,14 @@ impl Session<'_> {
         self.record("round", json!({"round": round, "changes": plan.changes.len()}))?;
         let mut at = 0;
         while at < plan.changes.len() {
+            if self.interrupted() {
+                return Err(Stop::Interrupted);
+            }
             let batch = self.batch(plan, at);
             let end = at + batch.1;
             for (n, p) in plan.changes[at..end].iter().enumerate() {
                 let title = p.change.title();
-                if stepwise && !self.ask.change(&title) {
+                if stepwise && !self.ask.change(&title).await {
                     self.sink.event(&Event::Broken {
                         why: "stopped before this change",
                         hint: Some("run it again to go on"),

@@ -21,6 +21,8 @@ pub async fn run_program(argv: &[&str], stdin: &[u8], deadline: Duration) -> Res
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
+        // Ctrl-C on the terminal is for us alone: we let the script that is at work come to its end.
+        .process_group(0)
         .spawn()
         .map_err(|e| ChannelError::new(format!("cannot start {program}: {e}")))?;
     let (mut to, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());

@@ -7,11 +7,11 @@ use serde_json::{Map, Value};
 
 use super::targets::{Chosen, TargetArgs};
 use super::{Failure, Output, colour, say};
-use crate::apply::{Answer, Ask, Options, Session};
+use crate::apply::{Answer, Ask, Asked, Interrupt, Options, Session, exit};
 use crate::book::{self, Diagnostic, Given, Runbook, SecretFrom, VarKind};
 use crate::channel::{Url, run_program};
 use crate::plan::{Place, Plan, Tags};
-use crate::report::{Human, Json, JsonLines, Redactor, Sink};
+use crate::report::{self, Human, Json, JsonLines, Redactor, Sink};
 use crate::target::Target;
 
 #[derive(clap::Args, Debug)]
@@ -61,7 +61,7 @@ pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
             .enumerate()
             .map(|(n, s)| format!("{:>3}  {}\n", n + 1, s.name.text))
             .collect::<String>());
-        return Ok(crate::apply::exit::OK);
+        return Ok(exit::OK);
     }
     let chosen = a.target.choose()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -85,19 +85,23 @@ async fn go(
     dry: bool,
 ) -> Result<u8, Failure> {
     let redactor = Redactor::new(secrets);
+    let interrupt = on_interrupt();
     let out = std::io::stdout();
     let live = out.is_terminal() && a.output == Output::Human;
     let mut sink: Box<dyn Sink> = match a.output {
-        Output::Human => Box::new(Human::new(out, redactor, colour(&std::io::stdout()), live, a.verbose, dry)),
-        Output::Json => Box::new(Json::new(out, redactor)),
-        Output::Jsonl => Box::new(JsonLines::new(out, redactor)),
+        Output::Human => Box::new(Human::new(out, redactor.clone(), colour(&std::io::stdout()), live, a.verbose, dry)),
+        Output::Json => Box::new(Json::new(out, redactor.clone())),
+        Output::Jsonl => Box::new(JsonLines::new(out, redactor.clone())),
     };
     let mut ask = Terminal {
         yes: a.yes,
         step: a.step,
-        interactive: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
+        interactive: std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && a.output == Output::Human,
+        interrupt: interrupt.clone(),
+        redactor: redactor.clone(),
     };
-    let options = Options { dry_run: dry, tags: Tags { only: a.tags.clone(), skip: a.skip_tags.clone() } };
+    let tags = Tags { only: a.tags.clone(), skip: a.skip_tags.clone() };
+    let options = Options { dry_run: dry, tags, interrupt: Some(interrupt) };
     let local = Url::parse("local:").and_then(|u| u.open()).map_err(|e| Failure::Usage(e.why, e.hint))?;
     let controller = Target::new(local);
     let mut ways: Vec<(Place, Target)> = Vec::new();
@@ -183,22 +187,30 @@ struct Terminal {
     yes: bool,
     step: bool,
     interactive: bool,
+    interrupt: Interrupt,
+    redactor: Redactor,
 }
 
 impl Terminal {
-    fn read(&self, question: &str) -> Option<String> {
+    /// A line in lower case; `None` at the end of the input and at Ctrl-C.
+    async fn read(&mut self, question: &str) -> Option<String> {
         say(question);
         let _ = std::io::stdout().flush();
-        let mut line = String::new();
-        match std::io::stdin().lock().read_line(&mut line) {
-            Ok(n) if n > 0 => Some(line.trim().to_lowercase()),
-            _ => None,
+        // Left behind at Ctrl-C: the thread waits for a line that nobody needs, and ends with us.
+        let line = tokio::task::spawn_blocking(|| {
+            let mut line = String::new();
+            std::io::stdin().lock().read_line(&mut line).ok().filter(|n| *n > 0).map(|_| line.trim().to_lowercase())
+        });
+        tokio::select! {
+            l = line => l.ok().flatten(),
+            _ = self.interrupt.wait_for(|now| *now) => {
+                say("\n");
+                None
+            }
         }
     }
-}
 
-impl Ask for Terminal {
-    fn plan(&mut self, plan: &Plan) -> Answer {
+    async fn about_plan(&mut self, plan: &Plan) -> Answer {
         if self.yes {
             return if self.step && self.interactive { Answer::Step } else { Answer::Yes };
         }
@@ -209,21 +221,44 @@ impl Ask for Terminal {
             return Answer::Step;
         }
         loop {
-            match self.read("\nMake these changes? [y]es / [n]o / [s]tep by step / [d]iff again: ").as_deref() {
+            let answer = self.read("\nMake these changes? [y]es / [n]o / [s]tep by step / [d]iff again: ").await;
+            match answer.as_deref() {
                 Some("y" | "yes") => return Answer::Yes,
                 Some("n" | "no") | None => return Answer::No,
                 Some("s" | "step") => return Answer::Step,
                 Some("d" | "diff") => {
                     for p in &plan.changes {
-                        say(&format!("\n{}\n", p.change.title()));
-                        say(&crate::report::printable(&String::from_utf8_lossy(&p.change.diff())));
+                        let diff = String::from_utf8_lossy(&p.change.diff()).into_owned();
+                        say(&report::printable(&self.redactor.clean(&format!("\n{}\n{diff}", p.change.title()))));
                     }
                 }
                 Some(_) => say("y, n, s or d\n"),
             }
         }
     }
-    fn change(&mut self, title: &str) -> bool {
-        matches!(self.read(&format!("  {title}? [y/n] ")).as_deref(), Some("y" | "yes"))
+}
+
+impl Ask for Terminal {
+    fn plan<'a>(&'a mut self, plan: &'a Plan) -> Asked<'a, Answer> {
+        Box::pin(self.about_plan(plan))
     }
+    fn change<'a>(&'a mut self, title: &'a str) -> Asked<'a, bool> {
+        Box::pin(async move {
+            matches!(self.read(&format!("  {}? [y/n] ", report::printable(title))).await.as_deref(), Some("y" | "yes"))
+        })
+    }
+}
+
+/// The first Ctrl-C asks to stop, the second one insists.
+fn on_interrupt() -> Interrupt {
+    let (sender, receiver) = tokio::sync::watch::channel(false);
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            let _ = sender.send(true);
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::exit(i32::from(exit::INTERRUPTED));
+            }
+        }
+    });
+    receiver
 }

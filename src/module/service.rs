@@ -152,6 +152,8 @@ fn evidence(
         }
         ("failed", r) if r.is_empty() || r == "exit-code" => format!("failed with status {}", u.exit),
         ("failed", r) => format!("failed ({r})"),
+        ("active", _) if !enabled => "running now".into(),
+        ("active", _) => "running".into(),
         (a, _) if running && u.running() => a.to_owned(),
         _ if socket.is_some() => "started by its socket when a client connects".into(),
         ("inactive", _) => "stopped".into(),
@@ -159,6 +161,8 @@ fn evidence(
     });
     if u.masked() {
         parts.push("masked, so that nothing can start it".into());
+    } else if !enabled && u.running() {
+        parts.push("but not enabled: it will not come up at boot".into());
     } else if !enabled {
         parts.push("not enabled: it will not come up at boot".into());
     } else if u.offline() {

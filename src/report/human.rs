@@ -26,7 +26,7 @@ pub struct Human<W: Write> {
     drawn: bool,
     checked: usize,
     offline: bool,
-    here: bool,
+    book: String,
     planned: usize,
 }
 
@@ -57,7 +57,7 @@ impl<W: Write> Human<W> {
             drawn: false,
             checked: 0,
             offline: false,
-            here: false,
+            book: String::new(),
             planned: 0,
         }
     }
@@ -344,13 +344,9 @@ impl<W: Write> Human<W> {
         for l in wrap(&text, WIDTH) {
             self.line(&[(ink, &l)]);
         }
-        if self.offline && exit != 2 {
-            self.para(
-                Ink::Plain,
-                "",
-                0,
-                "After the next boot of that disk, run on it: runbook apply the same runbook, to see it live.",
-            );
+        if self.offline && exit == 0 {
+            let line = format!("After that disk has booted, prove it there: runbook apply {}", self.book);
+            self.line(&[(Ink::Plain, &line)]);
         }
         if let Some(id) = run {
             self.line(&[(Ink::Dim, &format!("Run {id}: what was there before is kept; see runbook runs {id}"))]);
@@ -378,7 +374,7 @@ impl<W: Write> Sink for Human<W> {
             Event::Tried { channel, why } => self.para(Ink::Yellow, "Tried ", 6, &format!("{channel}: {why}")),
             Event::Started { book, place } => {
                 self.offline = !place.live;
-                self.here = place.here;
+                self.book.clone_from(&book.name);
                 let via =
                     if place.here { place.name.clone() } else { format!("{} over {}", place.name, place.channel) };
                 let at = place.address.as_ref().filter(|_| !place.here).map(|a| format!(", {a}")).unwrap_or_default();
