@@ -198,7 +198,11 @@ impl<'a> Session<'a> {
             Err((Stop::Exit(code), rounds)) => (code, rounds),
             Err((Stop::Interrupted, rounds)) => {
                 let hint = "run it again: it goes on from what is there";
-                self.sink.event(&Event::Broken { why: "interrupted", hint: Some(hint), changed: !self.done.is_empty() });
+                self.sink.event(&Event::Broken {
+                    why: "interrupted",
+                    hint: Some(hint),
+                    changed: !self.done.is_empty(),
+                });
                 (exit::INTERRUPTED, rounds)
             }
             Err((Stop::Channel(e), rounds)) => {

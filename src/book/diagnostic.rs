@@ -69,8 +69,9 @@ impl Diagnostic {
     pub fn to_json(&self) -> serde_json::Value {
         let ends = self.spot.as_ref().map(|spot| {
             let (source, bytes) = spot.resolve();
-            let start = source.line_column(bytes.start);
-            (start, source.line_column(bytes.end.max(bytes.start)))
+            let start = source.clamp(bytes.clone()).start;
+            let end = bytes.end.max(start);
+            (source.line_column(start), source.line_column(end))
         });
         let file = self.spot.as_ref().map(|spot| spot.resolve().0.name());
         json!({
@@ -159,9 +160,9 @@ mod tests {
     fn json_has_the_whole_span() {
         let source = Arc::new(Source::new("a.yaml", "é: |\n  x\n  y\n"));
         let error = Diagnostic::at((&source, 8..13), "demo", "no").hint("so");
-        insta::assert_snapshot!(error.to_json(), @r#"{"column":3,"end_column":4,"end_line":3,"file":"a.yaml","hint":"so","line":2,"message":"no","rule":"demo"}"#);
+        insta::assert_snapshot!(error.to_json(), @r#"{"rule":"demo","message":"no","hint":"so","file":"a.yaml","line":2,"column":3,"end_line":3,"end_column":4}"#);
         assert_eq!(error.to_string(), "a.yaml:2:3: no");
         let bare = Diagnostic::new("demo", "no");
-        insta::assert_snapshot!(bare.to_json(), @r#"{"column":null,"end_column":null,"end_line":null,"file":null,"hint":null,"line":null,"message":"no","rule":"demo"}"#);
+        insta::assert_snapshot!(bare.to_json(), @r#"{"rule":"demo","message":"no","hint":null,"file":null,"line":null,"column":null,"end_line":null,"end_column":null}"#);
     }
 }

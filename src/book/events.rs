@@ -11,6 +11,7 @@ use std::sync::Arc;
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 
 use super::diagnostic::Diagnostic;
+use super::frame::{Anchor, Frame, FrameKind, Key, Weight};
 use super::source::Source;
 use super::spans::{Entries, Entry, Kids, Spans, can_merge, is_empty, not_text, properties};
 use super::yaml::{MOST_ERRORS, tidy};
@@ -23,43 +24,6 @@ pub const MOST_REPEATED: usize = 100_000;
 /// Bytes of text that aliases may repeat, in all: four times the size cap of a file.
 pub const MOST_REPEATED_BYTES: usize = 4 << 20;
 const COMPLEX: &str = "write a word as the key; text that starts with [ or { must be quoted";
-/// A list or map that is being read.
-pub struct Frame {
-    pub start: usize,
-    /// in brackets
-    pub flow: bool,
-    pub kind: FrameKind,
-    anchor: usize,
-    weight: Weight,
-    end: usize,
-}
-
-pub enum FrameKind {
-    List(Vec<Arc<Spans>>),
-    Map(Entries, Option<Key>),
-}
-
-/// A key that waits for its value.
-pub struct Key {
-    text: Arc<str>,
-    bytes: Range<usize>,
-    merge: bool,
-}
-
-/// What a value costs when it is repeated.
-#[derive(Clone, Copy, Default)]
-struct Weight {
-    nodes: usize,
-    bytes: usize,
-    height: usize,
-}
-
-struct Anchor {
-    bytes: Range<usize>,
-    /// `None` while the value is still being read
-    done: Option<(Arc<Spans>, Weight)>,
-}
-
 /// Something after which reading on would be pointless or dangerous.
 struct Stop;
 
@@ -98,8 +62,9 @@ pub fn read(source: &Arc<Source>) -> Result<Arc<Spans>, Vec<Diagnostic>> {
     for event in Parser::new_from_str(text) {
         let step = match event {
             Ok((event, span)) => {
-                let bytes = pass.byte(span.start.index())..pass.byte(span.end.index());
-                pass.event(event, bytes)
+                let start = pass.byte(span.start.index());
+                let end = pass.byte(span.end.index()).max(start);
+                pass.event(event, start..end)
             }
             Err(error) => {
                 let at = pass.byte(error.marker().index());
@@ -192,10 +157,10 @@ impl Pass<'_> {
     ) -> Result<(), Stop> {
         let plain = style == ScalarStyle::Plain;
         let raw = &self.source.text()[bytes.clone()];
-        if anchor != 0 && text.is_empty() && plain {
-            let message = "this is read as an anchor without a value";
-            let hint = "text that starts with & must be quoted";
-            self.error(Diagnostic::at((self.source, bytes.clone()), "syntax", message).hint(hint));
+        if anchor != 0
+            && let Some(error) = rules::anchor(self.source, &bytes, plain && text.is_empty())
+        {
+            self.error(error);
         }
         let start = bytes.start + properties(raw);
         let shown = self.source.text()[start..bytes.end].trim_end().len();
@@ -252,6 +217,10 @@ impl Pass<'_> {
             }
         }
         if anchor != 0 {
+            let property = bytes.start..start;
+            if let Some(error) = rules::anchor(self.source, &property, false) {
+                self.error(error);
+            }
             self.anchors.insert(anchor, Anchor { bytes, done: None });
         }
         self.stack.push(Frame {

@@ -1,7 +1,7 @@
 //! Syntax errors of how lines and colons are laid out, said for people; see `syntax.rs`.
 
 use super::diagnostic::Diagnostic;
-use super::events::Frame;
+use super::frame::Frame;
 use super::syntax::{Spot, indent, quote};
 
 /// A colon too many, or one without its space (YAML 1.2.2 §7.4, §8.2.2).

@@ -3,6 +3,7 @@
 mod decode;
 pub mod diagnostic;
 mod events;
+mod frame;
 mod join;
 mod layout;
 mod lint;

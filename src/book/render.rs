@@ -48,9 +48,10 @@ impl Diagnostic {
         let mut groups: Vec<(&Source, Range<usize>, Vec<Mark<'_>>)> = Vec::new();
         for (spot, label) in primary.chain(labels) {
             let (source, bytes) = spot.resolve();
-            let bytes = source.clamp(bytes);
-            let (_, from) = source.line_column(bytes.start);
-            let (_, to) = source.line_column(bytes.end);
+            let bytes = shorten(source, source.clamp(bytes), columns);
+            let line = source.line_range(source.line_of(bytes.start)).start;
+            let from = wide(&source.text()[line..bytes.start]);
+            let to = from + wide(&source.text()[bytes.clone()]).max(1);
             let mark = Mark { bytes, label };
             let group = groups.iter_mut().find(|(other, taken, _)| {
                 let all = taken.start.min(from)..taken.end.max(to);
@@ -106,6 +107,7 @@ impl<'a> Window<'a> {
                 None if last_line - first_line <= NEAR && range.len() <= LONGEST_LINE => range,
                 None => range.start..range.start,
             };
+            let blank = kept.is_empty() && !mine.is_empty() && first_line < last_line;
             for at in mine {
                 let shift = |byte: usize| byte.clamp(kept.start, kept.end) - kept.start + text.len();
                 let bytes = &marks[at].bytes;
@@ -119,7 +121,8 @@ impl<'a> Window<'a> {
                 }
             }
             text.push_str(&visible(&source.text()[kept]));
-            text.push('\n');
+            // a mark needs something to stand on: the crate moves it off an empty last line
+            text.push_str(if blank { " \n" } else { "\n" });
         }
         text.pop();
         Self { source, first_line, text, marks: shown, columns }
@@ -153,6 +156,32 @@ impl<'a> Window<'a> {
             }
             None => text,
         }
+    }
+}
+
+/// A mark's first characters, where it is wider than what is shown.
+fn shorten(source: &Source, mark: Range<usize>, columns: usize) -> Range<usize> {
+    let mut taken = 0;
+    let mut chars = source.text()[mark.clone()].char_indices();
+    let past = chars.find(|(_, c)| {
+        taken += cells(*c);
+        taken > columns
+    });
+    past.map_or(mark.clone(), |(at, _)| mark.start..mark.start + at)
+}
+
+/// About the columns that a text takes.
+fn wide(text: &str) -> usize {
+    text.chars().map(cells).sum()
+}
+
+/// About the columns that a character takes: a tab is shown as four spaces, and what may be wide
+/// counts as wide.
+fn cells(c: char) -> usize {
+    match c {
+        '\t' => 4,
+        '\u{1100}'.. => 2,
+        _ => 1,
     }
 }
 

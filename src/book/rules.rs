@@ -31,6 +31,22 @@ pub fn tag(source: &Arc<Source>, tag: &Tag, bytes: &Range<usize>) -> Option<Diag
     Some(Diagnostic::at(spot, "tag", message).hint(hint))
 }
 
+/// `syntax`: an anchor that is not one but text, or takes the colon of a key into its name.
+pub fn anchor(source: &Arc<Source>, bytes: &Range<usize>, empty: bool) -> Option<Diagnostic> {
+    let raw = &source.text()[bytes.clone()];
+    let word = raw[raw.find('&')?..].split_whitespace().next()?;
+    let (message, hint) = if word.ends_with(':') {
+        ("this anchor's name ends with a colon", "remove the colon; for a key, quote it")
+    } else if empty {
+        ("this is an anchor without a value", "text that starts with & must be quoted")
+    } else {
+        return None;
+    };
+    let start = bytes.start + raw.find('&')?;
+    let spot = (source, start..start + word.len());
+    Some(Diagnostic::at(spot, "syntax", message).hint(hint))
+}
+
 /// `duplicate-key` (YAML 1.2.2 §3.2.1.3): at the second key, with the first.
 pub fn duplicate(source: &Arc<Source>, first: &Entry, second: &Entry) -> Diagnostic {
     let message = format!("the key \"{}\" is here twice", second.key);

@@ -80,9 +80,13 @@ impl Source {
     }
 
     /// The one place that makes a span safe to print: inside the text, on character boundaries,
-    /// and on a single line (a longer span keeps its first line).
+    /// and on a single line (a longer span keeps its first line). The end of the file stands
+    /// after its last text.
     pub fn clamp(&self, span: Range<usize>) -> Range<usize> {
-        let start = self.floor(span.start);
+        let start = match self.floor(span.start) {
+            end if end == self.text.len() => self.text.trim_end().len(),
+            start => start,
+        };
         let end = self.floor(span.end).max(start);
         let line = self.line_range(self.line_of(start));
         let end = end.min(line.end.max(start));

@@ -111,7 +111,7 @@ fn number(text: &str) -> bool {
         }
     }
     let digits = bare.as_bytes();
-    let octal = matches!(digits, [b'0', b'0'..=b'9', ..]);
+    let octal = digits.len() > 1 && digits[0] == b'0' && digits.iter().all(u8::is_ascii_digit);
     let starts = matches!(digits, [b'0'..=b'9', ..] | [b'.', b'0'..=b'9', ..]);
     starts && !octal && bare.parse::<f64>().is_ok_and(f64::is_finite)
 }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::diagnostic::Diagnostic;
-use super::events::Frame;
+use super::frame::Frame;
 use super::layout::{colon, indentation};
 use super::rules;
 use super::source::Source;

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod rules;
+mod syntax;
 mod values;
 
 use super::{Diagnostic, Document};

@@ -18,7 +18,7 @@ pub(super) const LIBRARY: &str = r##"
     }
     [ -c /dev/null ] || _n "no /dev/null"
     exec </dev/null
-    PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin LC_ALL=C PAGER=cat SYSTEMD_PAGER=cat SYSTEMD_COLORS=0
+    PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin LC_ALL=C PAGER=cat SYSTEMD_PAGER=cat SYSTEMD_COLORS=0
     export PATH LC_ALL PAGER SYSTEMD_PAGER SYSTEMD_COLORS
 
     # _k SIGNAL CHECK...: signal all processes of these checks; _l is their pids. With /proc: what
@@ -67,7 +67,7 @@ pub(super) const LIBRARY: &str = r##"
     _w= _r= _d= _i=0
     # _q: the watchdog quits, and is gone. A signal to a child so young that it still has our
     # traps is lost (dash), or runs them (bash): it gets one only once it has said kI, and looks
-    # for qI after that.
+    # for qI after that. For the same reason its own sleep gets a -9.
     _q() {
         echo >$_d/q$_i
         [ ! -e $_d/k$_i ] || kill $_w
@@ -103,8 +103,6 @@ pub(super) const LIBRARY: &str = r##"
         trap "_e \$? $_i" 0
         ulimit -f @LIMIT@
         export RUNBOOK_PROBE=$_N.$_i
-        _c
-        _b=$_c
     }
     _e() {
         set +eu
@@ -132,8 +130,8 @@ pub(super) const LIBRARY: &str = r##"
     _g() {
         (
             exec >/dev/null 2>&1
-            _b=$!
-            trap '[ $! = $_b ] || kill $!; exit' TERM
+            _m=$!
+            trap '[ $! = $_m ] || kill -9 $!; exit' TERM
             trap '' HUP INT PIPE
             echo >$_d/k$_i
             [ ! -e $_d/q$_i ] || exit
@@ -170,10 +168,8 @@ pub(super) const LIBRARY: &str = r##"
             rm -rf $_d
         ) &
         _w=$!
-        # The status from wait is for a check without sI: it was killed, or has its own trap.
-        # 127 comes from a second wait, which an interrupted first one makes necessary.
-        _c
-        _b=$_c
+        # 127 comes from a second wait, which an interrupted first one makes necessary. Its status
+        # is for a check without sI: it was killed, or has a trap of its own.
         for _j in $_r; do
             eval "_q=\$_p$_j"
             _u=1 _m=127
@@ -183,7 +179,7 @@ pub(super) const LIBRARY: &str = r##"
                 _z=$?
                 [ $_z = 127 ] || _m=$_z
             done
-            _c
+            if [ ! -s $_d/s$_j ] || [ -e $_d/t$_j ]; then _c; fi
             eval "_w$_j='$_m $((_c - _b))'"
         done
         # Let the watchdog clear away what it began to.
@@ -195,7 +191,12 @@ pub(super) const LIBRARY: &str = r##"
         done
         _q
         _r=
+        _c
+        _b=$_c
     }
+    # The checks of a batch count from its start: reading the clock is not free.
+    _c
+    _b=$_c
 
     # The frame. What is sent is a copy, since a process that outlived its check may still write.
     # The header's lines in _h come from a newline within quotes.

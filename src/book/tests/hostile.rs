@@ -35,7 +35,7 @@ fn files_that_are_too_large_are_not_parsed() {
       | ^
       |
       = hint: at most 1 MiB is read: is this the right file?
-"#);
+    "#);
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn bytes_that_are_not_utf8_are_located() {
       |         ^
       |
       = hint: convert it: iconv -f latin1 -t utf-8 ssh.yaml > new.yaml
-"#);
+    "#);
     insta::assert_snapshot!(listed(&refused(b"\xff\xfea\0:\0")), @r#"
     [not-utf8]
     error: not UTF-8: the byte 0xff
@@ -59,7 +59,7 @@ fn bytes_that_are_not_utf8_are_located() {
       | ^
       |
       = hint: convert it: iconv -f utf-16 -t utf-8 ssh.yaml > new.yaml
-"#);
+    "#);
     assert!(refused(b"\xef\xbb\xbfa: 1\n").is_empty());
 }
 
@@ -75,7 +75,7 @@ fn nesting_is_bounded() {
       |                                   ^
       |
       = hint: nothing in a runbook is that deep: is a bracket never closed?
-"#);
+    "#);
     for opener in ["[", "{", "{a: ", "- ", "? ", "[{"] {
         let rules = rules(opener.repeat(100_000).as_bytes());
         assert_eq!(rules.last(), Some(&"too-deep"), "{opener}");
@@ -111,7 +111,7 @@ fn aliases_are_bounded() {
       |          ^^^
       |
       = hint: at most 100000 values or 4 MiB: write fewer aliases of aliases
-"#);
+    "#);
     let big = format!("a: &a {}\nb:\n{}", "x".repeat(200_000), "- *a\n".repeat(1000));
     assert_eq!(rules(big.as_bytes()), ["alias-bomb"]);
     let keys = format!("a: &a {{{}: 1}}\nb:\n{}", "k".repeat(1000), "- <<: *a\n".repeat(9000));
@@ -137,7 +137,7 @@ fn large_and_odd_files_take_little_time() {
         | ^
         |
         = hint: repair the first ones and run it again
-"#);
+    "#);
     for text in [
         "a: 1, ".repeat(100_000),
         "&a ".repeat(300_000),
@@ -191,6 +191,15 @@ steps:
     notify: [restart-sshd]
 "#;
 
+/// Whether the source lines of an error keep to 80 columns.
+fn fits(text: &str) -> bool {
+    let source = |line: &&str| {
+        let number = line.split_once(" |").map(|(number, _)| number.trim());
+        number.is_some_and(|number| number.parse::<u32>().is_ok())
+    };
+    text.lines().filter(source).all(|line| line.chars().count() <= 80)
+}
+
 /// Parses, renders every error, and visits every place of what parsed.
 fn exercise(bytes: &[u8]) {
     let errors = match Document::parse("a\u{7f}b.yaml", bytes) {
@@ -216,7 +225,7 @@ fn exercise(bytes: &[u8]) {
         let text = error.render(false, 80);
         let bad = |c: char| c.is_control() && c != '\n';
         assert!(!text.contains(bad), "{text:?}");
-        assert!(!text.is_empty());
+        assert!(fits(&text), "{text}");
         let _ = (error.render(true, 20), error.render(false, 9999), error.to_json());
         let (_, line, column) = error.position().unwrap();
         assert!(line > 0 && column > 0);
@@ -229,6 +238,32 @@ proptest! {
     #[test]
     fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         exercise(&bytes);
+    }
+
+    /// Marks anywhere in long lines: what is shown of them fits.
+    #[test]
+    fn any_spans(
+        lines in proptest::collection::vec("[a\t é世]{0,300}", 1..4),
+        at in proptest::collection::vec((0..1500_usize, 0..200_usize), 1..4),
+    ) {
+        let lines: Vec<&str> = lines.iter().map(String::as_str).chain(["", "x"]).collect();
+        let source = std::sync::Arc::new(crate::book::Source::new("s", lines.join("\n")));
+        let mut spans = at.iter().map(|(start, length)| (&source, *start..start + length));
+        let first = Diagnostic::at(spans.next().unwrap(), "demo", "no");
+        let error = spans.fold(first, |error, span| error.also(span, "here too"));
+        let text = error.render(false, 80);
+        let (_, line, column) = error.position().unwrap();
+        let head = text.contains(&format!("--> s:{line}:{column}\n"));
+        prop_assert!(head && text.contains('^') && fits(&text), "{} {}\n{}", line, column, text);
+    }
+
+    /// A plain key is refused exactly where yaml_serde would not read text.
+    #[test]
+    fn keys_are_text_where_yaml_serde_says_so(key in "[-+]?(0x|0o|0b|\\.)?[0-9a-f_.e]{1,6}|[-+]?\\.(inf|Inf|nan|NAN)|[nNtTfF~][uralse]{0,4}") {
+        let value = serde_yaml::from_str::<serde_yaml::Value>(&key);
+        prop_assume!(value.is_ok());
+        let refused = rules(format!("{key}: x").as_bytes()).contains(&"key-type");
+        prop_assert_eq!(refused, !matches!(value, Ok(serde_yaml::Value::String(_))));
     }
 
     #[test]

@@ -123,7 +123,7 @@ fn bytes_inside_a_scalar_are_found_where_the_style_allows() {
       |         ^^^^^^^
       |
       = hint: lint found it
-"#);
+    "#);
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn a_decoder_collects_all_errors() {
       |
     7 | verify:
       | ^^^^^^
-"#);
+    "#);
 }
 
 #[test]
@@ -191,19 +191,36 @@ fn an_error_may_point_into_two_files_and_long_lines_are_cut() {
        |
      1 | a: 1
        | - first here
-"#);
+    "#);
     insta::assert_snapshot!(Diagnostic::new("demo", "no such file").hint("x").render(false, 80), @r#"
     error: no such file
      |
      = hint: x
-"#);
+    "#);
     assert!(error.render(true, 80).contains("\u{1b}["));
 
     let long = parse(&format!("é: {}\nb: 1", "ü ".repeat(100_000)));
     let e = long.root().get("é").unwrap();
     let far = Diagnostic::at(e.place().within(150_000..150_004), "demo", "far to the right");
-    insta::assert_snapshot!(far.also(e.key_place(), "its key").render(false, 80), @"");
+    insta::assert_snapshot!(far.also(e.key_place(), "its key").render(false, 80), @r#"
+    error: far to the right
+     --> ssh.yaml:1:100004
+      |
+    1 | ... ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü...
+      |                                   ^
+      |
+     ::: ssh.yaml:1:1
+      |
+    1 | é: ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ...
+      | - its key
+    "#);
     let near = Diagnostic::at(e.place().within(150_000..150_004), "demo", "far to the right");
-    insta::assert_snapshot!(near.render(false, 80), @"");
+    insta::assert_snapshot!(near.render(false, 80), @r#"
+    error: far to the right
+     --> ssh.yaml:1:100004
+      |
+    1 | ... ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü ü...
+      |                                   ^
+    "#);
     assert_eq!(near.position(), Some(("ssh.yaml".into(), 1, 100_004)));
 }
