@@ -3,6 +3,7 @@
 mod human;
 mod json;
 mod redact;
+pub mod reference;
 
 pub use human::Human;
 pub use json::{Json, JsonLines};
