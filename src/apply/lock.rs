@@ -45,7 +45,7 @@ pub enum Attempt {
 }
 
 /// The functions of the lock's scripts: `rb_lock LINE` takes it; `rb_steal RUN LINE` takes it from a run that is gone
-/// and clears what that left half done.
+/// and clears what that left half done; `rb_clear` is what both it and the release do.
 pub const FUNCTIONS: &[(&str, &str)] = &[
     (
         "rb_lock",
@@ -58,11 +58,15 @@ echo "held $((${rb_u%.*}-rb_b)) ${rb_a:-idle}"; cat "$L/holder" 2>/dev/null; }
 "#,
     ),
     (
+        "rb_clear",
+        r#"rb_clear() { if read -r rb_c 2>/dev/null <"$L/candidate"; then case $rb_c in */.*.runbook-*) rm -f "$rb_c";; esac; fi; rm -rf "$L"; }
+"#,
+    ),
+    (
         "rb_steal",
         r#"rb_steal() { rb_where; read -r rb_h _ <"$L/holder"; [ "$rb_h" = "$1" ] || return 1
 if read -r rb_p 2>/dev/null <"$L/busy" && kill -0 "$rb_p" 2>/dev/null; then return 1; fi
-if read -r rb_c 2>/dev/null <"$L/candidate"; then case $rb_c in */.*.runbook-*) rm -f "$rb_c";; esac; fi
-rm -rf "$L"; rb_lock "$2"; }
+rb_clear; rb_lock "$2"; }
 "#,
     ),
 ];
@@ -86,7 +90,7 @@ pub fn steal(from: &str, holder: &Holder) -> String {
 /// The sh that gives it back.
 #[must_use]
 pub fn release(run: &str) -> String {
-    format!("rb_where; read -r h _ <\"$L/holder\" && [ \"$h\" = {run} ] && rm -rf \"$L\"")
+    format!("rb_where; read -r h _ <\"$L/holder\" && [ \"$h\" = {run} ] && rb_clear")
 }
 
 /// Reads what [`take`] and [`steal`] print.

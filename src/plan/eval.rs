@@ -6,7 +6,7 @@ use super::{Maker, Plan, Planned, StepPlan, StepStatus};
 use crate::book::{Runbook, Step, Text, Where};
 use crate::expr;
 use crate::module::{Halt, Handle, Params};
-use crate::plan::View;
+use crate::plan::{Resource, View};
 
 /// Parameters of the right types, or (parameter, why not).
 pub(super) fn check_params(module: &Handle, params: Map<String, Value>) -> Result<Params, (String, String)> {
@@ -287,7 +287,10 @@ impl Maker<'_> {
                 // Whatever the handler will restart is not what it was, for every later look of this plan.
                 let changes = self.handler_decision(h).map(|d| d.changes).unwrap_or_default();
                 for r in changes.iter().flat_map(super::Change::writes) {
-                    self.overlay.touch(r, index);
+                    // A handler comes after all edits of the round: whatever it may touch, the files that later steps
+                    // edit are still as they are.
+                    let touched = if r == Resource::All { vec![Resource::Socket, Resource::Rules] } else { vec![r] };
+                    touched.into_iter().for_each(|r| self.overlay.touch(r, index));
                 }
             }
         }

@@ -8,5 +8,8 @@ fn the_reference_is_current() {
         std::fs::write(path, &wanted).unwrap();
     }
     let found = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(found == wanted, "docs/reference.md is out of date: RUNBOOK_WRITE_DOCS=1 cargo test the_reference_is_current");
+    assert!(
+        found == wanted,
+        "docs/reference.md is out of date: RUNBOOK_WRITE_DOCS=1 cargo test the_reference_is_current"
+    );
 }

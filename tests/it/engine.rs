@@ -1,0 +1,256 @@
+//! The engine over `exec:sh`: real scripts on this machine's sh, on files in a temporary directory. No root, no lab.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+
+/// One run per target at a time: for all tests here the target is this machine.
+static THIS_MACHINE: Mutex<()> = Mutex::new(());
+
+struct Bench {
+    dir: tempfile::TempDir,
+    via: String,
+    _alone: MutexGuard<'static, ()>,
+}
+
+struct Run {
+    exit: i32,
+    json: Value,
+    text: String,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let alone = THIS_MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+        Self { dir: tempfile::tempdir().unwrap(), via: "exec:sh".into(), _alone: alone }
+    }
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+    /// `DIR` in a text is this bench's directory.
+    fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text.replace("DIR", &self.dir.path().display().to_string())).unwrap();
+    }
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+    fn run(&self, args: &[&str]) -> Run {
+        let out = assert_cmd::Command::new(env!("CARGO_BIN_EXE_runbook"))
+            .args(args)
+            .args(["--via", &self.via])
+            .env("XDG_STATE_HOME", self.path("state"))
+            .current_dir(self.dir.path())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+        let json = serde_json::from_slice(&out.stdout).unwrap_or(Value::Null);
+        Run { exit: out.status.code().unwrap(), json, text }
+    }
+    fn apply(&self) -> Run {
+        self.run(&["apply", "./book.yaml", "-y", "-o", "json"])
+    }
+    fn plan(&self) -> Run {
+        self.run(&["plan", "./book.yaml", "-o", "json"])
+    }
+}
+
+impl Run {
+    fn expect(self, exit: i32) -> Self {
+        assert_eq!(self.exit, exit, "{}", self.text);
+        self
+    }
+    /// The statuses of the first round's steps.
+    fn statuses(&self) -> Vec<&str> {
+        self.json["rounds"][0]["steps"].as_array().unwrap().iter().map(|s| s["status"].as_str().unwrap()).collect()
+    }
+    fn changes(&self) -> Vec<&str> {
+        self.json["rounds"][0]["changes"].as_array().unwrap().iter().map(|s| s["title"].as_str().unwrap()).collect()
+    }
+}
+
+fn executable(path: &Path) {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_second_apply_changes_nothing() {
+    let b = Bench::new();
+    b.write("etc/app.conf", "a = 1\r\nb = 2");
+    b.write(
+        "book.yaml",
+        "name: t\ntitle: t\nsteps:\n\
+         - {name: line, ensure: {edit: {path: DIR/etc/app.conf, line: 'c = 3'}}}\n\
+         - {name: file, ensure: {file: {path: DIR/etc/new, content: \"x\\n\", mode: \"0600\"}}}\n\
+         - {name: dir, ensure: {file: {path: DIR/etc/d, state: directory}}}\n\
+         - {name: link, ensure: {file: {path: DIR/etc/l, state: link, to: new}}}\n\
+         - {name: ini, ensure: {ini: {path: DIR/etc/d/i.ini, section: S, set: {k: v}, create: true}}}\n\
+         - {name: gone, ensure: {file: {path: DIR/etc/old, state: absent}}}\n",
+    );
+    b.write("etc/old", "x");
+    let planned = b.plan().expect(4);
+    assert_eq!(b.read("etc/app.conf"), "a = 1\r\nb = 2", "a plan changes nothing");
+    let applied = b.apply().expect(0);
+    assert_eq!(
+        planned.json["rounds"][0]["changes"], applied.json["rounds"][0]["changes"],
+        "apply does what the plan said"
+    );
+    assert_eq!(b.read("etc/app.conf"), "a = 1\r\nb = 2\r\nc = 3", "endings and the missing newline are kept");
+    assert_eq!(fs::metadata(b.path("etc/new")).unwrap().permissions().mode() & 0o7777, 0o600);
+    assert_eq!(fs::read_link(b.path("etc/l")).unwrap(), Path::new("new"));
+    assert_eq!(b.read("etc/d/i.ini"), "[S]\nk=v\n");
+    assert!(!b.path("etc/old").exists());
+    let before = fs::metadata(b.path("etc/app.conf")).unwrap().modified().unwrap();
+    let again = b.apply().expect(0);
+    assert!(again.changes().is_empty() && again.json["run"].is_null(), "{}", again.text);
+    assert_eq!(fs::metadata(b.path("etc/app.conf")).unwrap().modified().unwrap(), before);
+}
+
+#[test]
+fn what_a_step_needs_and_what_it_waits_for() {
+    let b = Bench::new();
+    b.write(
+        "book.yaml",
+        "name: t\ntitle: t\nsteps:\n\
+         - {within: 1s, name: fails, id: a, check: {command: 'false'}}\n\
+         - {within: 1s, name: blocked, needs: [a], check: {command: 'true'}}\n\
+         - {within: 1s, name: skipped, when: steps.a.ok, check: {command: 'touch DIR/never'}}\n\
+         - {within: 1s, name: hangs, timeout: 1s, check: {command: sleep 60}}\n\
+         - {within: 1s, name: no tool, check: {command: no-such-tool-here}}\n\
+         - {within: 1s, name: by hand, check: {command: 'false'}, manual: call the owner}\n\
+         - {within: 1s, name: each, loop: [x, y], check: {command: 'test {{ item }} = x'}}\n\
+         - {within: 1s, name: does, id: d, ensure: {command: {run: 'touch DIR/done', creates: DIR/done}}}\n\
+         - {within: 1s, name: waits, check: {command: 'test -e DIR/done'}}\n",
+    );
+    let plan = b.plan().expect(1);
+    // A check that failed and has no repair may be healed by the command of "does", which may touch anything.
+    let wanted =
+        ["unknown", "blocked", "skipped", "unknown", "unknown", "manual", "ok", "unknown", "change", "unknown"];
+    assert_eq!(plan.statuses(), wanted, "{}", plan.text);
+    assert!(!b.path("never").exists(), "a command whose `when` is false never runs");
+    assert_eq!(plan.json["rounds"][0]["steps"][9]["waits_for"], "does");
+    let applied = b.apply().expect(1);
+    let last = applied.json["rounds"].as_array().unwrap().last().unwrap();
+    let status = |n: usize| last["steps"][n]["status"].as_str().unwrap();
+    assert_eq!([status(9), status(0), status(7)], ["ok", "failed", "failed"], "after the round all is known");
+}
+
+#[test]
+fn a_custom_module_decides_and_the_engine_acts() {
+    let b = Bench::new();
+    b.write("etc/motd", "hello\n");
+    b.write("modules/owner.probe.sh", "cat \"$PARAM_path\"\n");
+    b.write(
+        "modules/owner",
+        "#!/bin/sh\nin=$(cat)\ncase $in in\n*'Owner: ops'*) echo '{\"ok\": true, \"evidence\": \"named\"}';;\n\
+         *) printf '%s' '{\"ok\": false, \"evidence\": \"nobody is named\", \"who\": \"ops\", \"changes\": [{\"file\": {\"path\": \"DIR/etc/motd\", \"content\": \"Owner: ops\\n\"}}]}';;\nesac\n",
+    );
+    executable(&b.path("modules/owner"));
+    b.write(
+        "modules/kernel.sh",
+        "printf '{\"ok\": true, \"evidence\": \"%s\", \"release\": \"%s\"}' \"$PARAM_word\" x\n",
+    );
+    b.write(
+        "book.yaml",
+        "name: t\ntitle: t\nsteps:\n\
+         - {name: owner, ensure: {owner: {path: DIR/etc/motd}}}\n\
+         - {name: kernel, id: k, check: {kernel: {word: hi}}, condition: check.release != 'x'}\n",
+    );
+    let run = b.apply().expect(0);
+    assert_eq!(b.read("etc/motd"), "Owner: ops\n");
+    assert_eq!(run.json["rounds"][0]["finding"], "nobody is named");
+    b.apply().expect(0);
+}
+
+/// A `sh` that has every tool but `unshare`: no candidate can be tried before it is written.
+fn without_unshare(b: &mut Bench) {
+    let bin = b.path("bin");
+    fs::create_dir(&bin).unwrap();
+    for tool in fs::read_dir("/usr/bin").unwrap().flatten() {
+        if tool.file_name() != "unshare" {
+            let _ = std::os::unix::fs::symlink(tool.path(), bin.join(tool.file_name()));
+        }
+    }
+    b.via = format!("exec:env PATH={} sh", bin.display());
+}
+
+const VALIDATED: &str = "name: t\ntitle: t\nhandlers:\n\
+    - {id: reload, validate: {command: 'grep -q good DIR/etc/a && grep -q good DIR/etc/b'}, command: 'touch DIR/reloaded'}\n\
+    steps:\n\
+    - {name: a, ensure: {file: {path: DIR/etc/a, content: \"good\\n\"}}, notify: [reload]}\n\
+    - {name: b, ensure: {file: {path: DIR/etc/b, content: \"WORD\\n\"}}, notify: [reload]}\n";
+
+#[test]
+fn where_nothing_can_be_tried_first_a_failed_validation_puts_everything_back() {
+    let mut b = Bench::new();
+    without_unshare(&mut b);
+    b.write("etc/a", "old a\n");
+    b.write("book.yaml", &VALIDATED.replace("WORD", "bad"));
+    let run = b.apply().expect(1);
+    assert!(run.text.contains("every file of this step is back as it was"), "{}", run.text);
+    assert_eq!(b.read("etc/a"), "old a\n");
+    assert!(!b.path("etc/b").exists() && !b.path("reloaded").exists());
+    assert_eq!(fs::read_dir(b.path("etc")).unwrap().count(), 1, "no candidate is left");
+    b.write("book.yaml", &VALIDATED.replace("WORD", "good"));
+    b.apply().expect(0);
+    assert_eq!((b.read("etc/a"), b.read("etc/b")), ("good\n".into(), "good\n".into()));
+    assert!(b.path("reloaded").exists());
+}
+
+#[test]
+fn secrets_show_nowhere() {
+    let b = Bench::new();
+    b.write(
+        "book.yaml",
+        "name: t\ntitle: t\nvars:\n  pw: {type: secret, from: {file: DIR/pw}}\nsteps:\n\
+         - {name: 'uses {{ pw }}', ensure: {file: {path: DIR/conf, content: \"pw={{ pw }}\\n\", mode: \"0600\"}}}\n\
+         - {name: fails, check: {command: \"echo {{ pw }} >&2; false\"}}\n",
+    );
+    b.write("pw", "hunter2-käse\n");
+    for args in [["plan", "./book.yaml", "-v"], ["plan", "./book.yaml", "-ojson"], ["apply", "./book.yaml", "-y"]] {
+        let run = b.run(&args);
+        assert!(!run.text.contains("hunter2"), "{}", run.text);
+        assert!(run.text.contains("********"), "{}", run.text);
+    }
+    assert_eq!(b.read("conf"), "pw=hunter2-käse\n");
+}
+
+#[test]
+fn exit_codes() {
+    let b = Bench::new();
+    b.write("book.yaml", "name: t\ntitle: t\nsteps:\n- {name: f, ensure: {file: {path: DIR/f, content: x}}}\n");
+    b.plan().expect(4);
+    let nobody = b.run(&["apply", "./book.yaml"]).expect(2);
+    assert!(nobody.text.contains("--yes"), "{}", nobody.text);
+    assert!(!b.path("f").exists());
+    b.apply().expect(0);
+    b.plan().expect(0);
+    b.run(&["apply", "./none.yaml"]).expect(2);
+    let mut dead = b;
+    dead.via = "exec:exit 7".into();
+    let run = dead.plan().expect(3);
+    assert!(run.json["error"]["why"].as_str().unwrap().contains("status 7"), "{}", run.text);
+}
+
+#[test]
+fn the_next_channel_is_tried_and_it_is_said() {
+    let b = Bench::new();
+    b.write("book.yaml", "name: t\ntitle: t\nsteps:\n- {name: f, check: {command: 'true'}}\n");
+    let run = b.run(&["plan", "./book.yaml", "-o", "json", "--via", "exec:echo no shell here; exit 1"]).expect(0);
+    assert!(run.json["tried"][0]["why"].as_str().is_some_and(|w| !w.is_empty()), "{}", run.text);
+}
+
+#[test]
+fn a_target_cannot_write_to_the_terminal() {
+    let b = Bench::new();
+    b.write(
+        "book.yaml",
+        "name: t\ntitle: t\nsteps:\n- {name: f, check: {command: \"printf '\\\\033]0;owned\\\\007'; false\"}}\n",
+    );
+    let run = b.run(&["plan", "./book.yaml", "-v"]).expect(1);
+    assert!(!run.text.contains('\x1b') && run.text.contains("owned"), "{}", run.text);
+}
