@@ -3,8 +3,9 @@
 
 use std::fmt::Write;
 
-use crate::plan::{Change, FileChange};
+use crate::plan::{Change, FileChange, Planned};
 use crate::target::files::{Content, FileState, Kind, cksum, sha256};
+use crate::target::parent;
 use crate::target::quote::{printf_payload, sh_quote};
 
 /// The lock is somebody else's by now.
@@ -27,6 +28,7 @@ pub const RESTORED: i32 = 95;
 /// * `rb_candidate SEQ` sets `C`, a file beside `P` with its owner, mode, ACL and extended attributes (`cp -a`; where that
 ///   cannot keep them, getfacl(1) and getfattr(1) if they are there).
 /// * `rb_swap MODE OWNER SHA256 CKSUM` checks the candidate and puts it in place: fsync, rename(2), directory fsync.
+/// * `rb_room`: see [`room`]; `rb_prune` keeps the newest thirty runs.
 /// * `rb_owe`, `rb_paid`: handlers that were notified and did not run yet.
 pub const FUNCTIONS: &[(&str, &str)] = &[
     (
@@ -97,6 +99,19 @@ if [ "$rb_k" = absent ]; then rm -f "$P"; else rb_candidate; cat "$K" >"$C" && c
 "#,
     ),
     (
+        "rb_room",
+        r#"rb_room() { rb_k=$1; shift; for rb_d; do while [ ! -d "$R$rb_d" ] && [ -n "$rb_d" ]; do rb_d=${rb_d%/*}; done
+rb_f=$(df -Pk "$R${rb_d:-/}" | sed -n '2s/.* \([0-9][0-9]*\)  *[0-9]*% .*/\1/p')
+if [ -n "$rb_f" ] && [ "$rb_f" -lt "$rb_k" ]; then echo "$rb_f ${rb_d:-/}"; rb_g=1; fi; done
+[ -z "$rb_g" ] || (cd "$R/" && du -sk var/cache/apt/archives var/log/journal var/tmp var/crash 2>/dev/null | sort -rn | head -n 1); }
+"#,
+    ),
+    (
+        "rb_prune",
+        r#"rb_prune() { rb_state && [ -d "$S/runs" ] || return 0; (cd "$S/runs" && for rb_r in 2*; do echo "$rb_r"; done | sort -r | sed -n '31,$p' | while read -r rb_r; do rm -rf "./$rb_r"; done); }
+"#,
+    ),
+    (
         "rb_owe",
         r#"rb_owe() { if ! grep -qsx "owed $RUN $1 $2" "$S/owed"; then (umask 077; echo "owed $RUN $1 $2" >>"$S/owed") || exit 93; fi; }
 "#,
@@ -107,6 +122,24 @@ if [ "$rb_k" = absent ]; then rm -f "$P"; else rb_candidate; cat "$K" >"$C" && c
 "#,
     ),
 ];
+
+/// The sh that says where the round's files do not fit: `KB_FREE DIRECTORY`, and then what could go instead.
+///
+/// `rb_room KB DIRECTORY…` looks at each directory (its nearest ancestor that exists) and at the runs' own place.
+pub(super) fn room(changes: &[Planned]) -> Option<String> {
+    let files = || changes.iter().filter_map(|p| if let Change::File(f) = &p.change { Some(f) } else { None });
+    let size = |s: &FileState| s.bytes().map_or(0, <[u8]>::len);
+    // Backup and candidate of all files at once, and a block for each: a little more than will ever be there.
+    let bytes: usize = files().map(|f| size(&f.before) + size(&f.after) + 8192).sum();
+    let mut dirs: Vec<&str> = files().map(|f| parent(&f.real)).collect();
+    dirs.sort_unstable();
+    dirs.dedup();
+    if dirs.is_empty() {
+        return None;
+    }
+    let quoted: Option<Vec<String>> = dirs.iter().map(|d| sh_quote(d)).collect();
+    Some(format!("rb_state; rb_room {} \"${{S#\"$R\"}}\" {}", bytes / 1024 + 1, quoted?.join(" ")))
+}
 
 /// What every acting script starts with.
 pub(super) fn head(run: &str) -> String {

@@ -32,6 +32,8 @@ pub fn home() -> io::Result<PathBuf> {
 impl Journal {
     /// Opens the record of a new run.
     pub fn create() -> io::Result<Self> {
+        // The one that begins is the newest.
+        let _ = prune(KEEP - 1);
         let runs = home()?.join("runs");
         private_dir(&runs)?;
         let stamp = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();

@@ -87,10 +87,10 @@ pub fn steal(from: &str, holder: &Holder) -> String {
     )
 }
 
-/// The sh that gives it back.
+/// The sh that gives it back, and forgets the oldest runs.
 #[must_use]
 pub fn release(run: &str) -> String {
-    format!("rb_where; read -r h _ <\"$L/holder\" && [ \"$h\" = {run} ] && rb_clear")
+    format!("rb_where; read -r h _ <\"$L/holder\" && [ \"$h\" = {run} ] && rb_clear; rb_prune")
 }
 
 /// Reads what [`take`] and [`steal`] print.

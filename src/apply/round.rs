@@ -18,7 +18,7 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 
 impl Session<'_> {
     pub(super) async fn script(&self, sh: &str, deadline: Duration) -> Result<Answer, ChannelError> {
-        let check = Check { script: sh.to_owned(), isolate: false, deadline, overlay: None };
+        let check = Check { script: sh.to_owned(), isolate: false, deadline, overlay: None, acts: true };
         let answers = self.target().run(&[check], &[]).await?;
         answers.into_iter().next().ok_or_else(|| ChannelError::new("no answer"))
     }
@@ -39,6 +39,7 @@ impl Session<'_> {
             self.journal = Some(j);
         }
         self.lock().await?;
+        self.room(plan).await?;
         self.record("round", json!({"round": round, "changes": plan.changes.len()}))?;
         let mut at = 0;
         while at < plan.changes.len() {
@@ -71,6 +72,25 @@ impl Session<'_> {
             at = end;
         }
         self.paid_by_start(plan).await
+    }
+
+    /// No room for backups and candidates: stop before the first write.
+    async fn room(&mut self, plan: &Plan) -> Result<(), Stop> {
+        let Some(sh) = act::room(&plan.changes) else { return Ok(()) };
+        let a = self.script(&sh, Duration::from_secs(30)).await?;
+        let said = String::from_utf8_lossy(&a.stdout).into_owned();
+        let mut lines = said.lines();
+        let Some((free, dir)) = lines.next().and_then(|l| l.split_once(' ')) else { return Ok(()) };
+        let why = format!(
+            "there is no room on the target: {free} kB are free at {dir}, too little for backups and new files"
+        );
+        let spare = lines.last().and_then(|l| l.split_once('\t'));
+        let hint = spare.map_or_else(
+            || "free some space there (df -h), then run this again".to_owned(),
+            |(kb, what)| format!("the largest thing that could safely go is /{what}, {kb} kB"),
+        );
+        self.sink.event(&Event::Broken { why: &why, hint: Some(&hint), changed: false });
+        Err(Stop::Exit(exit::FAILED))
     }
 
     /// Normally one change at a time. Where candidates can only be tried after they are written, all file changes of

@@ -348,7 +348,7 @@ impl<W: Write> Human<W> {
             let line = format!("After that disk has booted, prove it there: runbook apply {}", self.book);
             self.line(&[(Ink::Plain, &line)]);
         }
-        if let Some(id) = run {
+        if let Some(id) = run.filter(|_| self.changed > 0) {
             self.line(&[(Ink::Dim, &format!("Run {id}: what was there before is kept; see runbook runs {id}"))]);
         } else if exit == 4 && self.dry {
             self.line(&[(Ink::Dim, "To make them: the same line with apply in place of plan.")]);

@@ -54,7 +54,13 @@ async fn scripts(target: &Target, reads: Vec<Read>) -> Result<Vec<(Read, Reading
                 sets.len() - 1
             })
         });
-        checks.push(Check { script: in_root(target.root(), sh, *user), isolate: *user, deadline: *deadline, overlay });
+        checks.push(Check {
+            script: in_root(target.root(), sh, *user),
+            isolate: *user,
+            deadline: *deadline,
+            overlay,
+            acts: false,
+        });
     }
     let overlays: Option<Vec<_>> = sets.iter().map(|c| overlay(target.root(), c)).collect();
     let overlays = overlays.ok_or_else(|| ChannelError::new("a path with a NUL"))?;

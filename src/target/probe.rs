@@ -19,7 +19,7 @@ use super::quote::sh_quote;
 /// The bytes of one stream that are sent back; the rest is cut and said to be.
 pub const OUTPUT_CAP: u64 = 1 << 20;
 
-/// `ulimit -f` of every check, in blocks of 512 bytes (bash outside its POSIX mode: 1024).
+/// `ulimit -f` of every check that only looks, in blocks of 512 bytes (bash outside its POSIX mode: 1024).
 ///
 /// Well over the cap, so that only runaway output dies of it (SIGXFSZ), not a long listing. It
 /// holds for every file that a check writes.
@@ -43,6 +43,8 @@ pub struct Check {
     pub deadline: Duration,
     /// The overlay that it sees, as an index into [`Probe::overlays`].
     pub overlay: Option<usize>,
+    /// It does more than look: what it writes has no limit.
+    pub acts: bool,
 }
 
 /// Candidate files laid over the real ones, in a private mount namespace.
@@ -111,7 +113,8 @@ pub fn compile(probe: &Probe) -> Result<String, ProbeError> {
         let first = batch * BATCH;
         for (index, check) in (first..).zip(checks) {
             let line = call(index, check, probe.overlays.len())?;
-            script = script + "(_s\n" + &line + "\n)&_a\n";
+            let acts = if check.acts { " 1" } else { "" };
+            script = script + "(_s" + acts + "\n" + &line + "\n)&_a\n";
         }
         script = script + "_g" + &schedule(first, checks) + "\n";
     }

@@ -97,11 +97,12 @@ pub(super) const LIBRARY: &str = r##"
         _c=$((${_x%.*} * 100 + 1${_x#*.} - 100))
     }
 
-    # In a check's subshell. The padding of sI makes a full disk notice.
+    # In a check's subshell; _s 1: one that acts, and may write large files. The padding of sI makes
+    # a full disk notice.
     _s() {
         exec >>$_d/o$_i 2>>$_d/e$_i
         trap "_e \$? $_i" 0
-        ulimit -f @LIMIT@
+        [ "$1" ] || ulimit -f @LIMIT@
         export RUNBOOK_PROBE=$_N.$_i
     }
     _e() {
