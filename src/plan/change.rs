@@ -34,6 +34,8 @@ pub struct FileChange {
     pub sensitive: bool,
     /// Whether we may write there, as the look said.
     pub writable: bool,
+    /// Names that the old file has; the others keep the old content.
+    pub links: u64,
 }
 
 /// A verb for a unit.
@@ -131,6 +133,9 @@ impl Change {
             return Vec::new();
         }
         let mut out = Vec::new();
+        if f.links > 1 && matches!(f.before.kind, Kind::File(_)) && f.before.kind != f.after.kind {
+            out.push(format!("it has {} names (hard links): the others keep the old content", f.links));
+        }
         if let Some(new) = f.after.mode.filter(|m| f.before.mode != Some(*m)) {
             out.push(match f.before.mode {
                 Some(old) => format!("mode {old:04o} becomes {new:04o}"),

@@ -271,6 +271,7 @@ impl<'a> View<'a> {
                 after,
                 sensitive,
                 writable: found.writable,
+                links: found.links,
             })
         })
     }

@@ -27,6 +27,7 @@ pub struct Human<W: Write> {
     checked: usize,
     offline: bool,
     book: String,
+    see: Vec<String>,
     planned: usize,
 }
 
@@ -58,6 +59,7 @@ impl<W: Write> Human<W> {
             checked: 0,
             offline: false,
             book: String::new(),
+            see: Vec::new(),
             planned: 0,
         }
     }
@@ -348,6 +350,10 @@ impl<W: Write> Human<W> {
             let line = format!("After that disk has booted, prove it there: runbook apply {}", self.book);
             self.line(&[(Ink::Plain, &line)]);
         }
+        if exit == 1 && !self.see.is_empty() {
+            let see = self.see.iter().map(|s| format!("runbook plan {s}")).collect::<Vec<_>>().join(", ");
+            self.line(&[(Ink::Plain, &format!("See also: {see}"))]);
+        }
         if let Some(id) = run.filter(|_| self.changed > 0) {
             self.line(&[(Ink::Dim, &format!("Run {id}: what was there before is kept; see runbook runs {id}"))]);
         } else if exit == 4 && self.dry {
@@ -375,6 +381,7 @@ impl<W: Write> Sink for Human<W> {
             Event::Started { book, place } => {
                 self.offline = !place.live;
                 self.book.clone_from(&book.name);
+                self.see.clone_from(&book.see);
                 let via =
                     if place.here { place.name.clone() } else { format!("{} over {}", place.name, place.channel) };
                 let at = place.address.as_ref().filter(|_| !place.here).map(|a| format!(", {a}")).unwrap_or_default();

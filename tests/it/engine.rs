@@ -1,4 +1,5 @@
 //! The engine over `exec:sh`: real scripts on this machine's sh, on files in a temporary directory. No root, no lab.
+#![allow(clippy::disallowed_methods)] // A test may start what it tests.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -253,4 +254,32 @@ fn a_target_cannot_write_to_the_terminal() {
     );
     let run = b.run(&["plan", "./book.yaml", "-v"]).expect(1);
     assert!(!run.text.contains('\x1b') && run.text.contains("owned"), "{}", run.text);
+}
+
+#[test]
+fn ctrl_c_finishes_what_is_being_done_and_begins_nothing_more() {
+    let b = Bench::new();
+    b.write(
+        "book.yaml",
+        "name: t\ntitle: t\nsteps:\n\
+         - {name: one, ensure: {command: {run: 'touch DIR/begun; sleep 2; touch DIR/one', creates: DIR/one}}}\n\
+         - {name: two, ensure: {file: {path: DIR/two, content: x}}}\n",
+    );
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_runbook"))
+        .args(["apply", "./book.yaml", "-y", "--via", &b.via])
+        .env("XDG_STATE_HOME", b.path("state"))
+        .current_dir(b.dir.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    for _ in 0..200 {
+        if b.path("begun").exists() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(b.path("one").exists() && !b.path("two").exists());
 }
