@@ -165,7 +165,7 @@ pub(super) fn script(change: &Change, seq: usize, owe: &str) -> Option<String> {
             u.verb.word(),
             sh_quote(&u.unit)?
         ),
-        Change::Command(c) => format!("{owe}sh -c {}\n", sh_quote(&c.sh)?),
+        Change::Command(c) => format!("{owe}{}\n", in_tree(&c.sh)?),
     })
 }
 
@@ -176,8 +176,14 @@ pub(super) fn all_or_nothing(changes: &[(usize, &FileChange, String)], validate:
         out.push_str(&file(f, *seq, owe)?);
     }
     let back: Vec<String> = changes.iter().rev().map(|c| format!("rb_putback {}", c.0)).collect();
-    let _ = writeln!(out, "sh -c {} >&2 || {{ {}; exit {RESTORED}; }}", sh_quote(validate)?, back.join("; "));
+    let _ = writeln!(out, "{{ {}; }} >&2 || {{ {}; exit {RESTORED}; }}", in_tree(validate)?, back.join("; "));
     Some(out)
+}
+
+/// A runbook's own sh runs inside a mounted disk, not beside it.
+fn in_tree(sh: &str) -> Option<String> {
+    let sh = sh_quote(sh)?;
+    Some(format!("if [ -n \"$R\" ]; then chroot \"$R\" /bin/sh -c {sh}; else sh -c {sh}; fi"))
 }
 
 fn file(f: &FileChange, seq: usize, owe: &str) -> Option<String> {

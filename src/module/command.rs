@@ -74,6 +74,7 @@ impl Module for Command {
             return Ok(Decision::new(done, said).changing(if done { vec![] } else { vec![change] }));
         }
         if view.wants_changes() {
+            view.can_run()?;
             return Ok(Decision::new(false, shown).changing(vec![change]));
         }
         let a = view.script(&sh, true, &[Resource::All])?;

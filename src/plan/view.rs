@@ -299,6 +299,14 @@ impl<'a> View<'a> {
         Ok(found)
     }
 
+    /// Whether a runbook's own commands can run there: not on a disk that cannot be chrooted into.
+    pub fn can_run(&self) -> Result<(), Halt> {
+        if self.place.live || self.facts()?.can_run {
+            return Ok(());
+        }
+        Err(Halt::Skipped("not running: no command can run in this tree".into()))
+    }
+
     /// A script's answer. `reads` is what it depends on unless the step says otherwise; `user`: it comes from a
     /// runbook and runs in a shell of its own.
     pub fn script(&self, sh: &str, user: bool, reads: &[Resource]) -> Result<&'a Answer, Halt> {
@@ -306,8 +314,8 @@ impl<'a> View<'a> {
             return Err(Halt::Pending);
         }
         let reads = self.declared.as_deref().unwrap_or(reads);
-        if user && !self.controller && !self.place.live && !self.facts()?.can_run {
-            return Err(Halt::Skipped("not running: no command can run in this tree".into()));
+        if user && !self.controller {
+            self.can_run()?;
         }
         let mut candidates = None;
         if !self.controller {

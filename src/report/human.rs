@@ -125,7 +125,8 @@ impl<W: Write> Human<W> {
     fn plan(&mut self, round: usize, plan: &Plan, book: &Runbook) {
         self.checked = plan.steps.iter().filter(|s| s.status != StepStatus::Skipped).count();
         self.planned = plan.changes.len();
-        self.unresolved = plan.steps.iter().filter(|s| unresolved(s)).map(|s| s.name.clone()).collect();
+        let told = |s: &&StepPlan| unresolved(s) && s.status != StepStatus::Blocked;
+        self.unresolved = plan.steps.iter().filter(told).map(|s| s.name.clone()).collect();
         if round == 1 {
             self.preamble(plan);
         } else if plan.changes.is_empty() {
@@ -198,7 +199,7 @@ impl<W: Write> Human<W> {
     fn steps(&mut self, plan: &Plan) {
         self.blank();
         for s in &plan.steps {
-            if s.status == StepStatus::Skipped && !self.verbose {
+            if matches!(s.status, StepStatus::Skipped | StepStatus::Blocked) && !self.verbose {
                 continue;
             }
             let (ink, word) = match s.status {
@@ -226,15 +227,14 @@ impl<W: Write> Human<W> {
                 self.para(Ink::Cyan, "          hint: ", 16, h);
             }
         }
-        let skipped = plan.steps.iter().filter(|s| s.status == StepStatus::Skipped).count();
-        if skipped > 0 && !self.verbose {
-            self.line(&[(
-                Ink::Dim,
-                &format!(
-                    "  ({skipped} more {} not apply here; -v shows them)",
-                    if skipped == 1 { "does" } else { "do" }
-                ),
-            )]);
+        if self.verbose {
+            return;
+        }
+        let hidden = [(StepStatus::Blocked, "could not be judged before that"), (StepStatus::Skipped, "not needed here")];
+        let hidden = hidden.map(|(status, why)| (plan.with(status).count(), why));
+        let parts: Vec<String> = hidden.iter().filter(|h| h.0 > 0).map(|(n, why)| format!("{n} {why}")).collect();
+        if !parts.is_empty() {
+            self.line(&[(Ink::Dim, &format!("  (and {}; -v shows them)", parts.join(", ")))]);
         }
     }
 
