@@ -279,6 +279,7 @@ impl<'a> Session<'a> {
             let stepwise = match self.ask.plan(&plan).await {
                 Answer::Yes => false,
                 Answer::Step => true,
+                Answer::No if self.interrupted() => return Err((Stop::Interrupted, round)),
                 Answer::No => return Ok((exit::CHANGES, round)),
                 Answer::Nobody => {
                     self.sink.event(&Event::Broken {

@@ -111,7 +111,8 @@ impl Seen {
             (Some(e), ..) => place(e),
             (None, Some(why), ..) => why.clone(),
             (None, None, Some(l), _) if loopback_only => says(l, "ListenAddress"),
-            (None, None, _, Some(l)) => says(l, "Port"),
+            (None, None, _, Some(l)) if self.ports.len() == 1 => says(l, "Port"),
+            (None, None, _, Some(_)) => format!("it is told to listen on ports {}", join(&self.ports)),
             (None, None, ..) if !self.tried => "its files were only read: no sshd can run in this tree".to_owned(),
             (None, None, ..) => {
                 format!("sshd accepts its configuration and would listen on {}", self.addresses.join(", "))
@@ -152,6 +153,10 @@ fn offline(p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
     }
     let addresses = of("listenaddress").iter().map(|l| text(l, "value").to_owned()).collect();
     Ok(Seen { errors: Vec::new(), refused: None, ports, addresses, lines, tried: false }.decision(p))
+}
+
+fn join(ports: &[u16]) -> String {
+    ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn text<'a>(v: &'a Value, key: &str) -> &'a str {

@@ -355,7 +355,7 @@ impl<W: Write> Human<W> {
             self.line(&[(Ink::Plain, &format!("See also: {see}"))]);
         }
         if let Some(id) = run.filter(|_| self.changed > 0) {
-            self.line(&[(Ink::Dim, &format!("Run {id}: what was there before is kept; see runbook runs {id}"))]);
+            self.line(&[(Ink::Dim, &format!("What was there before is kept. The record: runbook runs {id}"))]);
         } else if exit == 4 && self.dry {
             self.line(&[(Ink::Dim, "To make them: the same line with apply in place of plan.")]);
         }
