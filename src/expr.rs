@@ -1,12 +1,16 @@
 //! Expressions and templates: minijinja, strict, bounded; with the names that a text uses, so that lint finds a typo
 //! before anything runs.
 
-use std::collections::BTreeSet;
+mod words;
+
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use minijinja::{Environment, UndefinedBehavior, Value as Jinja, value::Serde};
 use serde_json::Value;
+
+pub use words::{Kind, Word};
 
 /// What is wrong with a text, and where in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,124 +62,133 @@ fn sole(text: &str) -> Option<(&str, usize)> {
 
 /// The names that an expression uses, dotted: `check.errors`, `port`.
 pub fn expression_names(text: &str) -> Result<BTreeSet<String>, ExprError> {
-    if text.contains("{{") {
-        return Err(ExprError {
-            hint: Some("an expression is bare: write it without {{ }}".into()),
-            range: text.find("{{").map(|at| at..at + 2),
-            ..ExprError::new("an expression takes no {{ }}")
-        });
-    }
-    let e = ENGINE.compile_expression(text).map_err(|e| convert(&e, 0, text))?;
-    check_words(text, 0)?;
-    Ok(e.undeclared_variables(true).into_iter().filter(|n| !known_function(n)).collect())
+    Ok(expression_words(text).map_err(first)?.iter().map(Word::dotted).collect())
 }
 
 /// The names that a template uses.
 pub fn template_names(text: &str) -> Result<BTreeSet<String>, ExprError> {
+    Ok(template_words(text).map_err(first)?.iter().map(Word::dotted).collect())
+}
+
+fn first(mut errors: Vec<ExprError>) -> ExprError {
+    errors.swap_remove(0)
+}
+
+/// The names that an expression uses, each with its place.
+///
+/// # Errors
+/// Its syntax error, else all words in it that the engine does not know. Never empty.
+pub fn expression_words(text: &str) -> Result<Vec<Word>, Vec<ExprError>> {
+    if let Some(at) = text.find("{{") {
+        let bare = text.replace("{{", "").replace("}}", "");
+        return Err(vec![ExprError {
+            hint: Some(format!(
+                "an expression is bare: write {}",
+                bare.split_whitespace().collect::<Vec<_>>().join(" ")
+            )),
+            range: Some(at..at + 2),
+            ..ExprError::new("an expression takes no {{ }}")
+        }]);
+    }
+    let e = ENGINE.compile_expression(text).map_err(|e| vec![syntax(&e, text)])?;
+    used(words::of_expression(text), &e.undeclared_variables(false))
+}
+
+/// The names that a template uses, each with its place.
+///
+/// # Errors
+/// As [`expression_words`].
+pub fn template_words(text: &str) -> Result<Vec<Word>, Vec<ExprError>> {
     if !is_template(text) {
-        return Ok(BTreeSet::new());
+        return Ok(Vec::new());
     }
-    let t = ENGINE.template_from_str(text).map_err(|e| convert(&e, 0, text))?;
-    for (at, _) in text.match_indices("{{").chain(text.match_indices("{%")) {
-        let end = text[at + 2..].find("}}").or_else(|| text[at + 2..].find("%}")).map_or(text.len(), |n| at + 2 + n);
-        check_words(&text[at + 2..end], at + 2)?;
-    }
-    Ok(t.undeclared_variables(true).into_iter().filter(|n| !known_function(n)).collect())
+    let t = ENGINE.template_from_str(text).map_err(|e| vec![syntax(&e, text)])?;
+    used(words::of_template(text), &t.undeclared_variables(false))
 }
 
-fn known_function(name: &str) -> bool {
-    matches!(name, "range" | "dict" | "namespace" | "loop" | "self" | "super")
+/// The names among the words, but not those that the text itself binds. Filters, tests and functions are looked up by
+/// the engine only when they run: they are looked up now.
+fn used(words: Vec<Word>, undeclared: &HashSet<String>) -> Result<Vec<Word>, Vec<ExprError>> {
+    let errors: Vec<ExprError> = words.iter().filter_map(|w| unknown(w, undeclared)).collect();
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    Ok(words.into_iter().filter(|w| w.kind == Kind::Name && undeclared.contains(&w.path[0])).collect())
 }
 
-/// Filters and tests are looked up only when they run: look now.
-fn check_words(text: &str, from: usize) -> Result<(), ExprError> {
-    let bytes = text.as_bytes();
-    let mut quote = None;
-    let mut at = 0;
-    while at < bytes.len() {
-        let c = bytes[at];
-        match quote {
-            Some(q) => {
-                if c == b'\\' {
-                    at += 1;
-                } else if c == q {
-                    quote = None;
-                }
-            }
-            None if c == b'"' || c == b'\'' => quote = Some(c),
-            None if c == b'|' => {
-                let start = at + 1 + text[at + 1..].len() - text[at + 1..].trim_start().len();
-                let len = text[start..].find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len() - start);
-                let word = &text[start..start + len];
-                if !word.is_empty() && !FILTERS.contains(&word) {
-                    let near = crate::book::did_you_mean(word, FILTERS.iter().copied());
-                    return Err(ExprError {
-                        hint: Some(near.map_or_else(
-                            || format!("filters: {}", FILTERS.join(", ")),
-                            |n| format!("did you mean \"{n}\"?"),
-                        )),
-                        range: Some(from + start..from + start + len),
-                        ..ExprError::new(format!("no filter \"{word}\""))
-                    });
-                }
-            }
-            None => {}
-        }
-        at += 1;
+fn unknown(w: &Word, undeclared: &HashSet<String>) -> Option<ExprError> {
+    let word = w.path[0].as_str();
+    let (what, known) = match w.kind {
+        Kind::Name => return None,
+        Kind::Filter => ("filter", FILTERS),
+        Kind::Test => ("test", TESTS),
+        Kind::Function if !undeclared.contains(word) => return None,
+        Kind::Function => ("function", FUNCTIONS),
+        // `loop.cycle(…)` is the engine's own.
+        Kind::Method if matches!(word, "cycle" | "changed") => return None,
+        Kind::Method => ("method", &[][..]),
+    };
+    if known.contains(&word) {
+        return None;
     }
-    Ok(())
+    let near = crate::book::did_you_mean(word, known.iter().copied());
+    let hint = match (near, w.kind) {
+        (Some(near), _) => format!("did you mean \"{near}\"?"),
+        (None, Kind::Method | Kind::Function) if FILTERS.contains(&word) => format!("that is a filter: … | {word}"),
+        (None, Kind::Method) => "values have fields and filters: … | length".into(),
+        (None, _) => format!("{what}s: {}", known.join(", ")),
+    };
+    Some(ExprError {
+        hint: Some(hint),
+        range: Some(w.range.clone()),
+        ..ExprError::new(format!("no {what} \"{word}\""))
+    })
+}
+
+/// A syntax error with what may have been meant.
+fn syntax(e: &minijinja::Error, text: &str) -> ExprError {
+    let mut error = convert(e, 0, text);
+    let at = error.range.clone().map_or(0, |r| r.start);
+    let rest = text.get(at..).unwrap_or_default();
+    let has = |op: &str| text.contains(op);
+    let hint = if rest.starts_with('=') && !rest.starts_with("==") {
+        "to compare, write =="
+    } else if has("&&") || has("||") {
+        "write \"and\" and \"or\""
+    } else if rest.starts_with('!') {
+        "write \"not\""
+    } else if has(" ? ") {
+        "write: A if CONDITION else B"
+    } else if error.message.contains("end of") {
+        "a quote, a bracket or an {% end… %} is missing"
+    } else {
+        "an expression is like: check.errors | length > 0 and port is defined"
+    };
+    error.hint = Some(hint.to_owned());
+    error
 }
 
 /// minijinja's built-in filters (its module `filters`).
+#[rustfmt::skip]
 const FILTERS: &[&str] = &[
-    "abs",
-    "attr",
-    "batch",
-    "bool",
-    "capitalize",
-    "chain",
-    "count",
-    "d",
-    "default",
-    "dictsort",
-    "e",
-    "escape",
-    "first",
-    "float",
-    "format",
-    "groupby",
-    "indent",
-    "int",
-    "items",
-    "join",
-    "last",
-    "length",
-    "lines",
-    "list",
-    "lower",
-    "map",
-    "max",
-    "min",
-    "pprint",
-    "reject",
-    "rejectattr",
-    "replace",
-    "reverse",
-    "round",
-    "safe",
-    "select",
-    "selectattr",
-    "slice",
-    "sort",
-    "split",
-    "string",
-    "sum",
-    "title",
-    "trim",
-    "unique",
-    "upper",
+    "abs", "attr", "batch", "bool", "capitalize", "chain", "count", "d", "default", "dictsort", "e", "escape",
+    "first", "float", "format", "groupby", "indent", "int", "items", "join", "last", "length", "lines", "list",
+    "lower", "map", "max", "min", "pprint", "reject", "rejectattr", "replace", "reverse", "round", "safe",
+    "select", "selectattr", "slice", "sort", "split", "string", "sum", "title", "trim", "unique", "upper",
     "zip",
 ];
+
+/// minijinja's built-in tests (its module `tests`).
+#[rustfmt::skip]
+const TESTS: &[&str] = &[
+    "boolean", "defined", "divisibleby", "endingwith", "eq", "equalto", "escaped", "even", "false", "filter",
+    "float", "ge", "greaterthan", "gt", "in", "int", "integer", "iterable", "le", "lessthan", "lower", "lt",
+    "mapping", "ne", "none", "number", "odd", "safe", "sameas", "sequence", "startingwith", "string", "test",
+    "true", "undefined", "upper",
+];
+
+/// minijinja's built-in functions, without `debug`.
+const FUNCTIONS: &[&str] = &["range", "dict", "namespace", "loop", "caller", "super"];
 
 fn convert(e: &minijinja::Error, shift: usize, text: &str) -> ExprError {
     use minijinja::ErrorKind as K;
@@ -249,10 +262,7 @@ pub fn render_deep(v: &Value, scope: &Value) -> Result<Value, (Vec<String>, Expr
                     Ok(v) => {
                         out.insert(k.clone(), v);
                     }
-                    Err((r, e))
-                        if e.undefined
-                            && r.is_empty()
-                            && x.as_str().and_then(sole).is_some_and(|s| plain_name(s.0)) => {}
+                    Err((r, e)) if e.undefined && r.is_empty() && x.as_str().is_some_and(is_one_name) => {}
                     Err((r, e)) => return Err((prepend(k.clone(), r), e)),
                 }
             }
@@ -265,6 +275,21 @@ pub fn render_deep(v: &Value, scope: &Value) -> Result<Value, (Vec<String>, Expr
 fn prepend(head: String, mut tail: Vec<String>) -> Vec<String> {
     tail.insert(0, head);
     tail
+}
+
+/// Whether a text is exactly one `{{ name }}`.
+#[must_use]
+pub fn is_one_name(text: &str) -> bool {
+    sole(text).is_some_and(|(inside, _)| plain_name(inside))
+}
+
+/// The names that an expression wants to have a value: `port is defined`.
+#[must_use]
+pub fn guards(text: &str) -> BTreeSet<String> {
+    let words = words::of_expression(text);
+    let asked =
+        words.windows(2).filter(|w| w[0].may_be_undefined && w[1].kind == Kind::Test && w[1].path[0] == "defined");
+    asked.filter(|w| !text[w[0].range.end..w[1].range.start].contains("not")).map(|w| w[0].dotted()).collect()
 }
 
 fn plain_name(text: &str) -> bool {
@@ -307,9 +332,23 @@ mod tests {
         assert_eq!(n.into_iter().collect::<Vec<_>>(), ["check.errors", "port"]);
         let e = expression_names("check.errors | lenght > 0").unwrap_err();
         assert_eq!((e.hint.as_deref(), e.range), (Some("did you mean \"length\"?"), Some(15..21)));
+        let e = expression_words("x is defnied and y | frist and rnage(3)").unwrap_err();
+        let hints: Vec<_> = e.iter().filter_map(|e| e.hint.as_deref()).collect();
+        assert_eq!(hints, ["did you mean \"defined\"?", "did you mean \"first\"?", "did you mean \"range\"?"]);
+        let bound =
+            template_names("{% set a = 1 %}{% for p in ports %}{{ p }}{{ a }}{{ loop.index }}{% endfor %}").unwrap();
+        assert_eq!(bound.into_iter().collect::<Vec<_>>(), ["ports"]);
         assert!(expression_names("{{ x }}").unwrap_err().hint.is_some());
         assert!(expression_names("a b").is_err());
         assert!(template_names("{{ 'a | b' }}").unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_engine_has_every_word_that_lint_lets_pass() {
+        let has = |word: &str, kind: &str| eval(&format!("'{word}' is {kind}"), &json!({})).unwrap() == json!(true);
+        assert_eq!(FILTERS.iter().find(|w| !has(w, "filter")), None);
+        assert_eq!(TESTS.iter().find(|w| !has(w, "test")), None);
+        assert!(!has("urlencode", "filter"));
     }
 
     #[test]

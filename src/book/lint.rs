@@ -1,173 +1,216 @@
 //! What can be known to be wrong before anything runs: names that do not exist, references that lead nowhere.
 
+mod names;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Call, Diagnostic, Node, Place, Runbook, Step, Text, did_you_mean};
-use crate::expr::{self, ExprError};
-use crate::facts;
+use super::decode::{Unread, nearest};
+use super::{Call, Diagnostic, Handler, Node, Place, Runbook, Step, Text};
+use crate::expr;
 use crate::module::Spec;
 
-/// Checks a decoded runbook: returns its errors, and leaves its warnings in it.
-pub(super) fn check(book: &mut Runbook, root: &Node) -> Vec<Diagnostic> {
-    let mut l = Linter { vars: book.vars.0.iter().map(|v| v.name.clone()).collect(), ..Linter::default() };
-    let handlers: Vec<&str> = book.handlers.iter().map(|h| h.id.as_str()).collect();
-    for h in &book.handlers {
-        if handlers.iter().filter(|i| **i == h.id).count() > 1 {
-            l.errors.push(Diagnostic::at(
-                h.place.clone(),
-                "duplicate-id",
-                format!("two handlers have the id \"{}\"", h.id),
-            ));
-        }
-        l.call(&h.call, None, false);
-        if let Some(v) = &h.validate {
-            l.call(v, None, false);
-        }
+/// Checks a decoded runbook: its errors, and its warnings.
+pub(super) fn check(book: &Runbook, root: &Node, unread: &Unread) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
+    let mut l = Linter::new(book, unread);
+    for (index, s) in book.steps.iter().enumerate() {
+        l.step(index, s);
     }
-    let later: BTreeSet<String> = book.steps.iter().filter_map(|s| s.id.clone()).collect();
-    for s in &book.steps {
-        l.step(s, &handlers, &later);
-        if let Some(id) = &s.id {
-            if l.steps.contains_key(id) {
-                l.errors.push(
-                    Diagnostic::at(
-                        s.place.below(&["id".into()]),
-                        "duplicate-id",
-                        format!("two steps have the id \"{id}\""),
-                    )
-                    .hint("ids are unique, also over includes"),
-                );
-            }
-            l.steps.insert(id.clone(), (s.check.as_ref().map(|c| c.module.spec()), s.each.is_some()));
-        }
-    }
+    // Handlers and proofs run when all steps are done.
+    l.steps_done = book.steps.len();
+    l.handlers(&book.handlers);
     for c in &book.verify {
-        l.call(c, None, false);
+        l.call(c, Scope::default());
     }
-    for (n, v) in book.vars.0.iter().enumerate() {
-        if !l.used.contains(&v.name) {
-            let _ = n;
-            let place = root.get("vars").and_then(|x| x.get(&v.name)).map(|n| n.key_place());
-            if let Some(p) = place {
-                book.warnings.push(Diagnostic::at(
-                    p,
-                    "unused-variable",
-                    format!("the variable \"{}\" is never used", v.name),
-                ));
-            }
-        }
-    }
-    for h in &book.handlers {
-        let restarts = h.call.params.get("restarted") == Some(&Value::Bool(true));
-        if restarts && h.validate.is_none() {
-            book.warnings.push(
-                Diagnostic::at(
-                    h.place.clone(),
-                    "restart-without-validate",
-                    format!("\"{}\" restarts without a validate", h.id),
-                )
-                .hint("say what must hold of the new files first: validate: {sshd: config}"),
+    for v in book.vars.0.iter().filter(|v| !l.used.contains(&v.name)) {
+        if let Some(n) = root.get("vars").and_then(|x| x.get(&v.name)) {
+            l.warnings.push(
+                Diagnostic::at(n.key_place(), "unused-variable", format!("the variable \"{}\" is never used", v.name))
+                    .hint("use it, or take it away: whoever sets it expects an effect"),
             );
         }
     }
-    l.errors
+    (l.errors, l.warnings)
 }
 
-#[derive(Default)]
-struct Linter {
+/// A step that others may speak of.
+struct Known {
+    index: usize,
+    place: Place,
+    /// The module of its check.
+    spec: Option<&'static Spec>,
+    /// Its check could not be read.
+    unread: bool,
+    looped: bool,
+}
+
+struct Linter<'a> {
+    unread: &'a Unread,
     vars: BTreeSet<String>,
+    /// Variables that may have no value.
+    optional: BTreeSet<String>,
     used: BTreeSet<String>,
-    /// Steps so far, by id: the module of their check, and whether they loop.
-    steps: BTreeMap<String, (Option<&'static Spec>, bool)>,
+    handlers: Vec<&'a str>,
+    /// By id; of two with one id the first.
+    steps: BTreeMap<&'a str, Known>,
+    /// How many steps are behind us.
+    steps_done: usize,
     errors: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
 }
 
 /// What a name may be where it stands.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Scope<'a> {
-    check: Option<&'a Spec>,
+    check: Check,
     item: bool,
+    /// Variables that are known to have a value here.
+    given: Option<&'a BTreeSet<String>>,
 }
 
-impl Linter {
-    fn step(&mut self, s: &Step, handlers: &[&str], all: &BTreeSet<String>) {
-        let outer = Scope { check: None, item: false };
-        let inner = Scope { check: None, item: s.each.is_some() };
-        let seen = Scope { check: s.check.as_ref().map(|c| c.module.spec()), item: s.each.is_some() };
+/// What `check` is.
+#[derive(Clone, Copy, Default)]
+enum Check {
+    /// Not known here.
+    #[default]
+    None,
+    /// It has an error of its own, so nothing is said about its fields.
+    Unread,
+    Of(&'static Spec),
+}
+
+impl<'a> Linter<'a> {
+    fn new(book: &'a Runbook, unread: &'a Unread) -> Self {
+        let mut steps = BTreeMap::new();
+        let mut errors = Vec::new();
+        for (index, s) in book.steps.iter().enumerate() {
+            let Some(id) = &s.id else { continue };
+            let place = s.place.below(&["id".into()]);
+            if let Some(Known { place: first, .. }) = steps.get(id.as_str()) {
+                let first: &Place = first;
+                errors.push(
+                    Diagnostic::at(place, "duplicate-id", format!("two steps have the id \"{id}\""))
+                        .hint("ids are unique, also over includes: rename one of them")
+                        .also(first.clone(), "first here"),
+                );
+                continue;
+            }
+            let known = Known {
+                index,
+                place,
+                spec: s.check.as_ref().map(|c| c.module.spec()),
+                unread: is_unread(s, unread),
+                looped: s.each.is_some(),
+            };
+            steps.insert(id.as_str(), known);
+        }
+        let names = book.vars.0.iter().map(|v| v.name.clone());
+        // A secret that is not given is asked for or is an error, unless it is optional.
+        let bare = book.vars.0.iter().filter(|v| v.optional && v.default.is_none());
+        Self {
+            unread,
+            vars: names.chain(unread.vars.iter().cloned()).collect(),
+            optional: bare.map(|v| v.name.clone()).collect(),
+            used: BTreeSet::new(),
+            handlers: book.handlers.iter().map(|h| h.id.as_str()).collect(),
+            steps,
+            steps_done: 0,
+            errors,
+            warnings: Vec::new(),
+        }
+    }
+
+    fn handlers(&mut self, handlers: &[Handler]) {
+        for (n, h) in handlers.iter().enumerate() {
+            if let Some(first) = handlers[..n].iter().find(|other| other.id == h.id) {
+                self.errors.push(
+                    Diagnostic::at(
+                        h.place.below(&["id".into()]),
+                        "duplicate-id",
+                        format!("two handlers have the id \"{}\"", h.id),
+                    )
+                    .hint("rename one of them")
+                    .also(first.place.below(&["id".into()]), "first here"),
+                );
+            }
+            self.call(&h.call, Scope::default());
+            if let Some(v) = &h.validate {
+                self.call(v, Scope::default());
+            }
+            let restarts = h.call.params.get("restarted") == Some(&Value::Bool(true));
+            if restarts && h.validate.is_none() {
+                let message = format!("\"{}\" restarts a service whose new files nobody validated", h.id);
+                self.warnings.push(
+                    Diagnostic::at(h.place.below(&["id".into()]), "restart-without-validate", message)
+                        .hint("say what must hold of the new files first: validate: {sshd: config}"),
+                );
+            }
+        }
+    }
+
+    fn step(&mut self, index: usize, s: &Step) {
+        self.steps_done = index;
+        let item = s.each.is_some();
+        let check = match &s.check {
+            Some(c) => Check::Of(c.module.spec()),
+            None if is_unread(s, self.unread) => Check::Unread,
+            None => Check::None,
+        };
+        // What `when` asks for is there in the whole step, what `condition` asks for in what follows it.
+        let applies = guards(s.when.as_ref());
+        let fault = &applies | &guards(s.condition.as_ref());
+        let outer = Scope { given: Some(&applies), ..Scope::default() };
+        let inner = Scope { item, ..outer };
+        let seen = Scope { check, item, given: Some(&fault) };
         self.template(&s.name, inner);
         for (t, scope) in [(&s.when, outer), (&s.each, outer), (&s.condition, seen)] {
             if let Some(t) = t {
                 self.expression(t, scope);
             }
         }
-        if let Some(t) = &s.finding {
+        for t in s.finding.iter().chain(s.manual.as_ref().map(|m| &m.text)) {
             self.template(t, seen);
         }
-        if let Some(m) = &s.manual {
-            self.template(&m.text, seen);
-        }
         if let Some(c) = &s.check {
-            self.call_in(c, inner);
+            self.call(c, inner);
         }
         for c in &s.remediation {
-            self.call_in(c, seen);
+            self.call(c, seen);
         }
-        for (key, ids) in [("notify", &s.notify), ("needs", &s.needs)] {
-            for (n, id) in ids.iter().enumerate() {
-                let place = s.place.below(&[key.into(), n.to_string()]);
-                if key == "notify" && !handlers.contains(&id.as_str()) {
-                    self.unknown(
-                        place,
-                        "unknown-handler",
-                        format!("no handler \"{id}\""),
-                        id,
-                        handlers.iter().copied(),
-                    );
-                } else if key == "needs" && !self.steps.contains_key(id) {
-                    if all.contains(id) {
-                        self.errors.push(
-                            Diagnostic::at(place, "later-step", format!("\"{id}\" is a later step"))
-                                .hint("a step can need only steps before it"),
-                        );
-                    } else {
-                        let ids: Vec<String> = all.iter().cloned().collect();
-                        self.unknown(
-                            place,
-                            "unknown-step",
-                            format!("no step has the id \"{id}\""),
-                            id,
-                            ids.iter().map(String::as_str),
-                        );
-                    }
-                }
+        for (n, id) in s.notify.iter().enumerate() {
+            self.notified(id, || s.place.below(&["notify".into(), n.to_string()]));
+        }
+        for (n, id) in s.needs.iter().enumerate() {
+            self.needed(id, || s.place.below(&["needs".into(), n.to_string()]));
+        }
+    }
+
+    fn notified(&mut self, id: &str, place: impl Fn() -> Place) {
+        if self.handlers.contains(&id) || self.unread.handlers.iter().any(|h| h == id) {
+            return;
+        }
+        let hint = nearest("handlers", id, self.handlers.iter().copied());
+        self.errors.push(Diagnostic::at(place(), "unknown-handler", format!("no handler \"{id}\"")).hint(hint));
+    }
+
+    fn needed(&mut self, id: &str, place: impl Fn() -> Place) {
+        match self.steps.get(id) {
+            Some(k) if k.index < self.steps_done => {}
+            Some(k) => {
+                let error = later_step(place(), id, k, self.steps_done);
+                self.errors.push(error);
+            }
+            None if self.unread.steps => {}
+            None => {
+                let hint = nearest("ids", id, self.steps.keys().copied());
+                let message = format!("no step has the id \"{id}\"");
+                self.errors.push(Diagnostic::at(place(), "unknown-step", message).hint(hint));
             }
         }
     }
 
-    fn unknown<'a>(
-        &mut self,
-        place: Place,
-        rule: &'static str,
-        message: String,
-        word: &str,
-        known: impl Iterator<Item = &'a str> + Clone,
-    ) {
-        let list: Vec<&str> = known.clone().collect();
-        let hint = match did_you_mean(word, known) {
-            Some(n) => format!("did you mean \"{n}\"?"),
-            None if list.is_empty() => "there is none here".into(),
-            None => format!("known here: {}", list.join(", ")),
-        };
-        self.errors.push(Diagnostic::at(place, rule, message).hint(hint));
-    }
-
-    fn call(&mut self, c: &Call, check: Option<&Spec>, item: bool) {
-        self.call_in(c, Scope { check, item });
-    }
-
-    fn call_in(&mut self, c: &Call, scope: Scope<'_>) {
+    fn call(&mut self, c: &Call, scope: Scope<'_>) {
         for (k, v) in &c.params {
             self.value(v, &mut vec![k.clone()], c, scope);
         }
@@ -177,7 +220,9 @@ impl Linter {
         match v {
             Value::String(s) if expr::is_template(s) => {
                 let t = Text { text: s.clone(), place: c.place_of(route) };
-                self.template(&t, scope);
+                // A map's entry that is one name is left out where that has no value; a list's item is not.
+                let entry = route.last().is_none_or(|last| last.parse::<usize>().is_err());
+                self.words(&t, expr::template_words(s), scope, entry && expr::is_one_name(s));
             }
             Value::Array(a) => {
                 for (n, x) in a.iter().enumerate() {
@@ -196,136 +241,24 @@ impl Linter {
             _ => {}
         }
     }
-
-    fn expression(&mut self, t: &Text, scope: Scope<'_>) {
-        let names = expr::expression_names(&t.text);
-        self.names(t, names, scope);
-    }
-
-    fn template(&mut self, t: &Text, scope: Scope<'_>) {
-        let names = expr::template_names(&t.text);
-        self.names(t, names, scope);
-    }
-
-    fn names(&mut self, t: &Text, names: Result<BTreeSet<String>, ExprError>, scope: Scope<'_>) {
-        match names {
-            Err(e) => {
-                let place = e.range.clone().map_or(t.place.clone(), |r| t.place.within(r));
-                let d = Diagnostic::at(place, "expression", e.message);
-                self.errors.push(match e.hint {
-                    Some(h) => d.hint(h),
-                    None => d,
-                });
-            }
-            Ok(names) => {
-                for n in names {
-                    self.name(t, &n, scope);
-                }
-            }
-        }
-    }
-
-    fn name(&mut self, t: &Text, name: &str, scope: Scope<'_>) {
-        let at = find_word(&t.text, name).map_or(t.place.clone(), |r| t.place.within(r));
-        let mut parts = name.split('.');
-        let first = parts.next().unwrap_or_default();
-        let second = parts.next();
-        match (first, second) {
-            ("facts", Some(f)) => {
-                if !facts::FIELDS.iter().any(|(n, _)| *n == f) {
-                    self.unknown(
-                        at,
-                        "undefined-name",
-                        format!("no fact \"{f}\""),
-                        f,
-                        facts::FIELDS.iter().map(|x| x.0),
-                    );
-                }
-            }
-            ("facts" | "steps", None) => {}
-            ("target", f) => {
-                const KNOWN: &[&str] = &["name", "address", "port", "channel", "live"];
-                if let Some(f) = f.filter(|f| !KNOWN.contains(f)) {
-                    self.unknown(at, "undefined-name", format!("a target has no \"{f}\""), f, KNOWN.iter().copied());
-                }
-            }
-            ("check", f) => match scope.check {
-                None => self.errors.push(
-                    Diagnostic::at(at, "undefined-name", "there is no check here")
-                        .hint("check is known in condition, remediation, finding and manual"),
-                ),
-                Some(spec) => self.field(at, spec, "check", f),
-            },
-            ("item", _) => {
-                if !scope.item {
-                    self.errors.push(
-                        Diagnostic::at(at, "undefined-name", "there is no item here")
-                            .hint("item is known in a step with a loop"),
-                    );
-                }
-            }
-            ("steps", Some(id)) => match self.steps.get(id) {
-                None => {
-                    let known: Vec<String> = self.steps.keys().cloned().collect();
-                    self.unknown(
-                        at,
-                        "undefined-name",
-                        format!("no earlier step has the id \"{id}\""),
-                        id,
-                        known.iter().map(String::as_str),
-                    );
-                }
-                Some((Some(spec), false)) => self.field(at, spec, &format!("steps.{id}"), parts.next()),
-                Some(_) => {}
-            },
-            (var, _) => {
-                self.used.insert(var.to_owned());
-                if !self.vars.contains(var) {
-                    let known: Vec<String> = self
-                        .vars
-                        .iter()
-                        .cloned()
-                        .chain(["facts", "target", "steps", "check", "item"].map(str::to_owned))
-                        .collect();
-                    self.unknown(
-                        at,
-                        "undefined-name",
-                        format!("\"{var}\" is not defined"),
-                        var,
-                        known.iter().map(String::as_str),
-                    );
-                }
-            }
-        }
-    }
-
-    fn field(&mut self, at: Place, spec: &Spec, of: &str, field: Option<&str>) {
-        let Some(f) = field.filter(|_| !spec.open) else { return };
-        let known: Vec<&str> =
-            ["ok", "status", "evidence"].into_iter().chain(spec.fields.iter().map(|f| f.name)).collect();
-        if !known.contains(&f) {
-            self.unknown(
-                at,
-                "undefined-name",
-                format!("{of} ({}) has no field \"{f}\"", spec.name),
-                f,
-                known.iter().copied(),
-            );
-        }
-    }
 }
 
-/// Where a dotted name stands in a text, as a word of its own.
-fn find_word(text: &str, name: &str) -> Option<std::ops::Range<usize>> {
-    let word = |c: char| c.is_alphanumeric() || c == '_';
-    let whole = |n: &str| {
-        text.match_indices(n)
-            .find(|(at, _)| {
-                let before = text[..*at].chars().next_back();
-                let after = text[at + n.len()..].chars().next();
-                !before.is_some_and(|c| word(c) || c == '.') && !after.is_some_and(word)
-            })
-            .map(|(at, _)| at..at + n.len())
+fn is_unread(s: &Step, unread: &Unread) -> bool {
+    unread.checks.iter().any(|p| std::ptr::eq(&**p.source(), &**s.place.source()) && p.route() == s.place.route())
+}
+
+/// A step that speaks of a later one, or of itself.
+fn later_step(at: Place, id: &str, known: &Known, now: usize) -> Diagnostic {
+    let (message, hint) = match known.index == now {
+        true => {
+            (format!("\"{id}\" is this step itself"), "a step sees and needs those before it; its own result is check")
+        }
+        false => (format!("\"{id}\" is a later step"), "a step sees and needs those before it: move one of the two"),
     };
-    whole(name).or_else(|| whole(name.split('.').next()?))
+    Diagnostic::at(at, "later-step", message).hint(hint).also(known.place.clone(), "here")
+}
+
+/// The variables that an expression asks for with `is defined`.
+fn guards(t: Option<&Text>) -> BTreeSet<String> {
+    t.map(|t| expr::guards(&t.text)).unwrap_or_default()
 }

@@ -1,14 +1,16 @@
 //! Reading a runbook with all that it includes. Only this file and its parser know YAML.
 
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::decode::Decoder;
+use super::decode::{Decoder, Unread};
 use super::vars::Vars;
-use super::{Diagnostic, Document, Node, Runbook, Step, lint, shipped};
+use super::yaml::tidy;
+use super::{Diagnostic, Document, Node, Runbook, Source, Step, Text, lint, shipped};
 
 const KEYS: &[&str] = &["name", "title", "requires", "answers", "see", "vars", "verify", "handlers", "steps"];
 
@@ -26,6 +28,28 @@ fn read_capped(path: &Path) -> io::Result<Vec<u8>> {
     Ok(out)
 }
 
+/// A file of variables or hosts.
+///
+/// # Errors
+/// It cannot be read, or is not YAML.
+pub fn read_document(path: &str) -> Result<Arc<Document>, Vec<Diagnostic>> {
+    let bytes = read_capped(Path::new(path)).map_err(|e| {
+        let hint = format!("looked for in {}", std::env::current_dir().unwrap_or_default().display());
+        vec![Diagnostic::new("unreadable", format!("cannot read {path}: {}", reason(&e))).hint(hint)]
+    })?;
+    Document::parse(path, &bytes)
+}
+
+/// Why a file cannot be read, without the number.
+fn reason(e: &io::Error) -> String {
+    match e.kind() {
+        io::ErrorKind::NotFound => "there is no such file".into(),
+        io::ErrorKind::IsADirectory => "it is a directory".into(),
+        io::ErrorKind::PermissionDenied if e.raw_os_error().is_some() => "you may not read it".into(),
+        _ => e.to_string(),
+    }
+}
+
 /// Where files come from.
 enum Files {
     /// Below this directory; nothing outside is read.
@@ -41,50 +65,77 @@ pub(super) struct Loader {
     stack: Vec<PathBuf>,
     digest: Sha256,
     count: usize,
+    bytes: usize,
 }
 
 /// More steps' files than this is a mistake or an attack.
 const MOST_INCLUDES: usize = 200;
+/// All files of a runbook together: a parsed one takes up to a hundred times its size.
+const MOST_BYTES: usize = 2 << 20;
 
 impl Loader {
+    fn new(files: Files, own: PathBuf) -> Self {
+        Self { files, stack: vec![own], digest: Sha256::new(), count: 0, bytes: 0 }
+    }
+
     /// Splices the steps of another file in.
     pub(super) fn include(&mut self, decoder: &mut Decoder<'_>, path: &str, at: &Node, out: &mut Vec<Step>) {
-        let error = |message: String, hint: &str| Diagnostic::at(at.place(), "include", message).hint(hint);
+        match self.open(path) {
+            Ok(None) => decoder.unread.steps = true,
+            Ok(Some((full, name, bytes))) => match Document::parse(&name, &bytes) {
+                Ok(doc) => {
+                    self.stack.push(full);
+                    decoder.steps(&doc.root(), self, out);
+                    self.stack.pop();
+                }
+                Err(errors) => {
+                    decoder.unread.steps = true;
+                    decoder.errors.extend(errors);
+                }
+            },
+            Err((message, hint)) => {
+                decoder.unread.steps = true;
+                decoder.error(Diagnostic::at(at.place(), "include", message).hint(hint));
+            }
+        }
+    }
+
+    /// An included file's path, its name in messages and its bytes, or a message and a hint; `None` once too much was
+    /// included and that was said.
+    fn open(&mut self, path: &str) -> Result<Option<(PathBuf, String, Vec<u8>)>, (String, String)> {
         let base = self.stack.last().and_then(|p| p.parent()).unwrap_or(Path::new("")).to_owned();
         let full = match normal(&base.join(path)) {
             Some(p) if !Path::new(path).is_absolute() => p,
             _ => {
-                return decoder.error(error(
-                    format!("\"{path}\" leads out of the repository"),
-                    "a path below the runbook's own repository, relative to this file",
-                ));
+                let hint = match &self.files {
+                    Files::Disk(root) => format!("a path relative to this file, inside {}", root.display()),
+                    Files::Shipped => "a path relative to this file".into(),
+                };
+                return Err((format!("\"{path}\" leads out of the repository"), hint));
             }
         };
-        if self.stack.contains(&full) {
-            let way: Vec<String> = self.stack.iter().chain([&full]).map(|p| p.display().to_string()).collect();
-            return decoder.error(error("this include never ends".into(), &way.join(" includes ")));
+        if let Some(first) = self.stack.iter().position(|p| *p == full) {
+            let way = self.stack[first..].iter().chain([&full]).map(|p| p.display().to_string());
+            return Err(("this include never ends".into(), way.collect::<Vec<_>>().join(" includes ")));
         }
         self.count += 1;
         if self.count > MOST_INCLUDES {
-            return decoder.error(error(
-                format!("more than {MOST_INCLUDES} includes"),
-                "does one file include many that include it?",
-            ));
+            let message = format!("more than {MOST_INCLUDES} includes");
+            let hint = "put the steps into fewer files; does one file include many that include it?";
+            return if self.count == MOST_INCLUDES + 1 { Err((message, hint.into())) } else { Ok(None) };
         }
-        match self.read(&full) {
-            Err(e) => decoder.error(error(format!("cannot read \"{path}\": {e}"), "the path is relative to this file")),
-            Ok((name, bytes)) => {
-                self.digest.update(&bytes);
-                match Document::parse(&name, &bytes) {
-                    Err(errors) => decoder.errors.extend(errors),
-                    Ok(doc) => {
-                        self.stack.push(full);
-                        decoder.steps(&doc.root(), self, out);
-                        self.stack.pop();
-                    }
-                }
-            }
+        let (name, bytes) = self.read(&full).map_err(|e| {
+            (format!("cannot read \"{path}\": {}", reason(&e)), "the path is relative to this file".to_owned())
+        })?;
+        let before = self.bytes;
+        self.bytes += bytes.len();
+        if self.bytes > MOST_BYTES {
+            let message = format!("more than {} MiB in all included files", MOST_BYTES >> 20);
+            let hint = "is this the right file?".to_owned();
+            return if before <= MOST_BYTES { Err((message, hint)) } else { Ok(None) };
         }
+        self.digest.update(&bytes);
+        Ok(Some((full, name, bytes)))
     }
 
     fn read(&self, path: &Path) -> io::Result<(String, Vec<u8>)> {
@@ -101,6 +152,9 @@ impl Loader {
                         io::ErrorKind::PermissionDenied,
                         "a symbolic link leads out of the repository",
                     ));
+                }
+                if !real.is_file() {
+                    return Err(io::Error::other("it is no file"));
                 }
                 // Messages name files as the user did: relative to where they stand.
                 let full = root.join(path);
@@ -144,25 +198,19 @@ pub fn load(path: &Path) -> Result<Runbook, Vec<Diagnostic>> {
     let name = path.display().to_string();
     let bytes = read_capped(path).map_err(|e| {
         vec![
-            Diagnostic::new("unreadable", format!("cannot read {name}: {e}"))
+            Diagnostic::new("unreadable", format!("cannot read {name}: {}", reason(&e)))
                 .hint("runbook list shows the runbooks that come with the program"),
         ]
     })?;
     let root = repository(path);
     let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let own = full.strip_prefix(&root).map_or_else(|_| path.to_owned(), Path::to_owned);
-    parse(
-        &name,
-        &bytes,
-        Loader { files: Files::Disk(root), stack: vec![own], digest: Sha256::new(), count: 0 },
-        path.parent(),
-    )
+    parse(&name, &bytes, Loader::new(Files::Disk(root), own), path.parent())
 }
 
 /// Reads a runbook of those inside the binary.
 pub fn load_text(path: &str, text: &str) -> Result<Runbook, Vec<Diagnostic>> {
-    let loader = Loader { files: Files::Shipped, stack: vec![PathBuf::from(path)], digest: Sha256::new(), count: 0 };
-    parse(path, text.as_bytes(), loader, None)
+    parse(path, text.as_bytes(), Loader::new(Files::Shipped, PathBuf::from(path)), None)
 }
 
 fn parse(name: &str, bytes: &[u8], mut loader: Loader, dir: Option<&Path>) -> Result<Runbook, Vec<Diagnostic>> {
@@ -170,80 +218,94 @@ fn parse(name: &str, bytes: &[u8], mut loader: Loader, dir: Option<&Path>) -> Re
     let doc: Arc<Document> = Document::parse(name, bytes)?;
     let root = doc.root();
     if root.entries().is_none() {
-        return Err(vec![root.expected("a runbook (a map with name, title and steps)")]);
+        return Err(vec![
+            root.expected("a runbook (a map with name, title and steps)")
+                .hint("start with name: and title:, and put the list under steps:"),
+        ]);
     }
-    let mut d = Decoder { errors: root.unknown_keys(KEYS), dir };
-    let book_name = d.text(&root, "name");
-    let title = d.text(&root, "title");
-    if let Some(t) = d.optional(&root, "requires")
+    let mut d = Decoder { errors: root.unknown_keys(KEYS), dir, unread: Unread::default() };
+    let mut book = decode(&mut d, &root, &mut loader);
+    book.digest = loader.digest.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    let mut errors = d.errors;
+    let (wrong, unwise) = lint::check(&book, &root, &d.unread);
+    errors.extend(wrong);
+    book.warnings = in_order(name, unwise);
+    if errors.is_empty() { Ok(book) } else { Err(in_order(name, errors)) }
+}
+
+fn decode(d: &mut Decoder<'_>, root: &Node, loader: &mut Loader) -> Runbook {
+    let text = |t: Option<Text>| t.map(|t| t.text).unwrap_or_default();
+    if let Some(t) = d.optional(root, "requires")
         && let Err(why) = requires(&t.text)
     {
-        d.error(Diagnostic::at(t.place, "requires", why).hint("like: requires: \">=0.1\""));
+        d.error(why.map_or_else(
+            || Diagnostic::at(t.place.clone(), "requires", "not a version").hint("like: requires: \">=0.1\""),
+            |why| Diagnostic::at(t.place.clone(), "requires", why).hint("update this program, or use an older runbook"),
+        ));
     }
-    let answers = d.words(&root, "answers");
+    let answers = d.words(root, "answers");
     for a in &answers {
         if let Err(e) = crate::edit::pattern(&a.text) {
             d.error(Diagnostic::at(a.place.clone(), "regex", e.to_string()).hint(e.hint()));
         }
     }
-    let see = d.words(&root, "see").into_iter().map(|t| t.text).collect();
-    let vars = Vars::decode(&root, &mut d);
-    let mut verify = Vec::new();
-    if let Some(n) = root.get("verify") {
-        match n.items() {
-            Some(items) => verify = items.iter().filter_map(|i| d.call(i)).collect(),
-            None => d.error(n.expected("a list")),
-        }
-    }
-    let mut handlers = Vec::new();
-    if let Some(n) = root.get("handlers") {
-        match n.items() {
-            Some(items) => handlers = items.iter().filter_map(|i| d.handler(i)).collect(),
-            None => d.error(n.expected("a list of handlers")),
-        }
-    }
     let mut steps = Vec::new();
     match root.get("steps") {
-        Some(n) => d.steps(&n, &mut loader, &mut steps),
-        None => d.error(root.missing("steps")),
+        Some(n) if n.items().is_some_and(|i| i.is_empty()) => d.error(
+            Diagnostic::at(n.place(), "no-steps", "a runbook without steps finds every host healthy")
+                .hint("- name: what is right, then ensure: or check:"),
+        ),
+        Some(n) => d.steps(&n, loader, &mut steps),
+        None => d.error(root.missing("steps").hint("steps: is the list of what is looked at")),
     }
-    let digest = loader.digest.finalize().iter().map(|b| format!("{b:02x}")).collect();
-    let mut errors = d.errors;
-    let about = doc
-        .source()
-        .text()
-        .lines()
-        .take_while(|l| l.starts_with('#'))
-        .map(|l| l.trim_start_matches('#').trim_start())
-        .collect::<Vec<_>>()
-        .join("\n");
-    let text = |t: Option<super::Text>| t.map(|t| t.text).unwrap_or_default();
-    let mut book = Runbook {
-        name: text(book_name),
-        title: text(title),
+    Runbook {
+        name: text(d.text(root, "name")),
+        title: text(d.text(root, "title")),
         answers: answers.into_iter().map(|t| t.text).collect(),
-        see,
-        vars,
-        verify,
-        handlers,
+        see: d.words(root, "see").into_iter().map(|t| t.text).collect(),
+        vars: Vars::decode(root, d),
+        verify: d.list(root, "verify", "a list of modules", Decoder::call),
+        handlers: d.list(root, "handlers", "a list of handlers", Decoder::handler),
         steps,
-        about,
-        digest,
+        about: about(root.place().source()),
+        digest: String::new(),
         warnings: Vec::new(),
-    };
-    errors.extend(lint::check(&mut book, &root));
-    if errors.is_empty() { Ok(book) } else { Err(errors) }
+    }
 }
 
-/// `>=0.1`, `0.2`: whether this program is new enough.
-fn requires(text: &str) -> Result<(), String> {
+/// The comment that a file starts with.
+fn about(source: &Source) -> String {
+    let comment = source.text().lines().take_while(|l| l.starts_with('#'));
+    comment.map(|l| l.trim_start_matches('#').trim_start()).collect::<Vec<_>>().join("\n")
+}
+
+/// Each error once, by file (`first` before what it includes) and position, and of no file more than a person reads.
+fn in_order(first: &str, errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut files: BTreeMap<(bool, String), Vec<Diagnostic>> = BTreeMap::new();
+    for e in errors {
+        let name = e.spot.as_ref().map_or(first, |s| s.resolve().0.name()).to_owned();
+        files.entry((name != first, name)).or_default().push(e);
+    }
+    let mut out = Vec::new();
+    for of_one in files.into_values() {
+        let mut seen = HashSet::new();
+        let once = of_one.into_iter().filter(|e| {
+            let start = e.spot.as_ref().map(|s| s.resolve().1.start);
+            seen.insert((start, e.rule, e.message.clone()))
+        });
+        out.extend(tidy(once.collect(), 0));
+    }
+    out
+}
+
+/// `>=0.1`, `0.2`: whether this program is new enough; `None` if that is no version.
+fn requires(text: &str) -> Result<(), Option<String>> {
     let wanted = text.trim().trim_start_matches(">=").trim();
     let numbers = |v: &str| v.split('.').map(str::parse).collect::<Result<Vec<u32>, _>>();
-    let want = numbers(wanted).map_err(|_| format!("\"{text}\" is not a version"))?;
-    let have = numbers(env!("CARGO_PKG_VERSION")).unwrap_or_default();
-    if have >= want {
-        Ok(())
-    } else {
-        Err(format!("this runbook needs runbook {wanted}, and this is {}", env!("CARGO_PKG_VERSION")))
+    let want = numbers(wanted).map_err(|_| None)?;
+    let have = env!("CARGO_PKG_VERSION");
+    match numbers(have).unwrap_or_default() >= want {
+        true => Ok(()),
+        false => Err(Some(format!("this runbook needs runbook {wanted}, and this is {have}"))),
     }
 }

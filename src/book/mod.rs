@@ -25,7 +25,7 @@ mod yaml;
 use std::time::Duration;
 
 pub use diagnostic::{Diagnostic, did_you_mean};
-pub use load::{load, load_text, read_text};
+pub use load::{load, load_text, read_document, read_text};
 pub use node::Node;
 pub use place::{Part, Place, Route, Seg, Spot};
 pub use shipped::{SHIPPED, Shipped, find};

@@ -51,13 +51,10 @@ pub fn find(name: &str) -> Result<Runbook, Vec<Diagnostic>> {
         ]),
         (Some(s), false) if !name.contains('/') => load_text(&format!("{}.yaml", s.name), s.text),
         (None, false) if bare => {
-            let near =
-                super::did_you_mean(name, SHIPPED.iter().map(|s| s.name)).map(|n| format!("did you mean \"{n}\"?"));
-            let hint = near.unwrap_or_else(|| "runbook list shows what there is".into());
-            Err(vec![
-                Diagnostic::new("unknown-runbook", format!("no runbook \"{name}\", and no file of that name"))
-                    .hint(hint),
-            ])
+            let hint = super::did_you_mean(name, SHIPPED.iter().map(|s| s.name))
+                .map_or_else(|| "runbook list shows what there is".into(), |near| format!("did you mean \"{near}\"?"));
+            let message = format!("no runbook \"{name}\", and no file of that name");
+            Err(vec![Diagnostic::new("unknown-runbook", message).hint(hint)])
         }
         _ => load(path),
     }

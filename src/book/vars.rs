@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::decode::{Decoder, is_name};
+use super::decode::{Decoder, boolean_hint, is_name, nearest};
 use super::{Diagnostic, Node, Source, Spot};
 use crate::module::parse_duration;
 
@@ -73,17 +73,49 @@ pub struct Given {
     pub name: String,
     /// Its value, as text or as YAML has it.
     pub value: Value,
-    /// Where it was given.
+    /// Where its value stands.
     pub spot: Spot,
+    /// Where its name stands; in a text that does not show the value, if that was given on the command line.
+    pub named: Spot,
 }
 
+impl Given {
+    /// An entry of a YAML map.
+    #[must_use]
+    pub fn entry(e: &Node) -> Option<Self> {
+        let (name, value) = (e.key()?.to_owned(), e.value().clone());
+        Some(Self { name, value, spot: e.place().into(), named: e.key_place().into() })
+    }
+
+    /// `NAME=VALUE` of the command line.
+    fn argument(arg: &str) -> Option<Self> {
+        let (name, value) = arg.split_once('=').filter(|(name, _)| !name.is_empty())?;
+        let source = Arc::new(Source::new(COMMAND_LINE, arg));
+        let spot = Spot::Bytes(source, if value.is_empty() { 0..name.len() } else { name.len() + 1..arg.len() });
+        let hidden = Arc::new(Source::new(COMMAND_LINE, format!("{name}=…")));
+        let named = Spot::Bytes(hidden, 0..name.len());
+        Some(Self { name: name.to_owned(), value: Value::String(value.to_owned()), spot, named })
+    }
+
+    fn is_argument(&self) -> bool {
+        matches!(&self.spot, Spot::Bytes(source, _) if source.name() == COMMAND_LINE)
+    }
+}
+
+/// The name of the text that `-e K=V` is.
+const COMMAND_LINE: &str = "-e";
+/// What an expression could not use.
+const RESERVED: &[&str] = &[
+    "facts", "target", "check", "steps", "item", "loop", "self", "and", "or", "not", "in", "is", "if", "else", "true",
+    "false", "none",
+];
 const TYPES: &[&str] = &["string", "int", "bool", "port", "ip", "path", "duration", "enum", "list", "secret"];
 
 impl Vars {
     pub(super) fn decode(root: &Node, d: &mut Decoder<'_>) -> Self {
         let Some(node) = root.get("vars") else { return Self::default() };
         let Some(entries) = node.entries() else {
-            d.error(node.expected("a map of variables"));
+            d.error(node.expected("a map of variables").hint("NAME: {type: string, default: …, help: …}, one a line"));
             return Self::default();
         };
         Self(entries.iter().filter_map(|e| decode_one(e, d)).collect())
@@ -106,17 +138,12 @@ impl Vars {
         for g in given {
             match self.get(&g.name) {
                 None => {
-                    let near = super::did_you_mean(&g.name, self.0.iter().map(|v| v.name.as_str()));
-                    let all: Vec<_> = self.0.iter().map(|v| v.name.as_str()).collect();
-                    let hint = match (near, all.is_empty()) {
-                        (Some(n), _) => format!("did you mean \"{n}\"?"),
-                        (None, true) => "this runbook has no variables".into(),
-                        (None, false) => format!("variables of this runbook: {}", all.join(", ")),
+                    let hint = match self.0.is_empty() {
+                        true => "this runbook has no variables".into(),
+                        false => nearest("variables", &g.name, self.0.iter().map(|v| v.name.as_str())),
                     };
-                    errors.push(
-                        Diagnostic::at(g.spot.clone(), "unknown-variable", format!("no variable \"{}\"", g.name))
-                            .hint(hint),
-                    );
+                    let message = format!("this runbook has no variable \"{}\"", g.name);
+                    errors.push(Diagnostic::at(g.named.clone(), "unknown-variable", message).hint(hint));
                 }
                 Some(v) => match v.kind.read(&g.value) {
                     Ok(value) => {
@@ -124,24 +151,60 @@ impl Vars {
                     }
                     Err(why) => errors.push(
                         Diagnostic::at(g.spot.clone(), "variable-type", format!("{}: {why}", v.name))
-                            .hint(v.help.clone()),
+                            .hint(v.kind.hint(&g.value, &v.help)),
                     ),
                 },
             }
         }
         for v in &self.0 {
-            if !out.contains_key(&v.name) && !v.optional && !matches!(v.kind, VarKind::Secret(_)) {
-                errors.push(
-                    Diagnostic::at(v.place.clone(), "missing-variable", format!("\"{}\" has no value", v.name))
-                        .hint(format!("give it: -e {}=…   ({})", v.name, v.help)),
-                );
+            let given = given.iter().any(|g| g.name == v.name);
+            if !given && v.default.is_none() && !v.optional && !matches!(v.kind, VarKind::Secret(_)) {
+                let message = format!("the variable \"{}\" has no value", v.name);
+                errors.push(Diagnostic::at(v.place.clone(), "missing-variable", message).hint(format!(
+                    "-e {}=…{}",
+                    v.name,
+                    if v.help.is_empty() { String::new() } else { format!("   ({})", v.help) }
+                )));
             }
         }
         if errors.is_empty() { Ok(out) } else { Err(errors) }
     }
+
+    /// What is unwise in the values that were given, though it works.
+    #[must_use]
+    pub fn warnings(&self, given: &[Given]) -> Vec<Diagnostic> {
+        let secret = |g: &&Given| self.get(&g.name).is_some_and(|v| matches!(v.kind, VarKind::Secret(_)));
+        let shown = given.iter().filter(|g| g.is_argument()).filter(secret).map(|g| {
+            let message =
+                format!("everybody on this machine can read \"{}\" in ps, and your shell remembers it", g.name);
+            Diagnostic::at(g.named.clone(), "secret-on-command-line", message)
+                .hint(format!("-e @FILE with {}: … in it, or the source that the runbook names", g.name))
+        });
+        shown.collect()
+    }
 }
 
 impl VarKind {
+    /// What to type instead of a value that is none of this type.
+    fn hint(&self, value: &Value, help: &str) -> String {
+        let bool = || value.as_str().and_then(boolean_hint);
+        let like = match self {
+            VarKind::Bool => bool().unwrap_or_else(|| "true or false".into()),
+            VarKind::Int => "like 3".into(),
+            VarKind::Port => "like 22".into(),
+            VarKind::Ip => "like 203.0.113.5 or 2001:db8::5".into(),
+            VarKind::Path => "like /etc/ssh/sshd_config".into(),
+            VarKind::Duration => "like 10s, 500ms or 2m".into(),
+            VarKind::Enum(words) => {
+                let shown = value.as_str().unwrap_or_default();
+                nearest("one of", shown, words.iter().map(String::as_str))
+            }
+            VarKind::List => "like [\"a\", \"b\"] or a,b".into(),
+            VarKind::String | VarKind::Secret(_) => "one text: quote it".into(),
+        };
+        if help.is_empty() { like } else { format!("{like}   ({help})") }
+    }
+
     /// The value as this type, or why it is none.
     pub fn read(&self, v: &Value) -> Result<Value, String> {
         let text = match v {
@@ -150,8 +213,11 @@ impl VarKind {
             Value::Bool(b) => Some(b.to_string()),
             _ => None,
         };
-        let shown = text.clone().unwrap_or_else(|| crate::module::kind_of(v));
-        let not = |what: &str| format!("\"{shown}\" is not {what}");
+        let shown = match (&text, self) {
+            (Some(_), VarKind::Secret(_)) | (None, _) => crate::module::kind_of(v),
+            (Some(t), _) => format!("\"{t}\""),
+        };
+        let not = |what: &str| format!("{shown} is not {what}");
         let need = |what: &str| text.clone().ok_or_else(|| not(what));
         Ok(match self {
             VarKind::String | VarKind::Secret(_) => Value::String(need("text")?),
@@ -170,22 +236,21 @@ impl VarKind {
             VarKind::Path => Value::String(
                 need("a path").and_then(|t| if t.starts_with('/') { Ok(t) } else { Err(not("an absolute path")) })?,
             ),
-            VarKind::Duration => Value::String(need("a duration").and_then(|t| {
-                if parse_duration(&t).is_some() { Ok(t) } else { Err(not("a duration: 10s, 500ms, 2m")) }
-            })?),
+            VarKind::Duration => Value::String(
+                need("a duration")
+                    .and_then(|t| if parse_duration(&t).is_some() { Ok(t) } else { Err(not("a duration")) })?,
+            ),
             VarKind::Enum(words) => {
-                let t = need("one of them")?;
+                let t = need("text")?;
                 if words.contains(&t) {
                     Value::String(t)
                 } else {
-                    return Err(not(&format!("one of {}", words.join(", "))));
+                    return Err(not(&words.join(" or ")));
                 }
             }
             VarKind::List => match v {
                 Value::Array(_) => v.clone(),
-                Value::String(s) if s.starts_with('[') => {
-                    serde_json::from_str(s).map_err(|_| not("a list: [\"a\", \"b\"]"))?
-                }
+                Value::String(s) if s.starts_with('[') => serde_json::from_str(s).map_err(|_| not("a list"))?,
                 Value::String(s) => Value::from(s.split(',').map(str::trim).collect::<Vec<_>>()),
                 _ => return Err(not("a list")),
             },
@@ -195,93 +260,120 @@ impl VarKind {
 
 fn decode_one(e: &Node, d: &mut Decoder<'_>) -> Option<Var> {
     let name = e.key()?.to_owned();
-    if !is_name(&name) || matches!(name.as_str(), "facts" | "target" | "check" | "steps" | "item") {
-        d.error(
-            Diagnostic::at(e.key_place(), "variable-name", format!("\"{name}\" cannot be a variable's name"))
-                .hint("letters, digits and _; not facts, target, check, steps or item"),
-        );
+    let var = read_one(&name, e, d);
+    if var.is_none() {
+        d.unread.vars.push(name);
+    }
+    var
+}
+
+fn read_one(name: &str, e: &Node, d: &mut Decoder<'_>) -> Option<Var> {
+    if !is_name(name) || RESERVED.contains(&name) {
+        let hint = match is_name(name) {
+            true => format!("expressions have a meaning for it: {name}_name, say"),
+            false => "letters, digits and _, a letter first".into(),
+        };
+        let message = format!("\"{name}\" cannot be a variable's name");
+        d.error(Diagnostic::at(e.key_place(), "variable-name", message).hint(hint));
         return None;
     }
     if e.entries().is_none() {
-        d.error(e.expected("a map").hint(format!("{name}: {{type: string, default: …, help: …}}")));
+        let hint = match e.spelled() {
+            Some(value) => format!("write {name}: {{type: string, default: {value}}}"),
+            None => format!("write {name}: {{type: string, default: …, help: …}}"),
+        };
+        d.error(e.expected("a map with a type").hint(hint));
         return None;
     }
     d.errors.extend(e.unknown_keys(&["type", "default", "optional", "help", "values", "from"]));
-    let kind = match d.text(e, "type")? {
-        t if t.text == "enum" => VarKind::Enum(d.words(e, "values").into_iter().map(|t| t.text).collect()),
-        t if t.text == "secret" => VarKind::Secret(secret_from(e, d)?),
-        t => match t.text.as_str() {
-            "string" => VarKind::String,
-            "int" => VarKind::Int,
-            "bool" => VarKind::Bool,
-            "port" => VarKind::Port,
-            "ip" => VarKind::Ip,
-            "path" => VarKind::Path,
-            "duration" => VarKind::Duration,
-            "list" => VarKind::List,
-            other => {
-                let near = super::did_you_mean(other, TYPES.iter().copied())
-                    .map_or_else(|| TYPES.join(", "), |n| format!("did you mean \"{n}\"?"));
-                d.error(Diagnostic::at(t.place, "variable-type", format!("no type \"{other}\"")).hint(near));
+    let (optional, help) = (d.flag(e, "optional"), d.optional(e, "help").map(|t| t.text).unwrap_or_default());
+    let kind = kind(e, d)?;
+    let default = e.get("default").and_then(|n| {
+        if matches!(kind, VarKind::Secret(_)) {
+            let message = "a secret has no default: it would stand in the runbook for everybody";
+            d.error(Diagnostic::at(n.key_place(), "secret-default", message).hint("from: says where it is had"));
+            return None;
+        }
+        kind.read(n.value())
+            .map_err(|why| {
+                let hint = kind.hint(n.value(), "");
+                d.error(Diagnostic::at(n.place(), "variable-type", format!("the default {why}")).hint(hint));
+            })
+            .ok()
+    });
+    Some(Var { name: name.to_owned(), kind, default, optional, help, place: e.key_place().into() })
+}
+
+fn kind(e: &Node, d: &mut Decoder<'_>) -> Option<VarKind> {
+    let t = d.text(e, "type")?;
+    Some(match t.text.as_str() {
+        "string" => VarKind::String,
+        "int" => VarKind::Int,
+        "bool" => VarKind::Bool,
+        "port" => VarKind::Port,
+        "ip" => VarKind::Ip,
+        "path" => VarKind::Path,
+        "duration" => VarKind::Duration,
+        "list" => VarKind::List,
+        "secret" => VarKind::Secret(secret_from(e, d)?),
+        "enum" => {
+            let words: Vec<String> = d.words(e, "values").into_iter().map(|t| t.text).collect();
+            if e.get("values").is_none_or(|n| n.items().is_some()) && words.is_empty() {
+                d.error(e.missing("values").hint("the words that it may be: values: [server, client]"));
                 return None;
             }
-        },
-    };
-    let default = e.get("default").and_then(|n| match kind.read(n.value()) {
-        Ok(v) => Some(v),
-        Err(why) => {
-            d.error(Diagnostic::at(n.place(), "variable-type", format!("the default {why}")));
-            None
+            VarKind::Enum(words)
         }
-    });
-    let optional = e.get("optional").and_then(|n| n.as_bool()).unwrap_or(false);
-    let help = d.optional(e, "help").map(|t| t.text).unwrap_or_default();
-    Some(Var { name, kind, default, optional, help, place: e.key_place().into() })
+        other => {
+            let hint = nearest("types", other, TYPES.iter().copied());
+            d.error(Diagnostic::at(t.place, "variable-type", format!("no type \"{other}\"")).hint(hint));
+            return None;
+        }
+    })
 }
 
 fn secret_from(e: &Node, d: &mut Decoder<'_>) -> Option<SecretFrom> {
+    const LIKE: &str = "from: {env: NAME}, {file: PATH}, {command: COMMAND} or prompt";
     let Some(from) = e.get("from") else {
-        d.error(e.missing("from").hint("from: {env: NAME}, {file: PATH}, {command: COMMAND} or prompt"));
+        d.error(e.missing("from").hint(LIKE));
         return None;
     };
     if from.as_str() == Some("prompt") {
         return Some(SecretFrom::Prompt);
     }
-    let found =
-        ["env", "file", "command"].iter().find_map(|k| from.get(k).and_then(|n| Some((*k, n.as_str()?.to_owned()))));
-    match found {
-        Some(("env", v)) => Some(SecretFrom::Env(v)),
-        Some(("file", v)) => Some(SecretFrom::File(v)),
-        Some((_, v)) => Some(SecretFrom::Command(v)),
-        None => {
-            d.error(from.expected("env, file, command or prompt").hint("from: {env: NAME}"));
-            None
-        }
+    let entries = from.entries().unwrap_or_default();
+    let [one] = &entries[..] else {
+        d.error(from.expected("one source").hint(LIKE));
+        return None;
+    };
+    let unknown = from.unknown_keys(&["env", "file", "command"]);
+    if !unknown.is_empty() {
+        d.errors.extend(unknown);
+        return None;
     }
+    let Some(value) = one.as_str().map(str::to_owned) else {
+        d.error(one.expected("text").hint(LIKE));
+        return None;
+    };
+    Some(match one.key() {
+        Some("env") => SecretFrom::Env(value),
+        Some("file") => SecretFrom::File(value),
+        _ => SecretFrom::Command(value),
+    })
 }
 
 /// Reads one `-e`: `K=V`, or `@FILE` (a YAML map).
 pub fn parse_extra(arg: &str) -> Result<Vec<Given>, Vec<Diagnostic>> {
-    if let Some(path) = arg.strip_prefix('@') {
-        let bytes = std::fs::read(path).map_err(|e| vec![Diagnostic::new("unreadable", format!("-e @{path}: {e}"))])?;
-        let doc = super::Document::parse(path, &bytes)?;
-        let root = doc.root();
-        let entries = root.entries().ok_or_else(|| vec![root.expected("a map of variables")])?;
-        return Ok(entries
-            .iter()
-            .filter_map(|e| Some(Given { name: e.key()?.to_owned(), value: e.value().clone(), spot: e.place().into() }))
-            .collect());
-    }
-    let source = Arc::new(Source::new("-e", arg));
-    match arg.split_once('=') {
-        Some((k, v)) if !k.is_empty() => {
-            let at = k.len() + 1;
-            let spot = Spot::Bytes(source, if v.is_empty() { 0..k.len() } else { at..arg.len() });
-            Ok(vec![Given { name: k.to_owned(), value: Value::String(v.to_owned()), spot }])
-        }
-        _ => Err(vec![
-            Diagnostic::at((&source, 0..arg.len()), "usage", "a variable is given as NAME=VALUE")
-                .hint("-e port=22, or -e @vars.yaml"),
-        ]),
+    let Some(path) = arg.strip_prefix('@') else {
+        return Given::argument(arg).map(|g| vec![g]).ok_or_else(|| {
+            let source = Arc::new(Source::new(COMMAND_LINE, arg));
+            let message = "a variable is given as NAME=VALUE";
+            vec![Diagnostic::at((&source, 0..arg.len()), "usage", message).hint("-e port=22, or -e @vars.yaml")]
+        });
+    };
+    let root = super::read_document(path)?.root();
+    match root.entries() {
+        Some(entries) => Ok(entries.iter().filter_map(Given::entry).collect()),
+        None => Err(vec![root.expected("a map of variables").hint("one NAME: VALUE a line")]),
     }
 }

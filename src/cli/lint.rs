@@ -28,8 +28,8 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
         return Ok(if errors.is_empty() { exit::OK } else { exit::USAGE });
     }
     for w in &warnings {
-        say(&w.render(colour(&std::io::stdout()), 80).replacen("error:", "warning:", 1));
-        say("\n");
+        // The level is the first word, in colour or not.
+        say(&format!("{}\n", w.render(colour(&std::io::stdout()), 80).replacen("error", "warning", 1)));
     }
     if !errors.is_empty() {
         return Err(errors.into());

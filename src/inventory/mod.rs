@@ -10,7 +10,7 @@
 //! groups: {web: {hosts: [web1], vars: {}}}
 //! ```
 
-use crate::book::{Diagnostic, Document, Given, Node, did_you_mean};
+use crate::book::{Diagnostic, Given, Node, did_you_mean};
 use crate::channel::{SCHEMES, Url};
 
 /// A host with what its groups give it.
@@ -35,40 +35,28 @@ pub struct Inventory {
 impl Inventory {
     /// Reads a YAML inventory: all its errors at once.
     pub fn load(path: &str) -> Result<Self, Vec<Diagnostic>> {
-        let bytes =
-            std::fs::read(path).map_err(|e| vec![Diagnostic::new("unreadable", format!("cannot read {path}: {e}"))])?;
-        Self::parse(path, &bytes)
+        Self::decode(&crate::book::read_document(path)?.root())
     }
 
-    /// Reads the text of one.
-    pub fn parse(name: &str, bytes: &[u8]) -> Result<Self, Vec<Diagnostic>> {
-        let doc = Document::parse(name, bytes)?;
-        let root = doc.root();
+    fn decode(root: &Node) -> Result<Self, Vec<Diagnostic>> {
+        if root.entries().is_none() {
+            return Err(vec![root.expected("an inventory (a map with hosts)").hint(LIKE)]);
+        }
         let mut errors = root.unknown_keys(&["hosts", "groups"]);
-        let mut hosts = Vec::new();
-        let of = |n: Option<Node>| n.and_then(|n| n.entries()).unwrap_or_default();
-        for h in of(root.get("hosts")) {
-            hosts.extend(host(&h, &mut errors));
-        }
-        for g in of(root.get("groups")) {
-            errors.extend(g.unknown_keys(&["hosts", "vars"]));
-            let vars = vars(&g);
-            for m in g.get("hosts").and_then(|n| n.items()).unwrap_or_default() {
-                let name = m.as_str().unwrap_or_default();
-                match hosts.iter_mut().find(|h: &&mut Host| h.name == name) {
-                    Some(h) => h.vars.splice(0..0, vars.clone()).for_each(drop),
-                    None => {
-                        let d = Diagnostic::at(m.place(), "unknown-host", format!("no host \"{name}\""));
-                        let near = did_you_mean(name, hosts.iter().map(|h| h.name.as_str()))
-                            .map(|n| format!("did you mean \"{n}\"?"));
-                        errors.push(d.hint(near.unwrap_or_else(|| "a group lists names of hosts above".into())));
-                    }
-                }
-            }
-        }
         if root.get("hosts").is_none() {
-            errors.push(root.missing("hosts"));
+            errors.push(root.missing("hosts").hint(LIKE));
         }
+        let mut hosts: Vec<Host> =
+            entries(root, "hosts", &mut errors).iter().filter_map(|h| host(h, &mut errors)).collect();
+        // A group's values come before the host's own, and after those of the groups above it: later givers win.
+        let own: Vec<Vec<Given>> = hosts.iter_mut().map(|h| std::mem::take(&mut h.vars)).collect();
+        for g in entries(root, "groups", &mut errors) {
+            group(&g, &mut hosts, &mut errors);
+        }
+        for (h, own) in hosts.iter_mut().zip(own) {
+            h.vars.extend(own);
+        }
+        errors.sort_by_key(|e| e.spot.as_ref().map(|s| s.resolve().1.start));
         if errors.is_empty() { Ok(Self { hosts }) } else { Err(errors) }
     }
 
@@ -85,50 +73,119 @@ impl Inventory {
     }
 }
 
-fn vars(node: &Node) -> Vec<Given> {
-    let entries = node.get("vars").and_then(|v| v.entries()).unwrap_or_default();
-    entries
-        .iter()
-        .filter_map(|e| Some(Given { name: e.key()?.to_owned(), value: e.value().clone(), spot: e.place().into() }))
-        .collect()
+const LIKE: &str = "hosts: {web1: {address: 203.0.113.5, channels: [exec: docker exec -i web1 sh]}}";
+
+/// The entries of the map under a key; nothing there is an empty map.
+fn entries(node: &Node, key: &str, errors: &mut Vec<Diagnostic>) -> Vec<Node> {
+    let Some(n) = node.get(key).filter(|n| !n.is_null()) else { return Vec::new() };
+    n.entries().unwrap_or_else(|| {
+        errors.push(n.expected("a map").hint(match key {
+            "vars" => "one NAME: VALUE a line",
+            _ => "one NAME: {…} a line, without a dash",
+        }));
+        Vec::new()
+    })
+}
+
+/// The items of the list under a key.
+fn items(node: &Node, key: &str, hint: &str, errors: &mut Vec<Diagnostic>) -> Vec<Node> {
+    let Some(n) = node.get(key).filter(|n| !n.is_null()) else { return Vec::new() };
+    n.items().unwrap_or_else(|| {
+        errors.push(n.expected("a list").hint(hint));
+        Vec::new()
+    })
+}
+
+/// Whether an entry is a map, or nothing.
+fn is_map(n: &Node, what: &str, hint: &str, errors: &mut Vec<Diagnostic>) -> bool {
+    let fine = n.is_null() || n.entries().is_some();
+    if !fine {
+        errors.push(n.expected(what).hint(hint));
+    }
+    fine
+}
+
+fn vars(node: &Node, errors: &mut Vec<Diagnostic>) -> Vec<Given> {
+    entries(node, "vars", errors).iter().filter_map(Given::entry).collect()
+}
+
+fn group(g: &Node, hosts: &mut [Host], errors: &mut Vec<Diagnostic>) {
+    if !is_map(g, "a map", "like: web: {hosts: [web1], vars: {port: 22}}", errors) {
+        return;
+    }
+    errors.extend(g.unknown_keys(&["hosts", "vars"]));
+    let vars = vars(g, errors);
+    for m in items(g, "hosts", "the names of hosts: hosts: [web1, web2]", errors) {
+        let name = m.spelled().unwrap_or_default();
+        match hosts.iter_mut().find(|h| h.name == name) {
+            Some(h) => h.vars.extend(vars.iter().cloned()),
+            None => {
+                let near = did_you_mean(name, hosts.iter().map(|h| h.name.as_str()));
+                let hint = near.map_or_else(
+                    || format!("add it under hosts: {name}: {{address: …, channels: […]}}"),
+                    |n| format!("did you mean \"{n}\"?"),
+                );
+                errors.push(Diagnostic::at(m.place(), "unknown-host", format!("no host \"{name}\"")).hint(hint));
+            }
+        }
+    }
 }
 
 fn host(h: &Node, errors: &mut Vec<Diagnostic>) -> Option<Host> {
     let name = h.key()?.to_owned();
-    errors.extend(h.unknown_keys(&["address", "vars", "channels"]));
-    let address = h.get("address").and_then(|a| a.spelled().map(str::to_owned));
-    let mut channels = Vec::new();
-    for c in h.get("channels").and_then(|c| c.items()).unwrap_or_default() {
-        // `- exec: COMMAND`, `- root: /mnt`, `- local`.
-        let text = match (c.as_str(), c.entries().as_deref()) {
-            (Some(s), _) => s.to_owned(),
-            (None, Some([e])) => format!("{}:{}", e.key().unwrap_or_default(), e.spelled().unwrap_or_default()),
-            _ => {
-                errors.push(c.expected("a channel").hint("like: - exec: docker exec -i web1 sh"));
-                continue;
-            }
-        };
-        match Url::parse(&text) {
-            Ok(u) => channels.push(u),
-            Err(e) => {
-                let known: Vec<_> = SCHEMES.iter().map(|s| s.name).collect();
-                errors
-                    .push(Diagnostic::at(c.place(), "channel", e.why).hint(e.hint.unwrap_or_else(|| known.join(", "))));
-            }
-        }
+    if !is_map(h, "a map", "like: web1: {address: 203.0.113.5, channels: [local]}", errors) {
+        return None;
     }
-    Some(Host { name, address, vars: vars(h), channels })
+    errors.extend(h.unknown_keys(&["address", "vars", "channels"]));
+    let address = h.get("address").and_then(|a| {
+        let text = a.spelled().map(str::to_owned);
+        if text.is_none() {
+            errors.push(a.expected("an address").hint("a name or an IP address: address: 203.0.113.5"));
+        }
+        text
+    });
+    let list = items(h, "channels", "one a line: - exec: docker exec -i web1 sh", errors);
+    let channels = list.iter().filter_map(|c| channel(c, errors)).collect();
+    Some(Host { name, address, vars: vars(h, errors), channels })
+}
+
+/// `- exec: COMMAND`, `- root: /mnt`, `- local`, or the URL that `--via` takes.
+fn channel(c: &Node, errors: &mut Vec<Diagnostic>) -> Option<Url> {
+    let entries = c.entries();
+    let (text, at) = match (c.as_str(), entries.as_deref()) {
+        (Some(s), _) => (s.to_owned(), c.place()),
+        (None, Some([e])) if e.key().is_some_and(|k| SCHEMES.iter().any(|s| s.name == k)) && e.spelled().is_none() => {
+            errors.push(e.expected("text").hint("like: - exec: docker exec -i web1 sh"));
+            return None;
+        }
+        (None, Some([e])) => {
+            let scheme = e.key().unwrap_or_default();
+            (format!("{scheme}:{}", e.spelled().unwrap_or_default()), e.key_place())
+        }
+        _ => {
+            errors.push(c.expected("a channel").hint("like: - exec: docker exec -i web1 sh"));
+            return None;
+        }
+    };
+    Url::parse(&text)
+        .map_err(|e| errors.push(Diagnostic::at(at, "channel", e.why).hint(e.hint.unwrap_or_else(|| LIKE.into()))))
+        .ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::book::Document;
+
+    fn parse(text: &str) -> Result<Inventory, Vec<Diagnostic>> {
+        Inventory::decode(&Document::parse("i.yaml", text.as_bytes())?.root())
+    }
 
     #[test]
     fn a_host_has_what_its_groups_give() {
         let text = "hosts:\n  web1:\n    address: 10.0.0.1\n    vars: {port: 22}\n    channels:\n      - exec: docker exec -i web1 sh\n      - local\n\
                     groups:\n  web:\n    hosts: [web1]\n    vars: {port: 2222, client: 10.0.0.9}\n";
-        let h = Inventory::parse("i.yaml", text.as_bytes()).unwrap().host("web1").unwrap();
+        let h = parse(text).unwrap().host("web1").unwrap();
         assert_eq!(h.channels.len(), 2);
         // Later givers win: the host's own value comes last.
         let ports: Vec<_> = h.vars.iter().filter(|g| g.name == "port").map(|g| g.value.clone()).collect();
@@ -137,11 +194,8 @@ mod tests {
 
     #[test]
     fn errors_have_places() {
-        let e = Inventory::parse(
-            "i.yaml",
-            b"hosts:\n  a: {chanels: []}\n  b: {channels: [{exce: x}]}\ngroups: {g: {hosts: [c]}}\n",
-        )
-        .unwrap_err();
+        let e =
+            parse("hosts:\n  a: {chanels: []}\n  b: {channels: [{exce: x}]}\ngroups: {g: {hosts: [c]}}\n").unwrap_err();
         assert_eq!(e.len(), 3, "{e:?}");
     }
 }
