@@ -90,8 +90,9 @@ pub fn expression_words(text: &str) -> Result<Vec<Word>, Vec<ExprError>> {
             ..ExprError::new("an expression takes no {{ }}")
         }]);
     }
+    let found = bounded(words::of_expression(text))?;
     let e = ENGINE.compile_expression(text).map_err(|e| vec![syntax(&e, text)])?;
-    used(words::of_expression(text), &e.undeclared_variables(false))
+    used(found, &e.undeclared_variables(false))
 }
 
 /// The names that a template uses, each with its place.
@@ -102,8 +103,23 @@ pub fn template_words(text: &str) -> Result<Vec<Word>, Vec<ExprError>> {
     if !is_template(text) {
         return Ok(Vec::new());
     }
+    let found = bounded(words::of_template(text))?;
     let t = ENGINE.template_from_str(text).map_err(|e| vec![syntax(&e, text)])?;
-    used(words::of_template(text), &t.undeclared_variables(false))
+    used(found, &t.undeclared_variables(false))
+}
+
+/// Words and operators that one text may have. The engine's compiler recurses over a chain of operators: a hundred
+/// thousand of them exhaust the stack.
+const MOST_WORDS: usize = 1000;
+
+fn bounded(found: words::Found) -> Result<Vec<Word>, Vec<ExprError>> {
+    if found.weight <= MOST_WORDS {
+        return Ok(found.words);
+    }
+    Err(vec![ExprError {
+        hint: Some("give a part of it a step of its own: command, or a module".into()),
+        ..ExprError::new(format!("{} words and operators in one text, and at most {MOST_WORDS} are read", found.weight))
+    }])
 }
 
 /// The names among the words, but not those that the text itself binds. Filters, tests and functions are looked up by
@@ -286,7 +302,7 @@ pub fn is_one_name(text: &str) -> bool {
 /// The names that an expression wants to have a value: `port is defined`.
 #[must_use]
 pub fn guards(text: &str) -> BTreeSet<String> {
-    let words = words::of_expression(text);
+    let words = words::of_expression(text).words;
     let asked =
         words.windows(2).filter(|w| w[0].may_be_undefined && w[1].kind == Kind::Test && w[1].path[0] == "defined");
     asked.filter(|w| !text[w[0].range.end..w[1].range.start].contains("not")).map(|w| w[0].dotted()).collect()
@@ -349,6 +365,25 @@ mod tests {
         assert_eq!(FILTERS.iter().find(|w| !has(w, "filter")), None);
         assert_eq!(TESTS.iter().find(|w| !has(w, "test")), None);
         assert!(!has("urlencode", "filter"));
+    }
+
+    #[test]
+    fn the_longest_text_fits_the_stack() {
+        for (start, part, end) in [
+            ("x", "+x", ""),
+            ("x", "|d", ""),
+            ("x", ".x", ""),
+            ("", "not ", "x"),
+            ("x", " is x", ""),
+            ("", "x if x else ", "x"),
+        ] {
+            let of = |n: usize| expression_words(&format!("{start}{}{end}", part.repeat(n)));
+            let words = |e: Vec<ExprError>| e.iter().any(|e| e.message.contains("at most"));
+            assert!(of(100_000).is_err_and(words), "{part}");
+            let _ = of(MOST_WORDS / 2 - 1);
+        }
+        let elif = format!("{{% if x %}}{}{{% endif %}}", "{% elif x %}".repeat(MOST_WORDS / 2 - 2));
+        let _ = template_words(&elif);
     }
 
     #[test]

@@ -40,7 +40,9 @@ impl Decoder<'_> {
     pub(super) fn text(&mut self, node: &Node, key: &str) -> Option<Text> {
         match node.get(key) {
             None => {
-                self.error(node.missing(key).hint(format!("add a line: {key}: {}", example(key))));
+                if !misspelt(node, key) {
+                    self.error(node.missing(key).hint(format!("add a line: {key}: {}", example(key))));
+                }
                 None
             }
             Some(n) => self.text_of(&n),
@@ -150,6 +152,12 @@ impl Decoder<'_> {
             }
         }
     }
+}
+
+/// Whether a map has a key that was most likely meant to be this one: that is an error already.
+fn misspelt(node: &Node, key: &str) -> bool {
+    let entries = node.entries().unwrap_or_default();
+    entries.iter().any(|e| e.key().is_some_and(|k| did_you_mean(k, std::iter::once(key)).is_some()))
 }
 
 /// What may stand for a required text.

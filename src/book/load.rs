@@ -63,6 +63,8 @@ pub(super) struct Loader {
     files: Files,
     /// The files on the way here, the current one last.
     stack: Vec<PathBuf>,
+    /// All files so far, by the names that errors print, in the order of reading.
+    names: Vec<String>,
     digest: Sha256,
     count: usize,
     bytes: usize,
@@ -71,11 +73,11 @@ pub(super) struct Loader {
 /// More steps' files than this is a mistake or an attack.
 const MOST_INCLUDES: usize = 200;
 /// All files of a runbook together: a parsed one takes up to a hundred times its size.
-const MOST_BYTES: usize = 2 << 20;
+const MOST_BYTES: usize = 1 << 20;
 
 impl Loader {
     fn new(files: Files, own: PathBuf) -> Self {
-        Self { files, stack: vec![own], digest: Sha256::new(), count: 0, bytes: 0 }
+        Self { files, stack: vec![own], names: Vec::new(), digest: Sha256::new(), count: 0, bytes: 0 }
     }
 
     /// Splices the steps of another file in.
@@ -125,7 +127,12 @@ impl Loader {
             return if self.count == MOST_INCLUDES + 1 { Err((message, hint.into())) } else { Ok(None) };
         }
         let (name, bytes) = self.read(&full).map_err(|e| {
-            (format!("cannot read \"{path}\": {}", reason(&e)), "the path is relative to this file".to_owned())
+            let hint = match e.kind() {
+                io::ErrorKind::NotFound => format!("looked for {}: the path is relative to this file", full.display()),
+                io::ErrorKind::PermissionDenied if e.raw_os_error().is_none() => "copy the file into it".into(),
+                _ => "a file of steps is needed".into(),
+            };
+            (format!("cannot read \"{path}\": {}", reason(&e)), hint)
         })?;
         let before = self.bytes;
         self.bytes += bytes.len();
@@ -135,6 +142,7 @@ impl Loader {
             return if before <= MOST_BYTES { Err((message, hint)) } else { Ok(None) };
         }
         self.digest.update(&bytes);
+        self.names.push(name.clone());
         Ok(Some((full, name, bytes)))
     }
 
@@ -215,6 +223,7 @@ pub fn load_text(path: &str, text: &str) -> Result<Runbook, Vec<Diagnostic>> {
 
 fn parse(name: &str, bytes: &[u8], mut loader: Loader, dir: Option<&Path>) -> Result<Runbook, Vec<Diagnostic>> {
     loader.digest.update(bytes);
+    loader.names.push(name.to_owned());
     let doc: Arc<Document> = Document::parse(name, bytes)?;
     let root = doc.root();
     if root.entries().is_none() {
@@ -229,8 +238,8 @@ fn parse(name: &str, bytes: &[u8], mut loader: Loader, dir: Option<&Path>) -> Re
     let mut errors = d.errors;
     let (wrong, unwise) = lint::check(&book, &root, &d.unread);
     errors.extend(wrong);
-    book.warnings = in_order(name, unwise);
-    if errors.is_empty() { Ok(book) } else { Err(in_order(name, errors)) }
+    book.warnings = in_order(&loader.names, unwise);
+    if errors.is_empty() { Ok(book) } else { Err(in_order(&loader.names, errors)) }
 }
 
 fn decode(d: &mut Decoder<'_>, root: &Node, loader: &mut Loader) -> Runbook {
@@ -279,12 +288,12 @@ fn about(source: &Source) -> String {
     comment.map(|l| l.trim_start_matches('#').trim_start()).collect::<Vec<_>>().join("\n")
 }
 
-/// Each error once, by file (`first` before what it includes) and position, and of no file more than a person reads.
-fn in_order(first: &str, errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let mut files: BTreeMap<(bool, String), Vec<Diagnostic>> = BTreeMap::new();
+/// Each error once, by file in the order of reading and by position, and of no file more than a person reads.
+fn in_order(names: &[String], errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut files: BTreeMap<Option<usize>, Vec<Diagnostic>> = BTreeMap::new();
     for e in errors {
-        let name = e.spot.as_ref().map_or(first, |s| s.resolve().0.name()).to_owned();
-        files.entry((name != first, name)).or_default().push(e);
+        let file = e.spot.as_ref().and_then(|s| names.iter().position(|n| n == s.resolve().0.name()));
+        files.entry(file).or_default().push(e);
     }
     let mut out = Vec::new();
     for of_one in files.into_values() {

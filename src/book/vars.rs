@@ -62,6 +62,12 @@ pub struct Var {
     place: Spot,
 }
 
+impl Var {
+    fn is_secret(&self) -> bool {
+        matches!(self.kind, VarKind::Secret(_))
+    }
+}
+
 /// All declarations, in order.
 #[derive(Debug, Clone, Default)]
 pub struct Vars(pub Vec<Var>);
@@ -75,7 +81,7 @@ pub struct Given {
     pub value: Value,
     /// Where its value stands.
     pub spot: Spot,
-    /// Where its name stands; in a text that does not show the value, if that was given on the command line.
+    /// Where its name stands.
     pub named: Spot,
 }
 
@@ -91,15 +97,25 @@ impl Given {
     fn argument(arg: &str) -> Option<Self> {
         let (name, value) = arg.split_once('=').filter(|(name, _)| !name.is_empty())?;
         let source = Arc::new(Source::new(COMMAND_LINE, arg));
-        let spot = Spot::Bytes(source, if value.is_empty() { 0..name.len() } else { name.len() + 1..arg.len() });
-        let hidden = Arc::new(Source::new(COMMAND_LINE, format!("{name}=…")));
-        let named = Spot::Bytes(hidden, 0..name.len());
+        let named = Spot::Bytes(Arc::clone(&source), 0..name.len());
+        let after = name.len() + 1..arg.len();
+        let spot = if value.is_empty() { named.clone() } else { Spot::Bytes(source, after) };
         Some(Self { name: name.to_owned(), value: Value::String(value.to_owned()), spot, named })
     }
 
     fn is_argument(&self) -> bool {
         matches!(&self.spot, Spot::Bytes(source, _) if source.name() == COMMAND_LINE)
     }
+}
+
+/// A name at its line and column, in a text that does not show its value: that may be a secret.
+fn without_value(name: &str, named: &Spot) -> Spot {
+    let (source, bytes) = named.resolve();
+    let (line, column) = source.line_column(bytes.start);
+    let sign = if source.name() == COMMAND_LINE { "=…" } else { ": …" };
+    let text = format!("{}{}{name}{sign}", "\n".repeat(line - 1), " ".repeat(column - 1));
+    let start = line + column - 2;
+    Spot::Bytes(Arc::new(Source::new(source.name(), text)), start..start + name.len())
 }
 
 /// The name of the text that `-e K=V` is.
@@ -143,22 +159,24 @@ impl Vars {
                         false => nearest("variables", &g.name, self.0.iter().map(|v| v.name.as_str())),
                     };
                     let message = format!("this runbook has no variable \"{}\"", g.name);
-                    errors.push(Diagnostic::at(g.named.clone(), "unknown-variable", message).hint(hint));
+                    errors
+                        .push(Diagnostic::at(without_value(&g.name, &g.named), "unknown-variable", message).hint(hint));
                 }
                 Some(v) => match v.kind.read(&g.value) {
                     Ok(value) => {
                         out.insert(v.name.clone(), value);
                     }
-                    Err(why) => errors.push(
-                        Diagnostic::at(g.spot.clone(), "variable-type", format!("{}: {why}", v.name))
-                            .hint(v.kind.hint(&g.value, &v.help)),
-                    ),
+                    Err(why) => {
+                        let at = if v.is_secret() { without_value(&g.name, &g.named) } else { g.spot.clone() };
+                        let d = Diagnostic::at(at, "variable-type", format!("{}: {why}", v.name));
+                        errors.push(d.hint(v.kind.hint(&g.value, &v.help)));
+                    }
                 },
             }
         }
         for v in &self.0 {
             let given = given.iter().any(|g| g.name == v.name);
-            if !given && v.default.is_none() && !v.optional && !matches!(v.kind, VarKind::Secret(_)) {
+            if !given && v.default.is_none() && !v.optional && !v.is_secret() {
                 let message = format!("the variable \"{}\" has no value", v.name);
                 errors.push(Diagnostic::at(v.place.clone(), "missing-variable", message).hint(format!(
                     "-e {}=…{}",
@@ -173,11 +191,11 @@ impl Vars {
     /// What is unwise in the values that were given, though it works.
     #[must_use]
     pub fn warnings(&self, given: &[Given]) -> Vec<Diagnostic> {
-        let secret = |g: &&Given| self.get(&g.name).is_some_and(|v| matches!(v.kind, VarKind::Secret(_)));
+        let secret = |g: &&Given| self.get(&g.name).is_some_and(Var::is_secret);
         let shown = given.iter().filter(|g| g.is_argument()).filter(secret).map(|g| {
             let message =
                 format!("everybody on this machine can read \"{}\" in ps, and your shell remembers it", g.name);
-            Diagnostic::at(g.named.clone(), "secret-on-command-line", message)
+            Diagnostic::at(without_value(&g.name, &g.named), "secret-on-command-line", message)
                 .hint(format!("-e @FILE with {}: … in it, or the source that the runbook names", g.name))
         });
         shown.collect()
@@ -200,7 +218,7 @@ impl VarKind {
                 nearest("one of", shown, words.iter().map(String::as_str))
             }
             VarKind::List => "like [\"a\", \"b\"] or a,b".into(),
-            VarKind::String | VarKind::Secret(_) => "one text: quote it".into(),
+            VarKind::String | VarKind::Secret(_) => "one text; quote it".into(),
         };
         if help.is_empty() { like } else { format!("{like}   ({help})") }
     }
@@ -291,7 +309,8 @@ fn read_one(name: &str, e: &Node, d: &mut Decoder<'_>) -> Option<Var> {
     let default = e.get("default").and_then(|n| {
         if matches!(kind, VarKind::Secret(_)) {
             let message = "a secret has no default: it would stand in the runbook for everybody";
-            d.error(Diagnostic::at(n.key_place(), "secret-default", message).hint("from: says where it is had"));
+            let at = without_value("default", &n.key_place().into());
+            d.error(Diagnostic::at(at, "secret-default", message).hint("from: says where it is had"));
             return None;
         }
         kind.read(n.value())

@@ -1,5 +1,6 @@
 //! The words of expressions and templates with their places, which the engine does not tell: names, filters, tests
-//! and functions. Only for text that the engine has compiled, so what is read here is known to be well formed.
+//! and functions. What the engine refuses is read
+//! somehow.
 
 use std::ops::Range;
 
@@ -39,18 +40,27 @@ impl Word {
     }
 }
 
+/// What is in a text.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Its words, in order.
+    pub words: Vec<Word>,
+    /// How many words and operators there are: so deep may the engine recurse.
+    pub weight: usize,
+}
+
 /// The words of a bare expression.
 #[must_use]
-pub fn of_expression(text: &str) -> Vec<Word> {
-    let mut out = Vec::new();
+pub fn of_expression(text: &str) -> Found {
+    let mut out = Found::default();
     Scan { text, at: 0, out: &mut out }.code("");
     out
 }
 
 /// The words of all `{{ … }}` and `{% … %}` of a template.
 #[must_use]
-pub fn of_template(text: &str) -> Vec<Word> {
-    let mut out = Vec::new();
+pub fn of_template(text: &str) -> Found {
+    let mut out = Found::default();
     let mut at = 0;
     while let Some(open) = text[at..].find('{').map(|n| at + n) {
         let end = match text[open..].get(..2) {
@@ -75,7 +85,7 @@ const KEYWORDS: &[&str] =
 struct Scan<'a> {
     text: &'a str,
     at: usize,
-    out: &'a mut Vec<Word>,
+    out: &'a mut Found,
 }
 
 impl Scan<'_> {
@@ -101,6 +111,7 @@ impl Scan<'_> {
                 before = '0';
             } else if c.is_alphabetic() || c == '_' {
                 let word = self.ident();
+                self.out.weight += 1;
                 if !statement {
                     self.word(&word, before, &word_before);
                 }
@@ -114,6 +125,7 @@ impl Scan<'_> {
                     ')' | ']' | '}' => depth = depth.saturating_sub(1),
                     _ => {}
                 }
+                self.out.weight += usize::from(!matches!(c, ')' | ']' | '}' | ',' | ':'));
                 self.at += c.len_utf8();
                 before = c;
             }
@@ -173,7 +185,7 @@ impl Scan<'_> {
             self.fields(&mut found);
             found.may_be_undefined = self.may_be_undefined();
         }
-        self.out.push(found);
+        self.out.words.push(found);
     }
 
     /// Whether the `not` in front of `start` belongs to an `is`.
@@ -190,6 +202,7 @@ impl Scan<'_> {
     /// `.field` and `['field']` behind a name; a call behind the last one makes that a method.
     fn fields(&mut self, name: &mut Word) {
         loop {
+            self.out.weight += 1;
             let back = self.at;
             let dot = self.rest().starts_with('.');
             let bracket = self.rest().starts_with('[');
@@ -210,7 +223,7 @@ impl Scan<'_> {
             };
             if dot && self.next_is('(') {
                 let range = self.at - field.len()..self.at;
-                self.out.push(Word { kind: Kind::Method, path: vec![field], range, may_be_undefined: false });
+                self.out.words.push(Word { kind: Kind::Method, path: vec![field], range, may_be_undefined: false });
                 return;
             }
             self.at += usize::from(bracket);
@@ -239,7 +252,8 @@ impl Scan<'_> {
 mod tests {
     use super::*;
 
-    fn shown(words: &[Word]) -> String {
+    fn shown(found: &Found) -> String {
+        let words = &found.words;
         let mark = |w: &Word| if w.may_be_undefined { "?" } else { "" };
         words.iter().map(|w| format!("{:?} {}{}", w.kind, w.dotted(), mark(w))).collect::<Vec<_>>().join(", ")
     }

@@ -152,21 +152,26 @@ fn host(h: &Node, errors: &mut Vec<Diagnostic>) -> Option<Host> {
 /// `- exec: COMMAND`, `- root: /mnt`, `- local`, or the URL that `--via` takes.
 fn channel(c: &Node, errors: &mut Vec<Diagnostic>) -> Option<Url> {
     let entries = c.entries();
-    let (text, at) = match (c.as_str(), entries.as_deref()) {
-        (Some(s), _) => (s.to_owned(), c.place()),
-        (None, Some([e])) if e.key().is_some_and(|k| SCHEMES.iter().any(|s| s.name == k)) && e.spelled().is_none() => {
-            errors.push(e.expected("text").hint("like: - exec: docker exec -i web1 sh"));
-            return None;
-        }
+    let (text, scheme, at) = match (c.as_str(), entries.as_deref()) {
+        (Some(s), _) => (s.to_owned(), s.split(':').next().unwrap_or_default(), c.place()),
         (None, Some([e])) => {
             let scheme = e.key().unwrap_or_default();
-            (format!("{scheme}:{}", e.spelled().unwrap_or_default()), e.key_place())
+            (format!("{scheme}:{}", e.spelled().unwrap_or_default()), scheme, e.key_place())
         }
         _ => {
             errors.push(c.expected("a channel").hint("like: - exec: docker exec -i web1 sh"));
             return None;
         }
     };
+    if !SCHEMES.iter().any(|s| s.name == scheme) {
+        let names = SCHEMES.iter().map(|s| s.name);
+        let hint = did_you_mean(scheme, names.clone()).map_or_else(
+            || format!("channels: {}", names.collect::<Vec<_>>().join(", ")),
+            |near| format!("did you mean \"{near}\"?"),
+        );
+        errors.push(Diagnostic::at(at, "channel", format!("no channel \"{scheme}\"")).hint(hint));
+        return None;
+    }
     Url::parse(&text)
         .map_err(|e| errors.push(Diagnostic::at(at, "channel", e.why).hint(e.hint.unwrap_or_else(|| LIKE.into()))))
         .ok()

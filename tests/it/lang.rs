@@ -105,7 +105,10 @@ fn runbooks_that_are_wrong() {
         assert!(json.contains(&format!("\"rule\":\"{}\"", rule(&name))), "{name}: {json}");
         // It is refused alike by what would run it.
         assert_eq!(repo.plan(&[&file]).stderr, ran.stderr, "{name}");
-        all.push_str(&format!("===== {name}\n{}\n", ran.stderr));
+        // Of a hundred errors alike the last one tells enough.
+        let last = ran.stderr.rfind("\nerror: ").filter(|_| rule(&name) == "too-many");
+        let shown = &ran.stderr[last.map_or(0, |at| at + 1)..];
+        all.push_str(&format!("===== {name}\n{shown}\n"));
     }
     snapshot("lint", &all);
 }
@@ -160,7 +163,7 @@ fn variables_that_are_wrong() {
         let ran = repo.plan(&[&["vars.yaml"][..], &args].concat());
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{given:?}");
         complete(&ran.stderr, "error");
-        assert!(!ran.stderr.contains("hunter2") || given.contains(&"@given.yaml"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
         all.push_str(&format!("===== {}\n{}\n", args.join(" "), ran.stderr));
     }
     snapshot("given", &all);

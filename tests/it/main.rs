@@ -1,3 +1,4 @@
 mod docs;
 mod engine;
 mod lang;
+mod lang_hostile;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Decoder, boolean_hint, nearest};
+use super::{Decoder, boolean_hint, misspelt, nearest};
 use crate::book::{Call, Diagnostic, Handler, Node};
 use crate::expr::is_template;
 use crate::module::{BUILTIN, Handle, Param, Ty, lookup};
@@ -11,14 +11,19 @@ impl Decoder<'_> {
     /// A map of one key: the module.
     pub(in crate::book) fn call(&mut self, node: &Node) -> Option<Call> {
         let entries = node.entries().unwrap_or_default();
-        let [entry] = &entries[..] else {
-            let hint = match (entries.len(), node.as_str()) {
-                (0, Some(text)) => format!("like {{command: \"{text}\"}}"),
-                (0, None) => "like {command: \"sshd -t\"}".into(),
-                _ => "one module; its parameters are indented below it".into(),
-            };
-            self.error(node.expected("one module with its parameters").hint(hint));
-            return None;
+        let entry = match &entries[..] {
+            [one] => one,
+            [_, second, ..] => {
+                let message = format!("one module is expected, and here are {}", entries.len());
+                let hint = "a parameter of the first is indented below it; another module has a step of its own";
+                self.error(Diagnostic::at(second.key_place(), "wrong-type", message).hint(hint));
+                return None;
+            }
+            [] => {
+                let hint = format!("like {{command: \"{}\"}}", node.as_str().unwrap_or("sshd -t"));
+                self.error(node.expected("a module with its parameters").hint(hint));
+                return None;
+            }
         };
         self.module(entry, &[])
     }
@@ -90,7 +95,7 @@ impl Decoder<'_> {
         let whole = || if scalar { Some(node.clone()) } else { None };
         for p in spec.params {
             match params.get(p.name) {
-                None if p.required => self.error(
+                None if p.required && !misspelt(node, p.name) => self.error(
                     Diagnostic::at(node.key_place(), "missing-key", format!("{} needs \"{}\"", spec.name, p.name))
                         .hint(format!("{}: {}", p.name, p.help)),
                 ),

@@ -146,7 +146,7 @@ impl Decoder<'_> {
                 }
                 return Body { check, remediation, ensure: ensure.is_some() };
             }
-            (None, None) if !manual => self.error(
+            (None, None) if !manual && node.unknown_keys(KEYS).is_empty() => self.error(
                 Diagnostic::at(node.place(), "empty-step", "a step needs a check, an ensure or a manual text")
                     .hint("like: ensure: {service: {name: sshd, running: true}}"),
             ),
@@ -210,7 +210,7 @@ impl Decoder<'_> {
         let number = times.as_ref().and_then(|t| t.as_i64()).and_then(|t| u32::try_from(t).ok());
         let Some(number) = number.filter(|t| (1..=100).contains(t)) else {
             let d = match times {
-                Some(t) => t.expected("a number, 1 to 100"),
+                Some(t) => Diagnostic::at(t.place(), "wrong-type", "\"times\" must be a whole number, 1 to 100"),
                 None if n.entries().is_some() => n.missing("times"),
                 None => n.expected("a map"),
             };

@@ -55,7 +55,7 @@ impl Linter<'_> {
                         "optional-variable",
                         format!("\"{var}\" is optional: it may have no value here"),
                     )
-                    .hint(format!("ask first (when: {var} is defined), or say what else: {var} | default(…)")),
+                    .hint(format!("when: {var} is defined, or write {var} | default(…)")),
                 );
             }
         }
@@ -92,8 +92,10 @@ impl Linter<'_> {
             (var, _) => {
                 self.used.insert(var.to_owned());
                 if !self.vars.contains(var) {
-                    let scope = ["facts", "target", "steps", "check", "item"];
-                    let hint = nearest("names", var, self.vars.iter().map(String::as_str).chain(scope));
+                    let check = (!matches!(scope.check, Check::None)).then_some("check");
+                    let here =
+                        check.into_iter().chain(scope.item.then_some("item")).chain(["facts", "target", "steps"]);
+                    let hint = nearest("names", var, self.vars.iter().map(String::as_str).chain(here));
                     self.undefined(at(), format!("\"{var}\" is not defined"), hint);
                 }
             }
