@@ -19,6 +19,9 @@ pub const ATTRIBUTES: i32 = 94;
 /// The validation failed after the write; everything was put back.
 pub const RESTORED: i32 = 95;
 
+/// The directory is not empty.
+pub const NOT_EMPTY: i32 = 96;
+
 /// What the scripts share. `RUN` is the run's id, `R` the mounted disk's root or empty.
 ///
 /// * `rb_state` sets `S`, where runs are recorded: /var/lib/runbook, else the user's own state directory.
@@ -27,13 +30,14 @@ pub const RESTORED: i32 = 95;
 /// * `rb_keep SEQ` saves what is at `P` before it is replaced.
 /// * `rb_candidate SEQ` sets `C`, a file beside `P` with its owner, mode, ACL and extended attributes (`cp -a`; where that
 ///   cannot keep them, getfacl(1) and getfattr(1) if they are there).
-/// * `rb_swap MODE OWNER SHA256 CKSUM` checks the candidate and puts it in place: fsync, rename(2), directory fsync.
+/// * `rb_ready MODE OWNER SHA256 CKSUM` checks the candidate; `rb_swap` puts it in place: rename(2), directory fsync.
+/// * `rb_remove`, `rb_link TARGET`: what is at `P` goes, or becomes a link.
 /// * `rb_room`: see [`room`]; `rb_prune` keeps the newest thirty runs.
 /// * `rb_owe`, `rb_paid`: handlers that were notified and did not run yet.
 pub const FUNCTIONS: &[(&str, &str)] = &[
     (
         "rb_state",
-        r#"rb_state() { S=$R/var/lib/runbook; (umask 022; mkdir -p "$R/var/lib") 2>/dev/null; mkdir -m 700 "$S" 2>/dev/null; [ -w "$S" ] && return; [ -z "$R" ] && S=${XDG_STATE_HOME:-$HOME/.local/state}/runbook && mkdir -p "$S" && [ -w "$S" ]; }
+        r#"rb_state() { rb_real /var/lib; (umask 022; mkdir -p "$R$REPLY") 2>/dev/null; rb_real /var/lib/runbook; S=$R$REPLY; mkdir -m 700 "$S" 2>/dev/null; [ -w "$S" ] && return; [ -z "$R" ] && S=${XDG_STATE_HOME:-$HOME/.local/state}/runbook && mkdir -p "$S" && [ -w "$S" ]; }
 "#,
     ),
     (
@@ -62,7 +66,7 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
 case $2 in
 absent) [ ! -e "$P" ] && [ ! -L "$P" ];;
 link) [ "$(readlink "$P")" = "$3" ];;
-*) [ "$(stat -c '%a %u %g' "$P")" = "$3 $4 $5" ] && case $2 in file) [ -f "$P" ] && rb_digest "$P" "$6" "$7";; directory) [ -d "$P" ];; esac;;
+*) rb_o=$(stat -c '%a %u %g' "$P"); [ -n "$4" ] || rb_o=${rb_o%% *}; [ "$rb_o" = "$3${4:+ $4 $5}" ] && case $2 in file) [ -f "$P" ] && rb_digest "$P" "$6" "$7";; directory) [ -d "$P" ];; esac;;
 esac || exit 92; }
 "#,
     ),
@@ -84,12 +88,27 @@ else (umask 077; : >"$C") || exit 93; fi; }
 "#,
     ),
     (
-        "rb_swap",
-        r#"rb_swap() { rb_digest "$C" "$3" "$4" || exit 93
+        "rb_ready",
+        r#"rb_ready() { rb_digest "$C" "$3" "$4" || exit 93
 if [ -n "$2" ]; then chown "$2" "$C" || exit 94; fi
 chmod "$1" "$C" || exit 94
 if [ -f "$P" ] && [ -z "$2" ] && [ "$(stat -c '%u %g' "$C")" != "$(stat -c '%u %g' "$P")" ]; then exit 94; fi
-sync "$C" 2>/dev/null || sync; mv -f "$C" "$P" || exit 93; sync "$D" 2>/dev/null || sync; rm -f "$L/candidate"; }
+sync "$C" 2>/dev/null || sync; }
+"#,
+    ),
+    (
+        "rb_swap",
+        r#"rb_swap() { mv -f "$C" "$P" || exit 93; sync "$D" 2>/dev/null || sync; rm -f "$L/candidate"; }
+"#,
+    ),
+    (
+        "rb_remove",
+        r#"rb_remove() { if [ -d "$P" ] && [ ! -L "$P" ]; then rmdir "$P" || exit 96; else rm -f "$P" || exit 93; fi; sync; }
+"#,
+    ),
+    (
+        "rb_link",
+        r#"rb_link() { C=$D/.$N.runbook-$RUN; ln -s "$1" "$C" || exit 93; mv -fT "$C" "$P" 2>/dev/null || { rm -f "$P" && mv "$C" "$P"; } || exit 93; sync; }
 "#,
     ),
     (
@@ -169,61 +188,81 @@ pub(super) fn script(change: &Change, seq: usize, owe: &str) -> Option<String> {
     })
 }
 
-/// The sh that makes several file changes, tries them with `validate`, and puts all of them back if that fails.
+/// The sh that makes several file changes, tries them with `validate`, and puts all of them back if anything fails: a
+/// file that is not what it was, one that cannot be written, or the validation.
 pub(super) fn all_or_nothing(changes: &[(usize, &FileChange, String)], validate: &str) -> Option<String> {
-    let mut out = String::new();
-    for (seq, f, owe) in changes {
-        out.push_str(&file(f, *seq, owe)?);
+    let mut out = String::from("W=\nrb_back() { for w in $W; do (rb_putback $w); done; exit 95; }\n");
+    for (_, f, _) in changes {
+        let _ = writeln!(
+            out,
+            "({}) || {{ echo {} has changed since >&2; exit 92; }}",
+            same(f)?.trim_end(),
+            sh_quote(&f.real)?
+        );
     }
-    let back: Vec<String> = changes.iter().rev().map(|c| format!("rb_putback {}", c.0)).collect();
-    let _ = writeln!(out, "{{ {}; }} >&2 || {{ {}; exit {RESTORED}; }}", in_tree(validate)?, back.join("; "));
+    for (seq, f, owe) in changes {
+        let _ = writeln!(
+            out,
+            "(\n{}) || {{ echo {} >&2; rb_back; }}; W=\"{seq} $W\"",
+            file(f, *seq, owe)?,
+            sh_quote(&f.real)?
+        );
+    }
+    let _ = writeln!(out, "{{ {}; }} >&2 || rb_back", in_tree(validate)?);
     Some(out)
 }
 
-/// A runbook's own sh runs inside a mounted disk, not beside it.
+/// A runbook's own sh. It runs inside a mounted disk, not beside it, and without what our own scripts need.
 fn in_tree(sh: &str) -> Option<String> {
+    // From a file of the lock's directory, which only root can read: an argument would show in ps.
     let sh = sh_quote(sh)?;
-    Some(format!("if [ -n \"$R\" ]; then chroot \"$R\" /bin/sh -c {sh}; else sh -c {sh}; fi"))
+    let clean = "unset RUNBOOK_PROBE LC_ALL PAGER SYSTEMD_PAGER SYSTEMD_COLORS";
+    Some(format!(
+        "(umask 077; printf '%s\\n' {sh} >\"$L/command\") && ({clean}; if [ -n \"$R\" ]; then chroot \"$R\" /bin/sh \"${{L#\"$R\"}}/command\"; else sh \"$L/command\"; fi)"
+    ))
 }
 
-fn file(f: &FileChange, seq: usize, owe: &str) -> Option<String> {
+/// Fails unless the path is what it was when this was planned.
+fn same(f: &FileChange) -> Option<String> {
     let path = sh_quote(&f.path)?;
-    let look = if matches!(f.before.kind, Kind::Link(_)) || matches!(f.after.kind, Kind::Link(_) | Kind::Absent) {
-        " l"
-    } else {
-        " f"
-    };
-    let mut out = match &f.before.kind {
-        Kind::Absent => format!("rb_same {path} absent '' '' '' '' ''{look}\n"),
-        Kind::Link(to) => format!("rb_same {path} link {} '' '' '' ''{look}\n", sh_quote(to)?),
+    let link = matches!(f.before.kind, Kind::Link(_)) || matches!(f.after.kind, Kind::Link(_) | Kind::Absent);
+    let look = if link { "l" } else { "f" };
+    Some(match &f.before.kind {
+        Kind::Absent => format!("rb_same {path} absent '' '' '' '' '' {look}\n"),
+        Kind::Link(to) => format!("rb_same {path} link {} '' '' '' '' {look}\n", sh_quote(to)?),
         kind => {
             let (word, sums) = match kind {
                 Kind::File(c) => ("file", sums(c)),
-                _ => ("directory", (String::new(), String::new())),
+                Kind::Directory => ("directory", (String::new(), String::new())),
+                _ => ("other", (String::new(), String::new())),
             };
-            let o = f.before.owner.as_ref()?;
-            format!("rb_same {path} {word} {:o} {} {} '{}' '{}'{look}\n", f.before.mode?, o.uid, o.gid, sums.0, sums.1)
+            let mode = f.before.mode.map(|m| format!("{m:o}")).unwrap_or_default();
+            // A file that an earlier change of this round makes has an owner that only the target knows.
+            let owner = f.before.owner.as_ref().map(|o| format!("{} {}", o.uid, o.gid)).unwrap_or("'' ''".into());
+            format!("rb_same {path} {word} {mode} {owner} '{}' '{}' {look}\n", sums.0, sums.1)
         }
-    };
-    let _ = write!(out, "rb_keep {seq}\n{owe}");
+    })
+}
+
+fn file(f: &FileChange, seq: usize, owe: &str) -> Option<String> {
+    let mut out = same(f)?;
+    let _ = writeln!(out, "rb_keep {seq}");
     let owner = f.after.owner.as_ref().map(|o| format!("{}:{}", o.uid, o.gid)).unwrap_or_default();
     let mode = f.after.mode.or(f.before.mode).map(|m| format!("{m:o}"));
     match &f.after.kind {
-        Kind::Absent => out.push_str(
-            "if [ -d \"$P\" ] && [ ! -L \"$P\" ]; then rmdir \"$P\"; else rm -f \"$P\"; fi || exit 93\nsync\n",
-        ),
+        Kind::Absent => {
+            let _ = writeln!(out, "{owe}rb_remove");
+        }
         Kind::Link(to) => {
-            let _ = writeln!(
-                out,
-                "C=$D/.$N.runbook-$RUN; ln -s {} \"$C\" || exit 93; mv -fT \"$C\" \"$P\" 2>/dev/null || {{ rm -f \"$P\" && mv \"$C\" \"$P\"; }} || exit 93; sync",
-                sh_quote(to)?
-            );
+            let _ = writeln!(out, "{owe}rb_link {}", sh_quote(to)?);
         }
         Kind::File(Content::Bytes(bytes)) if f.after.kind != f.before.kind => {
             let _ = writeln!(out, "rb_candidate\n{{ {}\n}} >\"$C\" || exit 93", printf_payload(bytes));
-            let _ = writeln!(out, "rb_swap {} '{owner}' {} {}", mode?, sha256(bytes), cksum(bytes));
+            let mode = mode.unwrap_or_else(|| "644".into());
+            let _ = writeln!(out, "rb_ready {mode} '{owner}' {} {}\n{owe}rb_swap", sha256(bytes), cksum(bytes));
         }
         kind => {
+            out.push_str(owe);
             if *kind == Kind::Directory && f.before.kind == Kind::Absent {
                 out.push_str("mkdir \"$P\" || exit 93\n");
             }
@@ -260,7 +299,7 @@ pub(super) fn failure(status: i32, change: &Change, said: &str) -> (String, Opti
         ),
         NO_ROOM => (
             format!("{path}: the new content could not be written whole; the old file is untouched{}", colon(said)),
-            hint("free some space (df -h, df -i), or see whether the file system is read-only"),
+            hint("is the disk full (df -h, df -i), read-only (mount), or the file immutable (lsattr)?"),
         ),
         ATTRIBUTES => (
             format!("{path}: owner or mode could not be kept; the old file is untouched{}", colon(said)),
@@ -269,6 +308,7 @@ pub(super) fn failure(status: i32, change: &Change, said: &str) -> (String, Opti
         RESTORED => {
             (format!("the new files did not pass; every file of this step is back as it was{}", colon(said)), None)
         }
+        NOT_EMPTY => (format!("{path} is a directory with something in it; it was left as it is"), None),
         n => (format!("status {n}{}", colon(said)), None),
     }
 }

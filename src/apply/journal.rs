@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::plan::Change;
+use crate::report::Redactor;
 use crate::target::files::sha256;
 
 /// A run's record: `$XDG_STATE_HOME/runbook/runs/ID/journal.jsonl` (mode 0600), and beside it, by SHA-256, the bytes of
@@ -17,6 +18,7 @@ pub struct Journal {
     file: File,
     id: String,
     seq: usize,
+    redactor: Redactor,
 }
 
 /// How many runs are kept.
@@ -31,7 +33,7 @@ pub fn home() -> io::Result<PathBuf> {
 
 impl Journal {
     /// Opens the record of a new run.
-    pub fn create() -> io::Result<Self> {
+    pub fn create(redactor: Redactor) -> io::Result<Self> {
         // The one that begins is the newest.
         let _ = prune(KEEP - 1);
         let runs = home()?.join("runs");
@@ -42,7 +44,7 @@ impl Journal {
         private_dir(&dir)?;
         private_dir(&dir.join("blobs"))?;
         let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(dir.join("journal.jsonl"))?;
-        Ok(Self { dir, file, id, seq: 0 })
+        Ok(Self { dir, file, id, seq: 0, redactor })
     }
 
     /// The run's id.
@@ -59,7 +61,7 @@ impl Journal {
             m.insert("seq".into(), self.seq.into());
             m.insert("at".into(), jiff::Timestamp::now().to_string().into());
         }
-        let line = format!("{body}\n");
+        let line = format!("{}\n", self.redactor.clean(&body.to_string()));
         self.file.write_all(line.as_bytes())?;
         self.file.sync_data()
     }
@@ -79,6 +81,11 @@ impl Journal {
     }
 
     fn blob(&self, bytes: &[u8]) -> io::Result<()> {
+        // What holds a secret is kept on the target alone.
+        let text = String::from_utf8_lossy(bytes);
+        if self.redactor.clean(&text) != text {
+            return Ok(());
+        }
         let path = self.dir.join("blobs").join(sha256(bytes));
         if path.exists() {
             return Ok(());

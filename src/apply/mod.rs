@@ -14,7 +14,7 @@ use crate::book::Runbook;
 use crate::channel::ChannelError;
 use crate::module::Halt;
 use crate::plan::{self, Input, Place, Plan, StepStatus, Tags};
-use crate::report::{Event, Proof, Sink};
+use crate::report::{Event, Proof, Redactor, Sink};
 use crate::target::{Cache, Read, Reading, Target, ask};
 use journal::Journal;
 
@@ -104,6 +104,8 @@ pub struct Options {
     pub tags: Tags,
     /// Ctrl-C.
     pub interrupt: Option<Interrupt>,
+    /// Secrets are not in the record either.
+    pub redactor: Redactor,
 }
 
 /// A run over one target.
@@ -384,11 +386,16 @@ impl<'a> Session<'a> {
             .map(|s| s.step)
             .collect();
         let within = watched.iter().filter_map(|i| self.book.steps.get(*i)).map(|s| s.within).max().unwrap_or_default();
-        let deadline = Instant::now() + within;
+        let begun = Instant::now();
+        let deadline = begun + within;
         loop {
             let plan = self.gather().await?;
-            let settled = |s: &plan::StepPlan| {
-                !watched.contains(&s.step) || matches!(s.status, StepStatus::Ok | StepStatus::Skipped)
+            // What waited and now wants a change may only need a moment more: a socket that is about to be bound.
+            let soon = Instant::now() < begun + Duration::from_secs(2);
+            let settled = |s: &plan::StepPlan| match s.status {
+                StepStatus::Ok | StepStatus::Skipped => true,
+                StepStatus::Change => !soon,
+                _ => !watched.contains(&s.step),
             };
             if plan.steps.iter().all(settled) || Instant::now() >= deadline {
                 for s in plan.steps.iter().filter(|s| watched.contains(&s.step) && s.status != StepStatus::Skipped) {

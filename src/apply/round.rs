@@ -18,7 +18,8 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 
 impl Session<'_> {
     pub(super) async fn script(&self, sh: &str, deadline: Duration) -> Result<Answer, ChannelError> {
-        let check = Check { script: sh.to_owned(), isolate: false, deadline, overlay: None, acts: true };
+        // In a subshell of its own: its traps are not those of the script around it.
+        let check = Check { script: format!("(\n{sh}\n)"), isolate: false, deadline, overlay: None, acts: true };
         let answers = self.target().run(&[check], &[]).await?;
         answers.into_iter().next().ok_or_else(|| ChannelError::new("no answer"))
     }
@@ -26,7 +27,7 @@ impl Session<'_> {
     /// Does what a plan says.
     pub(super) async fn round(&mut self, round: usize, plan: &Plan, stepwise: bool) -> Result<(), Stop> {
         if self.journal.is_none() {
-            let mut j = Journal::create()?;
+            let mut j = Journal::create(self.options.redactor.clone())?;
             let facts = plan.facts.as_ref();
             j.record(
                 "run",
@@ -68,7 +69,8 @@ impl Session<'_> {
                 }
                 self.sink.event(&Event::Doing { number: at + n + 1, of: plan.changes.len(), planned: p });
             }
-            self.perform(round, &plan.changes[at..end], at, batch.0.as_deref()).await?;
+            let next = plan.changes.get(end).and_then(|p| p.handler.as_ref());
+            self.perform(round, &plan.changes[at..end], at, batch.0.as_deref(), next).await?;
             at = end;
         }
         self.paid_by_start(plan).await
@@ -112,6 +114,7 @@ impl Session<'_> {
         batch: &[Planned],
         at: usize,
         validate: Option<&str>,
+        next: Option<&String>,
     ) -> Result<(), Stop> {
         let started = Instant::now();
         let run = self.journal.as_ref().map(|j| j.id().to_owned()).unwrap_or_default();
@@ -133,7 +136,8 @@ impl Session<'_> {
                 for (n, p) in batch.iter().enumerate() {
                     let owe = act::owe(&self.book.name, &p.notify).ok_or_else(nul)?;
                     sh += &act::script(&p.change, number(round, at + n), &owe).ok_or_else(nul)?;
-                    if let Some(h) = &p.handler {
+                    // A handler is paid with its last change.
+                    if let Some(h) = p.handler.as_ref().filter(|h| next != Some(*h)) {
                         sh += &act::paid(&self.book.name, h).ok_or_else(nul)?;
                     }
                 }
@@ -167,16 +171,7 @@ impl Session<'_> {
 
     /// Handlers that a start of this round made needless are paid too.
     async fn paid_by_start(&mut self, plan: &Plan) -> Result<(), Stop> {
-        let ran: Vec<&String> = plan.changes.iter().filter_map(|p| p.handler.as_ref()).collect();
-        let mut idle: Vec<&String> = plan
-            .changes
-            .iter()
-            .flat_map(|p| &p.notify)
-            .chain(plan.owed.iter().map(|o| &o.handler))
-            .filter(|h| !ran.contains(h))
-            .collect();
-        idle.sort();
-        idle.dedup();
+        let idle = &plan.satisfied;
         if idle.is_empty() {
             return Ok(());
         }

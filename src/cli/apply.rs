@@ -63,6 +63,15 @@ pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
             .collect::<String>());
         return Ok(exit::OK);
     }
+    let known: Vec<&String> = book.steps.iter().flat_map(|s| &s.tags).collect();
+    if let Some(bad) = a.tags.iter().chain(&a.skip_tags).find(|t| !known.contains(t)) {
+        let mut list: Vec<&str> = known.iter().map(|t| t.as_str()).collect();
+        list.sort_unstable();
+        list.dedup();
+        let hint =
+            if list.is_empty() { "this runbook has no tags".into() } else { format!("tags: {}", list.join(", ")) };
+        return Err(Failure::usage(format!("no step has the tag \"{bad}\""), hint));
+    }
     let chosen = a.target.choose()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -101,7 +110,7 @@ async fn go(
         redactor: redactor.clone(),
     };
     let tags = Tags { only: a.tags.clone(), skip: a.skip_tags.clone() };
-    let options = Options { dry_run: dry, tags, interrupt: Some(interrupt) };
+    let options = Options { dry_run: dry, tags, interrupt: Some(interrupt), redactor: redactor.clone() };
     let local = Url::parse("local:").and_then(|u| u.open()).map_err(|e| Failure::Usage(e.why, e.hint))?;
     let controller = Target::new(local);
     let mut ways: Vec<(Place, Target)> = Vec::new();

@@ -76,7 +76,7 @@ impl TargetArgs {
             (Some(n), _) => n.clone(),
             (None, true) => format!("this machine ({})", hostname.trim()),
             (None, false) if url.scheme() == "root" => url.text().to_owned(),
-            (None, false) => "the target".to_owned(),
+            (None, false) => self.address.clone().unwrap_or_else(|| "the target".to_owned()),
         };
         Place {
             name,

@@ -90,16 +90,16 @@ const TOOLS: &str = "sshd ssh ss netstat systemctl service rc-service sv iptable
 #[must_use]
 pub fn script() -> String {
     format!(
-        r#"if [ -r "$R/etc/os-release" ]; then sed -n 's/^\(ID\|VERSION_ID\|ID_LIKE\|PRETTY_NAME\)=/os &/p' "$R/etc/os-release"; elif [ -r "$R/usr/lib/os-release" ]; then sed -n 's/^\(ID\|VERSION_ID\|ID_LIKE\|PRETTY_NAME\)=/os &/p' "$R/usr/lib/os-release"; fi
+        r#"for f in /etc/os-release /usr/lib/os-release; do rb_real $f; if [ -r "$R$REPLY" ]; then sed -n 's/^\(ID\|VERSION_ID\|ID_LIKE\|PRETTY_NAME\)=/os &/p' "$R$REPLY"; break; fi; done
 echo "uid $(id -u)"; echo "user $(id -un 2>/dev/null)"; echo "uname $(uname -r) $(uname -m)"
 if [ -z "$R" ]; then
 echo "hostname $(cat /proc/sys/kernel/hostname 2>/dev/null || uname -n)"; read -r b </proc/sys/kernel/random/boot_id && echo "boot $b"
 read -r c </proc/1/comm && echo "pid1 $c"; [ -d /run/systemd/system ] && echo sd; [ -d /run/openrc ] && echo rc; [ -d /etc/runit ] && echo runit
 [ -n "$SSH_CONNECTION" ] && echo "ssh ${{SSH_CONNECTION%% *}}"; echo run
-else [ -r "$R/etc/hostname" ] && echo "hostname $(cat "$R/etc/hostname")"; chroot "$R" /bin/sh -c : 2>/dev/null && echo run; [ -e "$R/lib/systemd/systemd" ] || [ -e "$R/usr/lib/systemd/systemd" ] || [ -d "$R/etc/systemd/system" ] && echo sd; fi
+else rb_real /etc/hostname; [ -r "$R$REPLY" ] && echo "hostname $(cat "$R$REPLY")"; chroot "$R" /bin/sh -c : 2>/dev/null && echo run; [ -e "$R/lib/systemd/systemd" ] || [ -e "$R/usr/lib/systemd/systemd" ] || [ -d "$R/etc/systemd/system" ] && echo sd; fi
 o=; unshare -m true 2>/dev/null && o=1; [ -n "$o" ] && grep -q 'overlay$' /proc/filesystems && echo overlay
 for t in {TOOLS}; do p=$(command -v $t) && echo "tool $t $p"; done
-cat "$R/var/lib/runbook/owed" 2>/dev/null; for f in "$R"/var/lib/runbook/left/*; do [ -f "$f" ] && sed 's/^/left /' "$f"; done; :"#
+rb_real /var/lib/runbook; cat "$R$REPLY/owed" 2>/dev/null; for f in "$R$REPLY"/left/*; do [ -f "$f" ] && sed 's/^/left /' "$f"; done; :"#
     )
 }
 

@@ -128,7 +128,7 @@ fn file_change(body: &Map<String, Value>, view: &View<'_>) -> Result<Option<File
         _ => found.state.kind.clone(),
     };
     let mode = mode.or((found.state.kind == Kind::Absent && kind != Kind::Absent).then_some(0o644));
-    Ok(match view.change_file(path, &found, FileState { kind, mode, owner: None }, false) {
+    Ok(match view.change_file(path, &found, FileState { kind, mode, owner: None }, false)? {
         Some(Change::File(f)) => Some(f),
         _ => None,
     })

@@ -110,7 +110,7 @@ impl Module for Edit {
             why: format!("{path}: {e}"),
             hint: Some(e.hint().to_owned()),
         })?;
-        Ok(decision(path, &found, old, edited, view))
+        decision(path, &found, old, edited, view)
     }
 }
 
@@ -128,7 +128,13 @@ pub(super) fn text_of<'a>(path: &str, found: &'a FileReading) -> Result<Option<&
 }
 
 /// The answer of an editor, as a decision.
-pub(super) fn decision(path: &str, found: &FileReading, old: &[u8], edited: Edited, view: &View<'_>) -> Decision {
+pub(super) fn decision(
+    path: &str,
+    found: &FileReading,
+    old: &[u8],
+    edited: Edited,
+    view: &View<'_>,
+) -> Result<Decision, Halt> {
     let text = |b: &Option<Vec<u8>>| b.as_ref().map(|b| String::from_utf8_lossy(b).into_owned());
     let lines: Vec<Value> = edited
         .touched
@@ -147,15 +153,15 @@ pub(super) fn decision(path: &str, found: &FileReading, old: &[u8], edited: Edit
     let mode = (found.state.kind == Kind::Absent).then_some(0o644);
     let changed = edited.changed() || (found.state.kind == Kind::Absent && !edited.bytes.is_empty());
     let after = FileState { kind: Kind::File(Content::Bytes(edited.bytes)), mode, owner: None };
-    let change = if changed { view.change_file(path, found, after, false) } else { None };
+    let change = if changed { view.change_file(path, found, after, false)? } else { None };
     let evidence = match (&managed, &change) {
         (Some(m), Some(_)) => format!("{evidence}; another tool claims this file ({m}) and may undo the edit"),
         _ => evidence,
     };
-    Decision::new(change.is_none(), evidence)
+    Ok(Decision::new(change.is_none(), evidence)
         .with("lines", lines)
         .with("managed_by", managed)
-        .changing(change.into_iter().collect())
+        .changing(change.into_iter().collect()))
 }
 
 /// An edit that only takes away has nothing to do where there is no file.

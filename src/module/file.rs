@@ -134,7 +134,7 @@ impl Module for File {
         if p.has("owner") || p.has("group") {
             wanted.owner = Some(owner(p, facts, view)?);
         }
-        let change = view.change_file(path, &found, wanted, secret);
+        let change = view.change_file(path, &found, wanted, secret)?;
         let content = facts.bytes().map(|b| String::from_utf8_lossy(b).into_owned());
         let said = match &change {
             None => format!("{path} is as it should be"),

@@ -58,6 +58,6 @@ impl Module for Ini {
             why: format!("{path}: {e}"),
             hint: Some(e.hint().to_owned()),
         })?;
-        Ok(decision(path, &found, old, edited, view))
+        decision(path, &found, old, edited, view)
     }
 }

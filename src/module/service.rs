@@ -23,6 +23,7 @@ static SPEC: Spec = Spec {
         Field { name: "unit", help: "the full name of the unit, empty if there is none" },
         Field { name: "active", help: "active, inactive, failed, activating, offline …" },
         Field { name: "running", help: "whether it runs, or its socket listens" },
+        Field { name: "socket", help: "whether a socket unit listens in its place" },
         Field { name: "enabled", help: "whether it comes up at boot" },
         Field { name: "masked", help: "whether it is masked" },
         Field { name: "result", help: "success, exit-code, start-limit-hit, oom-kill …" },
@@ -67,6 +68,7 @@ impl Module for Service {
             fields(Decision::new(true, evidence(&id, unit, socket, running, enabled, &log)), unit, running, enabled);
         d.fields.insert("unit".into(), id.into());
         d.fields.insert("log".into(), log.into());
+        d.fields.insert("socket".into(), socket.is_some().into());
         Ok(d.changing(changes))
     }
 }
@@ -150,7 +152,10 @@ fn evidence(
         ("failed", "start-limit-hit") => {
             "failed: it was started too often in a short time, so systemd refuses to try again".into()
         }
-        ("failed", r) if r.is_empty() || r == "exit-code" => format!("failed with status {}", u.exit),
+        ("failed", r) if r.is_empty() || r == "exit-code" => match u.exit.as_str() {
+            "" | "0" => "failed".into(),
+            code => format!("failed with status {code}"),
+        },
         ("failed", r) => format!("failed ({r})"),
         ("active", _) if !enabled => "running now".into(),
         ("active", _) => "running".into(),
@@ -182,6 +187,7 @@ fn fields(d: Decision, u: &UnitState, running: bool, enabled: bool) -> Decision 
     d.with("unit", u.asked.clone())
         .with("active", u.active.clone())
         .with("running", running)
+        .with("socket", false)
         .with("enabled", enabled)
         .with("masked", u.masked())
         .with("result", u.result.clone())

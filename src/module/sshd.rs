@@ -25,6 +25,10 @@ static SPEC: Spec = Spec {
         Field { name: "ports", help: "the ports it would listen on" },
         Field { name: "addresses", help: "the addresses it would listen on, with ports" },
         Field { name: "loopback_only", help: "it would be reachable from this host alone" },
+        Field {
+            name: "explicit_ports",
+            help: "a ListenAddress line has a port of its own, so that Port lines do not apply to it",
+        },
         Field { name: "port_lines", help: "the Port lines of its files: a list of {file, line, value}" },
         Field { name: "port_file", help: "the file of the first of them, else the main file" },
         Field { name: "listen_lines", help: "the ListenAddress lines, likewise" },
@@ -44,7 +48,8 @@ if [ -d /run/sshd ]; then "$s" -T; r=$?
 elif unshare -m true 2>/dev/null; then unshare -m sh -c 'mount -t tmpfs -o mode=755 none /run && mkdir -m 755 /run/sshd && exec "$0" -T' "$s"; r=$?
 elif mkdir -m 755 /run/sshd; then "$s" -T; r=$?; rmdir /run/sshd
 else exit 126; fi
-echo '-- lines'; grep -nHiE '^[[:space:]]*(port|listenaddress)[[:space:]=]' /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf 2>/dev/null
+echo '-- lines'; f=; grep -qiE '^[[:space:]]*include[[:space:]=].*sshd_config\.d/' /etc/ssh/sshd_config && f=/etc/ssh/sshd_config.d/*.conf
+grep -nHiE '^[[:space:]]*(port|listenaddress)[[:space:]=]' /etc/ssh/sshd_config $f 2>/dev/null
 exit $r"#;
 
 /// The files that Debian's sshd_config includes, by name.
@@ -126,6 +131,7 @@ impl Seen {
             .with("ports", json!(self.ports))
             .with("addresses", json!(self.addresses))
             .with("loopback_only", loopback_only)
+            .with("explicit_ports", listen_lines.iter().any(|l| has_port(text(l, "value"))))
             .with("port_lines", port_lines)
             .with("listen_lines", listen_lines)
     }
@@ -138,10 +144,16 @@ fn offline(p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
     let names = String::from_utf8_lossy(&list.stdout).into_owned();
     let readings: Vec<_> =
         std::iter::once(MAIN).chain(names.lines()).map(|f| (f, view.file(f, Look::Follow))).collect();
-    let mut lines = Vec::new();
+    let (mut lines, mut includes) = (Vec::new(), true);
     for (name, reading) in readings {
         let state = reading?.state;
         let all = String::from_utf8_lossy(state.bytes().unwrap_or_default());
+        if name == MAIN && !all.lines().any(includes_drop_ins) {
+            includes = false;
+        }
+        if name != MAIN && !includes {
+            continue;
+        }
         let global = |l: &str| !l.trim_start().to_ascii_lowercase().starts_with("match ");
         let numbered = all.lines().enumerate().take_while(|(_, l)| global(l));
         lines.extend(config_lines(&numbered.map(|(n, l)| format!("{name}:{}:{l}\n", n + 1)).collect::<String>()));
@@ -153,6 +165,12 @@ fn offline(p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
     }
     let addresses = of("listenaddress").iter().map(|l| text(l, "value").to_owned()).collect();
     Ok(Seen { errors: Vec::new(), refused: None, ports, addresses, lines, tried: false }.decision(p))
+}
+
+/// `ADDRESS:PORT`, `[ADDRESS]:PORT`; a bare IPv6 address has colons too (sshd_config(5), ListenAddress).
+fn has_port(address: &str) -> bool {
+    let after = address.rsplit_once("]:").or_else(|| address.split_once(':').filter(|(_, port)| !port.contains(':')));
+    after.is_some_and(|(_, port)| port.parse::<u16>().is_ok())
 }
 
 fn join(ports: &[u16]) -> String {
@@ -168,6 +186,12 @@ fn place(e: &Value) -> String {
         ("", _) | (_, None) => text(e, "message").to_owned(),
         (file, Some(line)) => format!("{file}:{line}: {}", text(e, "message")),
     }
+}
+
+/// `Include /etc/ssh/sshd_config.d/*.conf`
+fn includes_drop_ins(line: &str) -> bool {
+    let l = line.trim_start().to_ascii_lowercase();
+    l.starts_with("include") && l.contains("sshd_config.d/")
 }
 
 /// With a port or without: `127.0.0.1:22`, `[::1]:22`, `::1`, `localhost`.

@@ -175,11 +175,8 @@ impl Maker<'_> {
 
     /// Check, condition, remediation, for one item.
     fn once(&mut self, _index: usize, step: &Step, extra: &Map<String, Value>) -> Outcome {
-        let manual = step.manual.as_ref().map(|m| {
-            let text = self.text(&m.text, extra);
-            m.link.as_ref().map_or(text.clone(), |l| format!("{text} ({l})"))
-        });
         let Some(call) = &step.check else {
+            let manual = self.manual(step, extra);
             return Outcome { manual, ..Outcome::new(StepStatus::Manual, "for a person to do") };
         };
         let scope = self.scope(extra);
@@ -191,6 +188,7 @@ impl Maker<'_> {
         };
         let mut extra = extra.clone();
         extra.insert("check".into(), decision.value());
+        let manual = self.manual(step, &extra);
         let fault = match &step.condition {
             None => Ok(!decision.ok),
             Some(text) => self.condition(text, &extra),
@@ -232,7 +230,7 @@ impl Maker<'_> {
             (false, manual) => Outcome { status: StepStatus::Change, changes, manual, ..base },
             (true, Some(m)) => Outcome { status: StepStatus::Manual, manual: Some(m), ..base },
             (true, None) if step.remediation.is_empty() && !step.ensure => {
-                Outcome { hint: Some("the runbook has no repair for it".into()), ..base }
+                Outcome { hint: Some("no step of this runbook repairs it".into()), ..base }
             }
             (true, None) => Outcome { hint: Some("the fault is there, and no repair applies".into()), ..base },
         }
@@ -312,7 +310,14 @@ impl Maker<'_> {
         });
     }
 
-    /// A template that people read; where it cannot be resolved, the text as it stands.
+    fn manual(&self, step: &Step, extra: &Map<String, Value>) -> Option<String> {
+        step.manual.as_ref().map(|m| {
+            let text = self.text(&m.text, extra);
+            m.link.as_ref().map_or(text.clone(), |l| format!("{text} ({l})"))
+        })
+    }
+
+    /// A template that people read; what of it cannot be resolved is an ellipsis.
     fn text(&self, t: &Text, extra: &Map<String, Value>) -> String {
         if !expr::is_template(&t.text) {
             return t.text.clone();
@@ -320,7 +325,7 @@ impl Maker<'_> {
         match expr::render(&t.text, &self.scope(extra)) {
             Ok(Value::String(s)) => s,
             Ok(other) => other.to_string(),
-            Err(_) => t.text.clone(),
+            Err(_) => blanked(&t.text),
         }
     }
 
@@ -371,6 +376,17 @@ impl Maker<'_> {
         }
         Ok(())
     }
+}
+
+/// The text with every `{{ … }}` as an ellipsis.
+fn blanked(text: &str) -> String {
+    let mut parts = text.split("{{");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for p in parts {
+        out.push('…');
+        out.push_str(p.split_once("}}").map_or("", |x| x.1));
+    }
+    out
 }
 
 fn error_at(t: &Text, e: &expr::ExprError) -> Halt {

@@ -151,6 +151,10 @@ pub struct Plan {
     pub validations: Vec<Validation>,
     /// Handlers left over by earlier runs, that this one takes up.
     pub owed: Vec<facts::Owed>,
+    /// Handlers that a start of this plan makes needless.
+    pub satisfied: Vec<String>,
+    /// Handlers that cannot be done or must not be, and why; they stay owed.
+    pub kept_back: Vec<(String, String)>,
 }
 
 impl Plan {
@@ -166,11 +170,12 @@ impl Plan {
     /// Something is unresolved for good: not merely waiting for a change of this plan.
     #[must_use]
     pub fn unresolved(&self) -> bool {
-        self.steps.iter().any(|s| match s.status {
-            StepStatus::Failed | StepStatus::Manual | StepStatus::Blocked => true,
-            StepStatus::Unknown => s.waits_for.is_none(),
-            _ => false,
-        })
+        !self.kept_back.is_empty()
+            || self.steps.iter().any(|s| match s.status {
+                StepStatus::Failed | StepStatus::Manual | StepStatus::Blocked => true,
+                StepStatus::Unknown => s.waits_for.is_none(),
+                _ => false,
+            })
     }
 }
 
@@ -244,7 +249,7 @@ impl<'a> Maker<'a> {
     }
 
     /// Handlers run after the edits of the round, in the book's order. One whose service is started after the last
-    /// edit that notified it has nothing left to do.
+    /// edit that notified it has nothing left to do. One that cannot be done, or must not be, is kept back and said.
     fn handlers(&mut self) {
         let book = self.input.book;
         let owed: Vec<facts::Owed> = self.facts.map(|f| f.owed.clone()).unwrap_or_default();
@@ -253,16 +258,40 @@ impl<'a> Maker<'a> {
             let left = owed.iter().find(|o| o.handler == h.id);
             let (position, step) = match (self.notified.get(&h.id), left) {
                 (Some(at), _) => *at,
-                (None, Some(o)) => {
-                    self.plan.owed.push(o.clone());
-                    (0, usize::MAX)
-                }
+                (None, Some(_)) => (0, usize::MAX),
                 (None, None) => continue,
             };
-            if let Some(validation) = self.validate(h) {
-                self.plan.validations.push(validation);
+            let validation = self.validate(h);
+            let refused = validation.as_ref().filter(|v| v.outcome == Verdict::Failed).map(|v| v.evidence.clone());
+            if self.overlay.files().is_empty() {
+                if let Some(why) = refused {
+                    self.plan.kept_back.push((h.id.clone(), why));
+                    continue;
+                }
+            } else {
+                self.plan.validations.extend(validation);
             }
-            let Ok(d) = self.handler_decision(h) else { continue };
+            let decision = match self.handler_decision(h) {
+                Ok(d) if d.ok || !d.changes.is_empty() || call_is_conditional(&h.call) => d,
+                Ok(d) => {
+                    self.plan.kept_back.push((h.id.clone(), d.evidence));
+                    continue;
+                }
+                Err(Halt::Pending) => continue,
+                Err(Halt::Skipped(_)) => {
+                    // Nothing runs there: what starts with the next boot reads the new files anyway.
+                    self.plan.satisfied.push(h.id.clone());
+                    continue;
+                }
+                Err(Halt::Unknown { why, .. } | Halt::Error { why, .. }) => {
+                    self.plan.kept_back.push((h.id.clone(), why));
+                    continue;
+                }
+                Err(Halt::Waits(_)) => {
+                    self.plan.kept_back.push((h.id.clone(), "it cannot be judged before this round is over".into()));
+                    continue;
+                }
+            };
             let later = &self.plan.changes[position.min(self.plan.changes.len())..];
             let satisfied = |c: &Change| match c {
                 Change::Unit(u) => {
@@ -270,12 +299,17 @@ impl<'a> Maker<'a> {
                 }
                 _ => false,
             };
-            let planned: Vec<Planned> = d
+            let planned: Vec<Planned> = decision
                 .changes
                 .into_iter()
                 .filter(|c| !satisfied(c))
                 .map(|change| Planned { step, handler: Some(h.id.clone()), notify: Vec::new(), change })
                 .collect();
+            match left.filter(|_| step == usize::MAX) {
+                _ if planned.is_empty() => self.plan.satisfied.push(h.id.clone()),
+                Some(o) => self.plan.owed.push(o.clone()),
+                None => {}
+            }
             for p in planned {
                 self.overlay.add(&p.change, step);
                 self.plan.changes.push(p);
@@ -311,15 +345,12 @@ impl<'a> Maker<'a> {
     }
 
     fn handler_decision(&self, h: &Handler) -> Result<Decision, Halt> {
-        self.decide(&h.call, &self.scope(&Map::new()), self.view().for_changes()).map_err(|(halt, _)| halt)
+        self.decide(&h.call, &self.scope(&Map::new()), self.view().for_changes().at_the_end()).map_err(|(halt, _)| halt)
     }
 
     /// All candidates together, before the first write.
     fn validate(&self, h: &Handler) -> Option<Validation> {
         let call = h.validate.as_ref()?;
-        if self.overlay.files().is_empty() {
-            return None;
-        }
         let said = |outcome, evidence: &str| {
             Some(Validation { handler: h.id.clone(), outcome, evidence: evidence.to_owned() })
         };
@@ -328,7 +359,7 @@ impl<'a> Maker<'a> {
             return said(Verdict::Impossible, "nothing can run in this tree, so the candidates were not tried");
         }
         let scope = self.scope(&Map::new());
-        if !facts.overlay {
+        if !facts.overlay && !self.overlay.files().is_empty() {
             // Asked with nothing read, the module names its script.
             let (none, apart, wanted) = (Cache::new(), Overlay::default(), RefCell::new(Vec::new()));
             let view = View::new(&none, &apart, self.input.place, self.facts, &wanted).of_files_only();
@@ -411,6 +442,11 @@ impl<'a> Maker<'a> {
             (halt, route)
         })
     }
+}
+
+/// A handler whose module may rightly have nothing to do: a reload of what does not run.
+fn call_is_conditional(call: &Call) -> bool {
+    call.params.contains_key("reloaded")
 }
 
 /// `target` in expressions; what is not known is not in it.

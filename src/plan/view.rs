@@ -92,6 +92,8 @@ pub struct View<'a> {
     changes: bool,
     /// The step may turn out not to apply: nothing of the runbook's own may run for it.
     ahead: bool,
+    /// After everything else of the round: what a command may have touched is taken as it was read.
+    at_the_end: bool,
     retries: Option<Retries>,
     salt: u64,
 }
@@ -121,6 +123,7 @@ impl<'a> View<'a> {
             files_only: false,
             changes: false,
             ahead: false,
+            at_the_end: false,
             retries: None,
             salt: 0,
         }
@@ -164,6 +167,12 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn ahead(mut self) -> Self {
         self.ahead = true;
+        self
+    }
+    /// For a handler.
+    #[must_use]
+    pub fn at_the_end(mut self) -> Self {
+        self.at_the_end = true;
         self
     }
     /// With tries.
@@ -245,15 +254,32 @@ impl<'a> View<'a> {
         if let Some(s) = self.overlay.files.get(&r.real) {
             r.state = s.clone();
         }
-        if self.overlay.touched.iter().any(|(t, _)| *t == Resource::All) {
+        if !self.at_the_end && self.overlay.touched.iter().any(|(t, _)| *t == Resource::All) {
             return Err(Halt::Waits(self.overlay.beyond_files(&[Resource::All]).unwrap_or_default()));
         }
         Ok(r)
     }
 
     /// A change of a file from what is there to what should be; `None` if it is that already.
-    #[must_use]
-    pub fn change_file(&self, path: &str, found: &FileReading, after: FileState, sensitive: bool) -> Option<Change> {
+    ///
+    /// # Errors
+    /// The directory that it would be in does not exist, and no earlier step makes it.
+    pub fn change_file(
+        &self,
+        path: &str,
+        found: &FileReading,
+        after: FileState,
+        sensitive: bool,
+    ) -> Result<Option<Change>, Halt> {
+        let dir = crate::target::parent(&found.real);
+        let made = self.overlay.files.get(dir).is_some_and(|s| s.kind == Kind::Directory);
+        if found.orphan && after.kind != Kind::Absent && !made {
+            return Err(Halt::Error {
+                param: Some("path".into()),
+                why: format!("its directory {dir} does not exist"),
+                hint: Some(format!("make it in a step before: file: {{path: {dir}, state: directory}}")),
+            });
+        }
         let same_kind = found.state.kind == after.kind;
         let same_mode = after.mode.is_none()
             || after.mode == found.state.mode
@@ -263,17 +289,18 @@ impl<'a> View<'a> {
             (Some(_), None) => matches!(after.kind, Kind::Link(_) | Kind::Absent),
             (None, _) => true,
         };
-        (!(same_kind && same_mode && same_owner)).then(|| {
+        let differs = !(same_kind && same_mode && same_owner);
+        Ok(differs.then(|| {
             Change::File(FileChange {
                 path: path.to_owned(),
                 real: found.real.clone(),
                 before: found.state.clone(),
                 after,
-                sensitive,
+                sensitive: sensitive || files::always_sensitive(&found.real),
                 writable: found.writable,
                 links: found.links,
             })
-        })
+        }))
     }
 
     /// Units of those names, with earlier steps' changes.
@@ -291,7 +318,7 @@ impl<'a> View<'a> {
             for verb in self.overlay.units.get(&id).into_iter().flatten() {
                 verb.apply(u);
             }
-            let wide = self.overlay.touched.iter().rev().find(|(r, _)| *r == Resource::All);
+            let wide = self.overlay.touched.iter().rev().find(|(r, _)| *r == Resource::All && !self.at_the_end);
             if let Some((_, step)) = wide {
                 return Err(Halt::Waits(*step));
             }

@@ -21,6 +21,8 @@ pub struct Human<W: Write> {
     verbose: bool,
     dry: bool,
     changed: usize,
+    /// Something failed that may have changed something all the same.
+    doubt: bool,
     unresolved: Vec<String>,
     proofs: Vec<(Proof, String)>,
     drawn: bool,
@@ -53,6 +55,7 @@ impl<W: Write> Human<W> {
             verbose,
             dry,
             changed: 0,
+            doubt: false,
             unresolved: Vec::new(),
             proofs: Vec::new(),
             drawn: false,
@@ -230,7 +233,8 @@ impl<W: Write> Human<W> {
         if self.verbose {
             return;
         }
-        let hidden = [(StepStatus::Blocked, "could not be judged before that"), (StepStatus::Skipped, "not needed here")];
+        let hidden =
+            [(StepStatus::Blocked, "could not be judged before that"), (StepStatus::Skipped, "not needed here")];
         let hidden = hidden.map(|(status, why)| (plan.with(status).count(), why));
         let parts: Vec<String> = hidden.iter().filter(|h| h.0 > 0).map(|(n, why)| format!("{n} {why}")).collect();
         if !parts.is_empty() {
@@ -254,10 +258,15 @@ impl<W: Write> Human<W> {
 
     fn changes(&mut self, plan: &Plan, book: &Runbook) {
         if plan.changes.is_empty() {
-            return;
+            return self.validations(plan);
         }
         self.blank();
-        self.line(&[(Ink::Bold, "What will happen, in this order:")]);
+        let head = if plan.invalid().is_some() {
+            "Refused. This would have been done:"
+        } else {
+            "What will happen, in this order:"
+        };
+        self.line(&[(Ink::Bold, head)]);
         let mut shown_validation = false;
         for (n, p) in plan.changes.iter().enumerate() {
             if p.handler.is_some() && !shown_validation {
@@ -272,6 +281,10 @@ impl<W: Write> Human<W> {
     }
 
     fn validations(&mut self, plan: &Plan) {
+        for (handler, why) in &plan.kept_back {
+            self.blank();
+            self.para(Ink::Red, "  kept back: ", 13, &format!("{handler} is not done: {why}"));
+        }
         for v in &plan.validations {
             self.blank();
             match v.outcome {
@@ -337,6 +350,7 @@ impl<W: Write> Human<W> {
             (_, 0) if self.dry && self.planned > 0 => {
                 format!("{} to make, and not all is resolved: {unresolved} ({took}).", count(self.planned, "change"))
             }
+            (_, 0) if self.doubt => format!("Not healthy; what failed may have changed something ({took})."),
             (_, 0) if unresolved.is_empty() => format!("Not healthy; nothing was changed ({took})."),
             (_, 0) => format!("Unresolved: {unresolved} ({took})."),
             (_, _) if unresolved.is_empty() => format!("{changes} made{rounds}; not all is well yet ({took})."),
@@ -379,12 +393,13 @@ impl<W: Write> Sink for Human<W> {
         match e {
             Event::Tried { channel, why } => self.para(Ink::Yellow, "Tried ", 6, &format!("{channel}: {why}")),
             Event::Started { book, place } => {
+                let known = place.address.as_ref().filter(|a| !place.here && **a != place.name);
                 self.offline = !place.live;
                 self.book.clone_from(&book.name);
                 self.see.clone_from(&book.see);
                 let via =
                     if place.here { place.name.clone() } else { format!("{} over {}", place.name, place.channel) };
-                let at = place.address.as_ref().filter(|_| !place.here).map(|a| format!(", {a}")).unwrap_or_default();
+                let at = known.map(|a| format!(", {a}")).unwrap_or_default();
                 self.line(&[(Ink::Bold, &format!("{via}{at}"))]);
                 self.line(&[(Ink::Dim, &format!("{}: {}", book.name, book.title))]);
             }
@@ -402,6 +417,7 @@ impl<W: Write> Sink for Human<W> {
                 self.line(&[(Ink::Green, "  done    "), (Ink::Plain, &planned.change.title()), (Ink::Dim, &slow)]);
             }
             Event::NotDone { planned, why, hint, said } => {
+                self.doubt |= !matches!(planned.change, Change::File(_));
                 self.line(&[(Ink::Red, "  failed  "), (Ink::Plain, &planned.change.title())]);
                 self.para(Ink::Plain, "          ", 10, why);
                 for l in said.lines().skip(1).take(8) {

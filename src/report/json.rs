@@ -156,6 +156,7 @@ fn plan_json(round: usize, plan: &Plan, book: &crate::book::Runbook) -> Value {
         "finding": plan.steps.iter().filter(|s| s.waits_for.is_none()).find_map(|s| s.finding.clone()),
         "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
         "changes": plan.changes.iter().map(change).collect::<Vec<_>>(),
+        "kept_back": plan.kept_back.iter().map(|(h, why)| json!({"handler": h, "why": why})).collect::<Vec<_>>(),
         "validations": plan.validations.iter().map(validation).collect::<Vec<_>>(),
     })
 }

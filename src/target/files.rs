@@ -95,6 +95,8 @@ pub struct FileReading {
     pub links: u64,
     /// Whether we may replace it: its directory is writable.
     pub writable: bool,
+    /// Nothing is there, and the directory that it would be in is not there either.
+    pub orphan: bool,
 }
 
 /// How to look at a path.
@@ -109,10 +111,12 @@ pub enum Look {
 }
 
 /// Files whose bytes never leave the target, whatever a runbook says: shadow(5), host private keys (sshd(8), FILES).
+/// Of the real path; the target decides by the same patterns (in `rb_look`), whatever name it was asked by.
 #[must_use]
 pub fn always_sensitive(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    matches!(path, "/etc/shadow" | "/etc/shadow-" | "/etc/gshadow" | "/etc/gshadow-")
+    path.starts_with("/etc/shadow")
+        || path.starts_with("/etc/gshadow")
         || (name.starts_with("ssh_host_") && name.ends_with("_key"))
 }
 
@@ -130,7 +134,8 @@ pub fn look_script(path: &str, look: Look) -> Option<String> {
     Some(format!("rb_look {flag} {}", sh_quote(path)?))
 }
 
-/// Reads the answer of [`look_script`]: a line `KIND|MODE|UID|GID|USER|GROUP|LINKS|WRITABLE`, a line with the real
+/// Reads the answer of [`look_script`]: a line `KIND|MODE|UID|GID|USER|GROUP|LINKS|WRITABLE` (or `absent|WRITABLE`,
+/// `absent|orphan|WRITABLE` where there is no directory for it either), a line with the real
 /// path, then the bytes (or the digest, or the link's text).
 pub fn parse_look(out: &[u8]) -> Result<FileReading, String> {
     let mut parts = out.splitn(3, |b| *b == b'\n');
@@ -143,11 +148,13 @@ pub fn parse_look(out: &[u8]) -> Result<FileReading, String> {
         return Err("no answer about the file".into());
     }
     let writable = f.last() == Some(&"w");
+    let orphan = f.get(1) == Some(&"orphan");
     let found = |kind, mode, owner, links| FileReading {
         real: real.clone(),
         state: FileState { kind, mode, owner },
         links,
         writable,
+        orphan,
     };
     match (f.first().copied(), f.len()) {
         (Some("absent"), _) => Ok(found(Kind::Absent, None, None, 0)),
@@ -205,8 +212,9 @@ rb_real "$2" "$1" || { printf 'loop\n%s\n' "$2"; return 0; }
 rb_q=$R$REPLY rb_w=r; rb_d=${rb_q%/*}
 while [ ! -e "${rb_d:-/}" ] && [ -n "$rb_d" ]; do rb_d=${rb_d%/*}; done
 [ -w "${rb_d:-/}" ] && rb_w=w
-if [ "$1" = l ] && [ -L "$rb_q" ]; then printf 'link|%s\n%s\n' $rb_w "$REPLY"; readlink "$rb_q"; return 0; fi
-rb_m=$(stat -c '%F|%a|%u|%g|%U|%G|%h' "$rb_q" 2>&1) || { case $rb_m in *ermission*) rb_m=denied;; *) rb_m=absent;; esac; printf '%s|%s\n%s\n' $rb_m $rb_w "$REPLY"; return 0; }
+case $REPLY in /etc/shadow*|/etc/gshadow*|*/ssh_host_*_key) set -- d "$2" "$1";; esac
+if [ "${3:-$1}" = l ] && [ -L "$rb_q" ]; then printf 'link|%s\n%s\n' $rb_w "$REPLY"; readlink "$rb_q"; return 0; fi
+rb_m=$(stat -c '%F|%a|%u|%g|%U|%G|%h' "$rb_q" 2>&1) || { case $rb_m in *ermission*) rb_m=denied;; *) rb_m=absent;; esac; [ -d "${rb_q%/*}/" ] || rb_m="$rb_m|orphan"; printf '%s|%s\n%s\n' "$rb_m" $rb_w "$REPLY"; return 0; }
 case $rb_m in
 regular*) [ -r "$rb_q" ] || { printf 'denied\n%s\n' "$REPLY"; return 0; }
 if [ "$1" = d ]; then printf 'digest|%s|%s\n%s\n' "${rb_m#*|}" $rb_w "$REPLY"; rb_sum "$rb_q"; else printf '%s|%s\n%s\n' "$rb_m" $rb_w "$REPLY"; cat "$rb_q"; fi;;

@@ -111,12 +111,13 @@ pub(super) const LIBRARY: &str = r##"
         _c
         printf '%s %s\n%4096s' $1 $((_c - _b)) . >$_d/s$2
     }
-    # _x TEXT: isolated. The trap keeps us until it has cleaned up after a TERM of its own.
+    # _x TEXT: isolated; from a file, for an argument shows in ps. The trap keeps us until it has cleaned up after a TERM of its own.
     # Without /proc it takes our own place, for nothing else could find it to kill it.
     _x() {
         trap : TERM
-        [ -r /proc/uptime ] || exec sh -c "$1"
-        sh -c "$1"
+        printf '%s\n' "$1" >$_d/x$_i
+        [ -r /proc/uptime ] || exec sh $_d/x$_i
+        sh $_d/x$_i
     }
     # After the start of each.
     _a() {

@@ -199,12 +199,12 @@ pub fn parse_units(names: &[&str], out: &str) -> Vec<UnitState> {
 pub const FUNCTIONS: &[(&str, &str)] = &[
     (
         "rb_wanted",
-        r#"rb_wanted() { for rb_f in "$R"/etc/systemd/system/*.wants/"$1" "$R"/etc/systemd/system/*.requires/"$1"; do if [ -L "$rb_f" ] || [ -e "$rb_f" ]; then return 0; fi; done; return 1; }
+        r#"rb_wanted() { rb_real /etc/systemd/system; for rb_f in "$R$REPLY"/*.wants/"$1" "$R$REPLY"/*.requires/"$1"; do if [ -L "$rb_f" ] || [ -e "$rb_f" ]; then return 0; fi; done; return 1; }
 "#,
     ),
     (
         "rb_unitfile",
-        r#"rb_unitfile() { for REPLY in /etc/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system /lib/systemd/system; do REPLY=$REPLY/$1; if [ -L "$R$REPLY" ] || [ -e "$R$REPLY" ]; then return 0; fi; done; REPLY=; return 1; }
+        r#"rb_unitfile() { case $1 in */*) return 1;; esac; for rb_f in /etc/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system /lib/systemd/system; do rb_real "$rb_f/$1" l; if [ -L "$R$REPLY" ] || [ -e "$R$REPLY" ]; then return 0; fi; done; REPLY=; return 1; }
 "#,
     ),
     (
@@ -216,12 +216,12 @@ command -v systemctl >/dev/null || { echo 'no systemctl' >&2; return 3; }
 systemctl show --no-pager -p Id,LoadState,ActiveState,SubState,UnitFileState,Result,ExecMainStatus,MainPID,StateChangeTimestamp,ConditionResult,ConditionTimestampMonotonic,TriggeredBy -- "$@" || return
 else
 for rb_u; do echo "Id=$rb_u"; echo ActiveState=offline
-if rb_unitfile "$rb_u"; then
-if [ "$(readlink "$R$REPLY")" = /dev/null ]; then echo LoadState=masked; echo UnitFileState=masked
+if rb_unitfile "$rb_u"; then rb_g=$REPLY
+if [ "$(readlink "$R$rb_g")" = /dev/null ]; then echo LoadState=masked; echo UnitFileState=masked
 else echo LoadState=loaded
 if rb_wanted "$rb_u"; then echo UnitFileState=enabled
-elif [ -L "$R$REPLY" ]; then echo UnitFileState=alias
-elif grep -q '^\[Install\]' "$R$REPLY"; then echo UnitFileState=disabled
+elif [ -L "$R$rb_g" ]; then echo UnitFileState=alias
+elif grep -q '^\[Install\]' "$R$rb_g"; then echo UnitFileState=disabled
 else echo UnitFileState=static; fi; fi
 else echo LoadState=not-found; fi
 echo
@@ -234,14 +234,15 @@ echo; for rb_u; do if rb_wanted "$rb_u"; then echo "Wanted=$rb_u"; fi; done; }
         r#"rb_verb() {
 if [ -z "$R" ]; then systemctl --no-pager "$1" -- "$2"; return; fi
 rb_unitfile "$2" || { echo "no unit $2" >&2; return 1; }
-rb_e=$R/etc/systemd/system
+rb_g=$REPLY; rb_real /etc/systemd/system; rb_e=$R$REPLY; rb_real "$rb_g"; rb_h=$R$REPLY
 case $1 in
 unmask) [ "$(readlink "$rb_e/$2")" != /dev/null ] || rm -f "$rb_e/$2";;
 mask) ln -sfn /dev/null "$rb_e/$2";;
 disable) rm -f "$rb_e"/*.wants/"$2" "$rb_e"/*.requires/"$2";;
-enable) sed -n 's/^WantedBy=//p' "$R$REPLY" | tr ' ' '\n' | while read -r rb_w; do
-[ -z "$rb_w" ] || { mkdir -p "$rb_e/$rb_w.wants" && ln -sfn "$REPLY" "$rb_e/$rb_w.wants/$2"; } || exit 1; done
-sed -n 's/^Alias=//p' "$R$REPLY" | tr ' ' '\n' | while read -r rb_w; do [ -z "$rb_w" ] || ln -sfn "$REPLY" "$rb_e/$rb_w" || exit 1; done;;
+enable) for rb_w in $(sed -n 's/^WantedBy=//p' "$rb_h"); do case $rb_w in */*) return 1;; esac
+rb_real "/etc/systemd/system/$rb_w.wants"; mkdir -p "$R$REPLY" && ln -sfn "$rb_g" "$R$REPLY/$2" || return 1; done
+for rb_w in $(sed -n 's/^Alias=//p' "$rb_h"); do case $rb_w in */*) return 1;; esac
+ln -sfn "$rb_g" "$rb_e/$rb_w" || return 1; done;;
 *) echo "cannot $1 a unit on a disk that is not running" >&2; return 1;;
 esac; }
 "#,
