@@ -202,7 +202,12 @@ impl Maker<'_> {
         if !fault {
             return Outcome { result, ..Outcome::new(StepStatus::Ok, decision.evidence) };
         }
-        let finding = step.finding.as_ref().map_or_else(|| decision.evidence.clone(), |t| self.text(t, &extra));
+        // With a condition of the runbook's own, the evidence alone may well read as if all were well.
+        let finding = match (&step.finding, &step.condition) {
+            (Some(t), _) => self.text(t, &extra),
+            (None, None) => decision.evidence.clone(),
+            (None, Some(_)) => format!("this does not hold: {}", self.text(&step.name, &extra)),
+        };
         let base =
             Outcome { finding: Some(finding), result, ..Outcome::new(StepStatus::Failed, decision.evidence.clone()) };
         let changes = if step.ensure { Ok(decision.changes) } else { self.remedies(step, &extra) };

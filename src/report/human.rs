@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::{Event, Proof, Redactor, Sink, printable};
-use crate::book::Runbook;
+use crate::book::{Runbook, Where};
 use crate::plan::diff::{self, Tag};
 use crate::plan::{Change, Plan, Planned, StepPlan, StepStatus, Verdict};
 use crate::target::files::{Content, Kind};
@@ -140,7 +140,7 @@ impl<W: Write> Human<W> {
         }
         self.findings(plan);
         if self.verbose || round == 1 {
-            self.steps(plan);
+            self.steps(plan, book);
         }
         self.todo(plan);
         self.changes(plan, book);
@@ -199,10 +199,12 @@ impl<W: Write> Human<W> {
         }
     }
 
-    fn steps(&mut self, plan: &Plan) {
+    fn steps(&mut self, plan: &Plan, book: &Runbook) {
         self.blank();
         for s in &plan.steps {
-            if matches!(s.status, StepStatus::Skipped | StepStatus::Blocked) && !self.verbose {
+            // What was seen from here, and what could not be, is never left out: it is the proof from outside.
+            let from_here = book.steps.get(s.step).is_some_and(|b| b.vantage == Where::Controller);
+            if matches!(s.status, StepStatus::Skipped | StepStatus::Blocked) && !self.verbose && !from_here {
                 continue;
             }
             let (ink, word) = match s.status {
@@ -218,7 +220,7 @@ impl<W: Write> Human<W> {
             };
             self.line(&[(ink, &format!("  {word:<8}")), (Ink::Plain, &s.name)]);
             let explain = match s.status {
-                StepStatus::Ok | StepStatus::Change => self.verbose,
+                StepStatus::Ok | StepStatus::Change => self.verbose || from_here,
                 StepStatus::Failed => s.finding.is_none() || s.hint.is_some() || self.verbose,
                 _ => true,
             };
