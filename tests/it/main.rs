@@ -1,4 +1,25 @@
+//! The built binary: on this machine's sh, and against real hosts. What needs the lab is skipped unless `RUNBOOK_LAB`
+//! is set.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods
+)]
+
 mod docs;
 mod engine;
+mod lab_attributes;
+mod lab_faults;
+mod lab_kill_controller;
+mod lab_kill_target;
+mod lab_lock;
+mod lab_patient;
+mod lab_plan;
+mod lab_refusals;
+mod lab_shells;
 mod lang;
 mod lang_hostile;
+mod support;
