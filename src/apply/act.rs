@@ -22,6 +22,9 @@ pub const RESTORED: i32 = 95;
 /// The directory is not empty.
 pub const NOT_EMPTY: i32 = 96;
 
+/// Something could not be put back.
+pub const NOT_BACK: i32 = 97;
+
 /// What the scripts share. `RUN` is the run's id, `R` the mounted disk's root or empty.
 ///
 /// * `rb_state` sets `S`, where runs are recorded: /var/lib/runbook, else the user's own state directory.
@@ -73,7 +76,7 @@ esac || exit 92; }
     (
         "rb_keep",
         r#"rb_keep() { mkdir -p -m 700 "$S/runs" "$S/runs/$RUN" || exit 93
-K=$S/runs/$RUN/$1; (umask 077; { echo "$P"; stat -c '%F|%a|%u|%g' "$P" 2>/dev/null || echo absent; [ ! -L "$P" ] || readlink "$P"; } >"$K.meta"
+K=$S/runs/$RUN/$1; (umask 077; { printf '%s\n' "$P"; stat -c '%F|%a|%u|%g' "$P" 2>/dev/null || echo absent; [ ! -L "$P" ] || readlink "$P"; } >"$K.meta"
 [ ! -f "$P" ] || cat "$P" >"$K"
 if command -v getfacl >/dev/null && [ -e "$P" ]; then getfacl -np "$P" >"$K.acl" 2>/dev/null; fi) || exit 93
 [ ! -f "$P" ] || cmp -s "$P" "$K" || exit 93; sync "$K" 2>/dev/null || sync; }
@@ -81,7 +84,7 @@ if command -v getfacl >/dev/null && [ -e "$P" ]; then getfacl -np "$P" >"$K.acl"
     ),
     (
         "rb_candidate",
-        r#"rb_candidate() { C=$D/.$N.runbook-$RUN; echo "$C" >"$L/candidate"; trap 'rm -f "$C" "$L/busy"' EXIT
+        r#"rb_candidate() { C=$D/.$N.runbook-$RUN; printf '%s\n' "$C" >"$L/candidate"; trap 'rm -f "$C" "$L/busy"' EXIT
 if [ -f "$P" ]; then cp -a "$P" "$C" 2>/dev/null || cp -p "$P" "$C" || exit 93
 if command -v getfacl >/dev/null && command -v setfacl >/dev/null; then getfacl -np "$P" 2>/dev/null | (cd "$D" && setfacl --set-file=- "$C") 2>/dev/null; fi
 else (umask 077; : >"$C") || exit 93; fi; }
@@ -114,14 +117,15 @@ sync "$C" 2>/dev/null || sync; }
     (
         "rb_putback",
         r#"rb_putback() { K=$S/runs/$RUN/$1; { read -r P; IFS='|' read -r rb_k rb_m rb_u rb_g; } <"$K.meta"; D=${P%/*}; N=${P##*/}
-if [ "$rb_k" = absent ]; then rm -f "$P"; else rb_candidate; cat "$K" >"$C" && chown "$rb_u:$rb_g" "$C" && chmod "$rb_m" "$C" && sync && mv -f "$C" "$P"; fi; }
+case $rb_k in absent) if [ -d "$P" ] && [ ! -L "$P" ]; then rmdir "$P"; else rm -f "$P"; fi; return;; directory) chown "$rb_u:$rb_g" "$P" && chmod "$rb_m" "$P"; return;; symbolic*) read -r _; rm -f "$P"; ln -s "$(sed -n 3p "$K.meta")" "$P"; return;; regular*) ;; *) return 1;; esac
+rb_candidate; cat "$K" >"$C" && chown "$rb_u:$rb_g" "$C" && chmod "$rb_m" "$C" && sync && mv -f "$C" "$P"; }
 "#,
     ),
     (
         "rb_room",
         r#"rb_room() { rb_k=$1; shift; for rb_d; do while [ ! -d "$R$rb_d" ] && [ -n "$rb_d" ]; do rb_d=${rb_d%/*}; done
 rb_f=$(df -Pk "$R${rb_d:-/}" | sed -n '2s/.* \([0-9][0-9]*\)  *[0-9]*% .*/\1/p')
-if [ -n "$rb_f" ] && [ "$rb_f" -lt "$rb_k" ]; then echo "$rb_f ${rb_d:-/}"; rb_g=1; fi; done
+if [ -n "$rb_f" ] && [ "$rb_f" -lt "$rb_k" ]; then printf '%s %s\n' "$rb_f" "${rb_d:-/}"; rb_g=1; fi; done
 [ -z "$rb_g" ] || (cd "$R/" && du -sk var/cache/apt/archives var/log/journal var/tmp var/crash 2>/dev/null | sort -rn | head -n 1); }
 "#,
     ),
@@ -191,7 +195,7 @@ pub(super) fn script(change: &Change, seq: usize, owe: &str) -> Option<String> {
 /// The sh that makes several file changes, tries them with `validate`, and puts all of them back if anything fails: a
 /// file that is not what it was, one that cannot be written, or the validation.
 pub(super) fn all_or_nothing(changes: &[(usize, &FileChange, String)], validate: &str) -> Option<String> {
-    let mut out = String::from("W=\nrb_back() { for w in $W; do (rb_putback $w); done; exit 95; }\n");
+    let mut out = String::from("W=\nrb_back() { for w in $W; do (rb_putback $w) || exit 97; done; exit 95; }\n");
     for (_, f, _) in changes {
         let _ = writeln!(
             out,
@@ -308,6 +312,10 @@ pub(super) fn failure(status: i32, change: &Change, said: &str) -> (String, Opti
         RESTORED => {
             (format!("the new files did not pass; every file of this step is back as it was{}", colon(said)), None)
         }
+        NOT_BACK => (
+            format!("the new files did not pass, and not every file could be put back{}", colon(said)),
+            hint("what was there before is below /var/lib/runbook/runs on the target"),
+        ),
         NOT_EMPTY => (format!("{path} is a directory with something in it; it was left as it is"), None),
         n => (format!("status {n}{}", colon(said)), None),
     }

@@ -16,7 +16,7 @@ pub struct Holder {
     pub run: String,
     /// user@host, for people.
     pub who: String,
-    /// The controller: its boot id, which tells machines and boots apart.
+    /// The controller: its boot id and its process namespace, which tell machines, boots and containers apart.
     pub controller: String,
     /// The process on the controller.
     pub pid: u32,
@@ -124,7 +124,10 @@ pub fn stale(h: Option<&Holder>, age: u64, me: &Holder, alive: impl Fn(u32) -> b
 /// This process, as a holder.
 #[must_use]
 pub fn me(run: &str) -> Holder {
+    // Containers of one machine share its boot, and count processes each for themselves.
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let space = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    let boot = format!("{}/{}", boot.trim(), space.display());
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "someone".into());
     let word = |s: &str, or: &str| {
@@ -142,7 +145,10 @@ pub fn me(run: &str) -> Holder {
 /// Whether a process of this machine runs.
 #[must_use]
 pub fn alive(pid: u32) -> bool {
-    std::path::Path::new(&format!("/proc/{pid}")).exists()
+    // Another program may have got the number since.
+    let name = |p: String| std::fs::read_to_string(format!("/proc/{p}/comm")).ok();
+    let own = name("self".into());
+    name(pid.to_string()).is_some_and(|n| Some(n) == own)
 }
 
 #[cfg(test)]

@@ -282,7 +282,7 @@ impl<'a> Session<'a> {
                 Answer::Yes => false,
                 Answer::Step => true,
                 Answer::No if self.interrupted() => return Err((Stop::Interrupted, round)),
-                Answer::No => return Ok((exit::CHANGES, round)),
+                Answer::No => return Ok((if round > 0 { exit::FAILED } else { exit::CHANGES }, round)),
                 Answer::Nobody => {
                     self.sink.event(&Event::Broken {
                         why: "there are changes to make, and nobody to ask",

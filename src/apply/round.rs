@@ -57,7 +57,8 @@ impl Session<'_> {
                         hint: Some("run it again to go on"),
                         changed: at + n > 0 || round > 1,
                     });
-                    return Err(Stop::Exit(exit::FAILED));
+                    let begun = at + n > 0 || round > 1;
+                    return Err(Stop::Exit(if begun { exit::FAILED } else { exit::CHANGES }));
                 }
                 let step = p
                     .handler

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty};
 use crate::plan::View;
-use crate::target::files::{Content, FileState, Kind, Look, Owner, always_sensitive, sha256};
+use crate::target::files::{Content, FileState, Kind, Look, Owner, always_sensitive, cksum, sha256};
 
 /// What is at a path.
 pub struct File;
@@ -104,7 +104,7 @@ impl Module for File {
                     wanted.kind = Kind::File(Content::Bytes(text.as_bytes().to_vec()));
                     // Where only a digest was brought back, equal digests are equal content.
                     if let Kind::File(Content::Digest(d)) = &facts.kind
-                        && *d == sha256(text.as_bytes())
+                        && [sha256(text.as_bytes()), cksum(text.as_bytes())].contains(d)
                     {
                         wanted.kind = facts.kind.clone();
                     }

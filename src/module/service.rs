@@ -63,7 +63,11 @@ impl Module for Service {
             .into_iter()
             .map(|verb| Change::Unit(UnitChange { unit: id.clone(), verb, before: before.clone() }))
             .collect();
-        let log = if unit.active == "failed" && !unit.offline() { journal(&id, view)? } else { Vec::new() };
+        let log = if (unit.active == "failed" || unit.sub == "auto-restart") && !unit.offline() {
+            journal(&id, view)?
+        } else {
+            Vec::new()
+        };
         let mut d =
             fields(Decision::new(true, evidence(&id, unit, socket, running, enabled, &log)), unit, running, enabled);
         d.fields.insert("unit".into(), id.into());
@@ -101,7 +105,7 @@ fn verbs(p: &Params, unit: &UnitState, running: bool, enabled: bool) -> Vec<Verb
     if !unit.offline() {
         let starts = (p.is("running") && !running) || p.is("restarted");
         // systemd may say exit-code and still refuse with "start request repeated too quickly".
-        if starts && unit.active == "failed" {
+        if starts && (unit.active == "failed" || unit.sub == "auto-restart") {
             out.push(Verb::ResetFailed);
         }
         if p.is("restarted") {
@@ -157,6 +161,7 @@ fn evidence(
             code => format!("failed with status {code}"),
         },
         ("failed", r) => format!("failed ({r})"),
+        ("activating", _) if u.sub == "auto-restart" => "started again and again, and ends each time".into(),
         ("active", _) if !enabled => "running now".into(),
         ("active", _) => "running".into(),
         (a, _) if running && u.running() => a.to_owned(),

@@ -250,6 +250,9 @@ impl<'a> View<'a> {
     pub fn file(&self, path: &str, look: Look) -> Result<FileReading, Halt> {
         let look = if look == Look::Follow && files::always_sensitive(path) { Look::Digest } else { look };
         let a = self.fragment(files::look_script(path, look))?;
+        if a.status != Status::Exit(0) {
+            return Err(Halt::unknown(format!("{path}: {}", first_line(&a.stderr))));
+        }
         let mut r = files::parse_look(&a.stdout).map_err(Halt::unknown)?;
         if let Some(s) = self.overlay.files.get(&r.real) {
             r.state = s.clone();

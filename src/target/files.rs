@@ -214,7 +214,7 @@ while [ ! -e "${rb_d:-/}" ] && [ -n "$rb_d" ]; do rb_d=${rb_d%/*}; done
 [ -w "${rb_d:-/}" ] && rb_w=w
 case $REPLY in /etc/shadow*|/etc/gshadow*|*/ssh_host_*_key) set -- d "$2" "$1";; esac
 if [ "${3:-$1}" = l ] && [ -L "$rb_q" ]; then printf 'link|%s\n%s\n' $rb_w "$REPLY"; readlink "$rb_q"; return 0; fi
-rb_m=$(stat -c '%F|%a|%u|%g|%U|%G|%h' "$rb_q" 2>&1) || { case $rb_m in *ermission*) rb_m=denied;; *) rb_m=absent;; esac; [ -d "${rb_q%/*}/" ] || rb_m="$rb_m|orphan"; printf '%s|%s\n%s\n' "$rb_m" $rb_w "$REPLY"; return 0; }
+rb_m=$(stat -c '%F|%a|%u|%g|%U|%G|%h' "$rb_q" 2>&1) || { case $rb_m in *ermission*) rb_m=denied;; *'o such file'*) rb_m=absent;; *) echo "$rb_m" >&2; exit 1;; esac; [ -d "${rb_q%/*}/" ] || rb_m="$rb_m|orphan"; printf '%s|%s\n%s\n' "$rb_m" $rb_w "$REPLY"; return 0; }
 case $rb_m in
 regular*) [ -r "$rb_q" ] || { printf 'denied\n%s\n' "$REPLY"; return 0; }
 if [ "$1" = d ]; then printf 'digest|%s|%s\n%s\n' "${rb_m#*|}" $rb_w "$REPLY"; rb_sum "$rb_q"; else printf '%s|%s\n%s\n' "$rb_m" $rb_w "$REPLY"; cat "$rb_q"; fi;;

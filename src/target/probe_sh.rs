@@ -64,18 +64,29 @@ pub(super) const LIBRARY: &str = r##"
     }
 
     # The end, on every path: EXIT runs it, and a signal exits.
-    _w= _r= _d= _i=0
-    # _q: the watchdog quits, and is gone. A signal to a child so young that it still has our
-    # traps is lost (dash), or runs them (bash): it gets one only once it has said kI, and looks
-    # for qI after that. For the same reason its own sleep gets a -9.
+    _w= _o= _r= _d= _i=0
+    # _q: the watchdog quits, and is gone. One TERM is not enough. To a child so young that it
+    # still has our traps it is lost (dash) or runs them (bash): so none before it has said kI,
+    # after which it looks for qI. And one that comes just before a wait leaves ksh93 waiting: so
+    # again until it has said xI. For the same reasons its own sleep gets a -9.
     _q() {
         echo >$_d/q$_i
-        [ ! -e $_d/k$_i ] || kill $_w
+        for _z in 1 2 3 4 5 6 7 8 9; do
+            _y=20000
+            until [ -e $_d/x$_i ] || [ $_y = 0 ]; do
+                [ ! -e $_d/k$_i ] || kill $_w
+                _y=$((_y - 1))
+            done
+            [ ! -e $_d/x$_i ] || break
+            sleep 1
+        done
+        [ -e $_d/x$_i ] || kill -9 $_w
         wait $_w
         _w=
     } 2>/dev/null
     trap 'trap "" HUP INT TERM PIPE USR1
         [ -z "$_w" ] || _q
+        [ -z "$_o" ] || kill -9 $_o
         [ -z "$_r" ] || _K $_r
         [ -z "$_d" ] || rm -rf $_d' 0
     trap 'exit 1' HUP INT TERM PIPE
@@ -133,10 +144,16 @@ pub(super) const LIBRARY: &str = r##"
         (
             exec >/dev/null 2>&1
             _m=$!
-            trap '[ $! = $_m ] || kill -9 $!; exit' TERM
+            trap 'trap "" TERM
+                [ $! = $_m ] || kill -9 $!
+                echo >$_d/x$_i
+                exit' TERM
             trap '' HUP INT PIPE
             echo >$_d/k$_i
-            [ ! -e $_d/q$_i ] || exit
+            [ ! -e $_d/q$_i ] || {
+                echo >$_d/x$_i
+                exit
+            }
             for _g; do
                 set -- $_g
                 sleep $1 &
@@ -242,9 +259,9 @@ pub(super) const LIBRARY: &str = r##"
         echo "=$_N= $_n$_h"
         [ -z "$_l" ] || {
             cat $_l &
-            _w=$!
-            wait $_w || exit
-            _w=
+            _o=$!
+            wait $_o || exit
+            _o=
         }
         cd /
         rm -rf $_d

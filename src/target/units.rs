@@ -44,10 +44,11 @@ impl UnitState {
     pub fn masked(&self) -> bool {
         self.load == "masked" || self.enabled.starts_with("masked")
     }
-    /// It runs, or is about to.
+    /// It runs, or is about to; not while it waits to be started again after a crash.
     #[must_use]
     pub fn running(&self) -> bool {
-        matches!(self.active.as_str(), "active" | "activating" | "reloading")
+        // auto-restart is a crash loop between two tries.
+        matches!(self.active.as_str(), "active" | "activating" | "reloading") && self.sub != "auto-restart"
     }
     /// It comes up at boot by itself.
     #[must_use]

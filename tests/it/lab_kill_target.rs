@@ -23,7 +23,9 @@ fn dying(host: &Host, n: usize, victim: Victim) -> PathBuf {
         r"set -T; trap '\''case $BASH_COMMAND in mkdir*|cat*|cp*|chown*|chmod*|mv*|rm*|sync*|stat*|cmp*|getfacl*|grep*|printf*|echo*|systemctl*|rb_verb*|rb_keep*|rb_candidate*|rb_swap*|rb_owe*|rb_paid*) kn=0; read kn </run/kp; kn=$((kn+1)); echo $kn >/run/kp; if [ $kn -eq {n} ]; then echo $BASH_COMMAND >/run/killed; kill -9 {whom}; fi;; esac 2>/dev/null'\'' DEBUG"
     );
     // A session of its own: `kill -9 0` must not reach the controller.
-    host.desk.program("dying", &format!("sed 's~^RUN=\|^umask 022; rb_~{trap}\\n&~' | setsid {LAB} sh {} -c 'exec bash'", host.name))
+    let lock = format!("s~^umask 022; rb_~{trap}\\n&~");
+    let act = format!("s~^RUN=~{trap}\\n&~");
+    host.desk.program("dying", &format!("sed '{lock};{act}' | setsid {LAB} sh {} -c 'exec bash'", host.name))
 }
 
 /// Kills at every `step`-th point from `first` on, until a run gets through.

@@ -22,4 +22,5 @@ mod lab_refusals;
 mod lab_shells;
 mod lang;
 mod lang_hostile;
+mod probe;
 mod support;
