@@ -3,7 +3,7 @@
 
 mod words;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -91,8 +91,8 @@ pub fn expression_words(text: &str) -> Result<Vec<Word>, Vec<ExprError>> {
         }]);
     }
     let found = bounded(words::of_expression(text))?;
-    let e = ENGINE.compile_expression(text).map_err(|e| vec![syntax(&e, text)])?;
-    used(found, &e.undeclared_variables(false))
+    ENGINE.compile_expression(text).map_err(|e| vec![syntax(&e, text)])?;
+    used(found, |_| false)
 }
 
 /// The names that a template uses, each with its place.
@@ -105,7 +105,9 @@ pub fn template_words(text: &str) -> Result<Vec<Word>, Vec<ExprError>> {
     }
     let found = bounded(words::of_template(text))?;
     let t = ENGINE.template_from_str(text).map_err(|e| vec![syntax(&e, text)])?;
-    used(found, &t.undeclared_variables(false))
+    // Only a block can bind a name, and to ask the engine costs as much as compiling.
+    let free = text.contains("{%").then(|| t.undeclared_variables(false));
+    used(found, |name| free.as_ref().is_some_and(|free| !free.contains(name)))
 }
 
 /// Words and operators that one text may have. The engine's compiler recurses over a chain of operators: a hundred
@@ -124,21 +126,21 @@ fn bounded(found: words::Found) -> Result<Vec<Word>, Vec<ExprError>> {
 
 /// The names among the words, but not those that the text itself binds. Filters, tests and functions are looked up by
 /// the engine only when they run: they are looked up now.
-fn used(words: Vec<Word>, undeclared: &HashSet<String>) -> Result<Vec<Word>, Vec<ExprError>> {
-    let errors: Vec<ExprError> = words.iter().filter_map(|w| unknown(w, undeclared)).collect();
+fn used(words: Vec<Word>, bound: impl Fn(&str) -> bool) -> Result<Vec<Word>, Vec<ExprError>> {
+    let free: Vec<Word> = words.into_iter().filter(|w| !w.can_be_bound() || !bound(&w.path[0])).collect();
+    let errors: Vec<ExprError> = free.iter().filter_map(unknown).collect();
     if !errors.is_empty() {
         return Err(errors);
     }
-    Ok(words.into_iter().filter(|w| w.kind == Kind::Name && undeclared.contains(&w.path[0])).collect())
+    Ok(free.into_iter().filter(|w| w.kind == Kind::Name).collect())
 }
 
-fn unknown(w: &Word, undeclared: &HashSet<String>) -> Option<ExprError> {
+fn unknown(w: &Word) -> Option<ExprError> {
     let word = w.path[0].as_str();
     let (what, known) = match w.kind {
         Kind::Name => return None,
         Kind::Filter => ("filter", FILTERS),
         Kind::Test => ("test", TESTS),
-        Kind::Function if !undeclared.contains(word) => return None,
         Kind::Function => ("function", FUNCTIONS),
         // `loop.cycle(…)` is the engine's own.
         Kind::Method if matches!(word, "cycle" | "changed") => return None,

@@ -58,6 +58,15 @@ enum Files {
     Shipped,
 }
 
+/// A file that was read.
+struct Included {
+    /// From the root of the repository.
+    path: PathBuf,
+    /// In messages.
+    name: String,
+    bytes: Vec<u8>,
+}
+
 /// Follows includes.
 pub(super) struct Loader {
     files: Files,
@@ -84,9 +93,9 @@ impl Loader {
     pub(super) fn include(&mut self, decoder: &mut Decoder<'_>, path: &str, at: &Node, out: &mut Vec<Step>) {
         match self.open(path) {
             Ok(None) => decoder.unread.steps = true,
-            Ok(Some((full, name, bytes))) => match Document::parse(&name, &bytes) {
+            Ok(Some(file)) => match Document::parse(&file.name, &file.bytes) {
                 Ok(doc) => {
-                    self.stack.push(full);
+                    self.stack.push(file.path);
                     decoder.steps(&doc.root(), self, out);
                     self.stack.pop();
                 }
@@ -102,9 +111,8 @@ impl Loader {
         }
     }
 
-    /// An included file's path, its name in messages and its bytes, or a message and a hint; `None` once too much was
-    /// included and that was said.
-    fn open(&mut self, path: &str) -> Result<Option<(PathBuf, String, Vec<u8>)>, (String, String)> {
+    /// An included file, or a message and a hint; `None` once too much was included and that was said.
+    fn open(&mut self, path: &str) -> Result<Option<Included>, (String, String)> {
         let base = self.stack.last().and_then(|p| p.parent()).unwrap_or(Path::new("")).to_owned();
         let full = match normal(&base.join(path)) {
             Some(p) if !Path::new(path).is_absolute() => p,
@@ -143,7 +151,7 @@ impl Loader {
         }
         self.digest.update(&bytes);
         self.names.push(name.clone());
-        Ok(Some((full, name, bytes)))
+        Ok(Some(Included { path: full, name, bytes }))
     }
 
     fn read(&self, path: &Path) -> io::Result<(String, Vec<u8>)> {

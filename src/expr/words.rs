@@ -33,6 +33,12 @@ pub struct Word {
 }
 
 impl Word {
+    /// Whether a block of a template can define it.
+    #[must_use]
+    pub fn can_be_bound(&self) -> bool {
+        matches!(self.kind, Kind::Name | Kind::Function)
+    }
+
     /// `check.errors`.
     #[must_use]
     pub fn dotted(&self) -> String {

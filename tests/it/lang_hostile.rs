@@ -8,8 +8,11 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use runbook::book;
 
-/// A runbook that is wrong, by name: its main file, and the others beside it.
-fn hostile() -> Vec<(&'static str, String, Vec<(String, String)>)> {
+/// Files beside a runbook: names and texts.
+type Files = Vec<(String, String)>;
+
+/// Runbooks that are wrong: what it is, its main file, and the others beside it.
+fn hostile() -> Vec<(&'static str, String, Files)> {
     let head = "name: x\ntitle: t\nsteps:\n";
     let laughs = (1..12).fold("a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned(), |mut text, n| {
         let nine = vec![format!("*a{}", n - 1); 9].join(", ");
