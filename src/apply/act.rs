@@ -111,13 +111,13 @@ sync "$C" 2>/dev/null || sync; }
     ),
     (
         "rb_link",
-        r#"rb_link() { C=$D/.$N.runbook-$RUN; ln -s "$1" "$C" || exit 93; mv -fT "$C" "$P" 2>/dev/null || { rm -f "$P" && mv "$C" "$P"; } || exit 93; sync; }
+        r#"rb_link() { C=$D/.$N.runbook-$RUN; ln -s -- "$1" "$C" || exit 93; mv -fT "$C" "$P" 2>/dev/null || { rm -f "$P" && mv "$C" "$P"; } || exit 93; sync; }
 "#,
     ),
     (
         "rb_putback",
         r#"rb_putback() { K=$S/runs/$RUN/$1; { read -r P; IFS='|' read -r rb_k rb_m rb_u rb_g; } <"$K.meta"; D=${P%/*}; N=${P##*/}
-case $rb_k in absent) if [ -d "$P" ] && [ ! -L "$P" ]; then rmdir "$P"; else rm -f "$P"; fi; return;; directory) chown "$rb_u:$rb_g" "$P" && chmod "$rb_m" "$P"; return;; symbolic*) read -r _; rm -f "$P"; ln -s "$(sed -n 3p "$K.meta")" "$P"; return;; regular*) ;; *) return 1;; esac
+case $rb_k in absent) if [ -d "$P" ] && [ ! -L "$P" ]; then rmdir "$P"; else rm -f "$P"; fi; return;; directory) chown "$rb_u:$rb_g" "$P" && chmod "$rb_m" "$P"; return;; symbolic*) read -r _; rm -f "$P"; ln -s -- "$(sed -n 3p "$K.meta")" "$P"; return;; regular*) ;; *) return 1;; esac
 rb_candidate; cat "$K" >"$C" && chown "$rb_u:$rb_g" "$C" && chmod "$rb_m" "$C" && sync && mv -f "$C" "$P"; }
 "#,
     ),
@@ -141,7 +141,7 @@ if [ -n "$rb_f" ] && [ "$rb_f" -lt "$rb_k" ]; then printf '%s %s\n' "$rb_f" "${r
     ),
     (
         "rb_paid",
-        r#"rb_paid() { [ -f "$S/owed" ] || return 0; grep -v "^owed [^ ]* $1 $2\$" "$S/owed" >"$S/owed.new"; if [ -s "$S/owed.new" ]; then mv -f "$S/owed.new" "$S/owed"; else rm -f "$S/owed" "$S/owed.new"; fi; }
+        r#"rb_paid() { [ -f "$S/owed" ] || return 0; grep -v "^owed [^ ]* $1 $2\$" "$S/owed" >"$S/owed.new"; case $? in 0) mv -f "$S/owed.new" "$S/owed";; 1) rm -f "$S/owed" "$S/owed.new";; *) rm -f "$S/owed.new"; return 1;; esac; }
 "#,
     ),
 ];

@@ -109,15 +109,16 @@ pub fn parse(stdout: &str, stderr: &str) -> Attempt {
     }
 }
 
-/// Whether a holder is gone for certain, or given up. `me` is the run that asks; `alive` tells whether a process of this
+/// Whether a holder is gone for certain, or given up. `live`: the target runs. `me` is the run that asks; `alive` tells whether a process of this
 /// machine runs.
 #[must_use]
-pub fn stale(h: Option<&Holder>, age: u64, me: &Holder, alive: impl Fn(u32) -> bool) -> bool {
+pub fn stale(h: Option<&Holder>, age: u64, live: bool, me: &Holder, alive: impl Fn(u32) -> bool) -> bool {
     match h {
         Some(h) if h.controller == me.controller => !alive(h.pid),
-        Some(_) => age > STALE_AFTER,
-        // Killed between making the directory and writing its holder.
-        None => age > 10,
+        // A mounted disk has no clock and no tmpfs of its own: another boot of whoever mounts it is another world.
+        Some(_) => !live || age > STALE_AFTER,
+        // Killed between making the directory and writing its holder, or not yet done with it: the caller waits first.
+        None => true,
     }
 }
 
@@ -170,9 +171,9 @@ mod tests {
     #[test]
     fn stale_is_only_what_is_gone() {
         let me = holder(1, "here");
-        assert!(stale(Some(&holder(7, "here")), 1, &me, |_| false));
-        assert!(!stale(Some(&holder(7, "here")), 5000, &me, |_| true));
-        assert!(!stale(Some(&holder(7, "there")), 100, &me, |_| false));
-        assert!(stale(Some(&holder(7, "there")), 1000, &me, |_| true));
+        assert!(stale(Some(&holder(7, "here")), 1, true, &me, |_| false));
+        assert!(!stale(Some(&holder(7, "here")), 5000, true, &me, |_| true));
+        assert!(!stale(Some(&holder(7, "there")), 100, true, &me, |_| false));
+        assert!(stale(Some(&holder(7, "there")), 1000, true, &me, |_| true));
     }
 }

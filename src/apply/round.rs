@@ -13,6 +13,8 @@ use crate::target::probe::Check;
 
 /// How long one change may take: an apt-get over a bad line, say.
 const CHANGE_DEADLINE: Duration = Duration::from_secs(900);
+/// How long a lock without a holder's name is left alone.
+const UNNAMED: Duration = Duration::from_secs(3);
 /// How long a lock is waited for while a script of a dead run finishes.
 const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -214,8 +216,10 @@ impl Session<'_> {
                     return Err(Stop::Exit(exit::FAILED));
                 }
                 lock::Attempt::Held(h, age, busy) => {
-                    let gone = lock::stale(h.as_ref(), age, &me, lock::alive);
-                    if gone && !busy {
+                    // Nobody's name in it: somebody may be writing it right now.
+                    let young = h.is_none() && Instant::now() + LOCK_PATIENCE < until + UNNAMED;
+                    let gone = lock::stale(h.as_ref(), age, self.place().live, &me, lock::alive);
+                    if gone && !busy && !young {
                         // An unnamed lock was left between mkdir and the writing of its holder.
                         sh = h.as_ref().map_or_else(
                             || format!("umask 022; rb_where; rm -rf \"$L\"; {}", lock::take(&me)),

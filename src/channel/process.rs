@@ -25,6 +25,7 @@ pub async fn run_program(argv: &[&str], stdin: &[u8], deadline: Duration) -> Res
         .process_group(0)
         .spawn()
         .map_err(|e| ChannelError::new(format!("cannot start {program}: {e}")))?;
+    let pid = child.id();
     let (mut to, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let talk = async {
         let write = async {
@@ -38,11 +39,26 @@ pub async fn run_program(argv: &[&str], stdin: &[u8], deadline: Duration) -> Res
         let ((), stdout, stderr) = tokio::join!(write, drain(out), drain(err));
         (stdout, stderr, child.wait().await)
     };
-    let (stdout, stderr, status) = tokio::time::timeout(deadline, talk)
+    let answered = tokio::time::timeout(deadline, talk)
         .await
-        .map_err(|_| ChannelError::new(format!("{program} did not answer within {} s", deadline.as_secs())))?;
+        .map_err(|_| ChannelError::new(format!("{program} did not answer within {} s", deadline.as_secs())));
+    let (stdout, stderr, status) = match answered {
+        Ok(all) => all,
+        Err(e) => {
+            end_group(pid).await;
+            return Err(e);
+        }
+    };
     let status = status.map_err(|e| ChannelError::new(format!("{program}: {e}")))?;
     Ok(Output { status: status.code(), stdout, stderr })
+}
+
+/// Ends what a command has started too: it is a process group of its own.
+async fn end_group(leader: Option<u32>) {
+    if let Some(pid) = leader {
+        #[allow(clippy::disallowed_methods)] // Signals without unsafe code: the program kill(1).
+        let _ = Command::new("kill").args(["-KILL", "--", &format!("-{pid}")]).stderr(Stdio::null()).status().await;
+    }
 }
 
 async fn drain(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {

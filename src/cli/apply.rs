@@ -144,7 +144,12 @@ async fn variables(
             Err(d) => errors.extend(d),
         }
     }
-    let resolved = book.vars.resolve(&given);
+    for w in book.vars.warnings(&given) {
+        let text = w.render(colour(&std::io::stderr()), 80).replacen("error:", "warning:", 1);
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+    // Where a value could not be read at all, "it has no value" would only follow from that.
+    let resolved = if errors.is_empty() { book.vars.resolve(&given) } else { Ok(Map::new()) };
     if let Err(d) = &resolved {
         errors.extend(d.iter().cloned());
     }

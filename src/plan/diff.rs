@@ -167,5 +167,6 @@ fn quoted(label: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods)] // The real diff and patch are asked.
 #[path = "diff_tests.rs"]
 mod tests;

@@ -53,7 +53,7 @@ impl UnitState {
     /// It comes up at boot by itself.
     #[must_use]
     pub fn enabled(&self) -> bool {
-        matches!(self.enabled.as_str(), "enabled" | "enabled-runtime" | "static" | "alias" | "indirect" | "generated")
+        matches!(self.enabled.as_str(), "enabled" | "static" | "alias" | "indirect" | "generated")
             || (self.enabled == "linked" && self.wanted)
     }
     /// It stands on a disk that is not running.
@@ -233,7 +233,7 @@ echo; for rb_u; do if rb_wanted "$rb_u"; then echo "Wanted=$rb_u"; fi; done; }
     (
         "rb_verb",
         r#"rb_verb() {
-if [ -z "$R" ]; then systemctl --no-pager "$1" -- "$2"; return; fi
+if [ -z "$R" ]; then [ "$1" != unmask ] || systemctl --no-pager --runtime unmask -- "$2" 2>/dev/null; systemctl --no-pager "$1" -- "$2"; return; fi
 rb_unitfile "$2" || { echo "no unit $2" >&2; return 1; }
 rb_g=$REPLY; rb_real /etc/systemd/system; rb_e=$R$REPLY; rb_real "$rb_g"; rb_h=$R$REPLY
 case $1 in

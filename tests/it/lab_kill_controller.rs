@@ -64,7 +64,7 @@ fn a_script_that_was_cut_does_nothing() {
             "cut",
             &format!(
                 "s=$(mktemp); trap 'rm -f $s' EXIT; cat >$s; n=$(wc -c <$s)\n\
-                 if grep -q '^rb_swap ' $s; then n=$((n*{tenth}/10)); fi; head -c $n $s | {LAB} sh {}",
+                 if grep -q '^rb_swap$' $s; then n=$((n*{tenth}/10)); fi; head -c $n $s | {LAB} sh {}",
                 patient.host.name
             ),
         );

@@ -20,7 +20,7 @@ enum Victim {
 fn dying(host: &Host, n: usize, victim: Victim) -> PathBuf {
     let whom = if victim == Victim::Session { "0" } else { "$BASHPID" };
     let trap = format!(
-        r"set -T; trap '\''case $BASH_COMMAND in mkdir*|cat*|cp*|chown*|chmod*|mv*|rm*|sync*|stat*|cmp*|getfacl*|grep*|printf*|echo*|systemctl*|rb_verb*|rb_keep*|rb_candidate*|rb_swap*|rb_owe*|rb_paid*) kn=0; read kn </run/kp; kn=$((kn+1)); echo $kn >/run/kp; if [ $kn -eq {n} ]; then echo $BASH_COMMAND >/run/killed; kill -9 {whom}; fi;; esac 2>/dev/null'\'' DEBUG"
+        r"set -T; trap '\''case $BASH_COMMAND in mkdir*|cat*|cp*|chown*|chmod*|mv*|rm*|sync*|stat*|cmp*|getfacl*|grep*|printf*|echo*|systemctl*|rb_verb*|rb_keep*|rb_candidate*|rb_ready*|rb_swap*|rb_owe*|rb_paid*) kn=0; read kn </run/kp; kn=$((kn+1)); echo $kn >/run/kp; if [ $kn -eq {n} ]; then echo $BASH_COMMAND >/run/killed; kill -9 {whom}; fi;; esac 2>/dev/null'\'' DEBUG"
     );
     // A session of its own: `kill -9 0` must not reach the controller.
     let lock = format!("s~^umask 022; rb_~{trap}\\n&~");

@@ -16,9 +16,9 @@ fn busy(host: &Host, seconds: u32) -> (Child, String) {
     (child, holder.split(' ').next().unwrap().to_owned())
 }
 
-/// Whether the slow repair runs. A plain `sleep` may be the watchdog of any script.
+/// Whether the slow repair runs: a runbook's command is a file beside the lock.
 fn at_work(host: &Host) -> bool {
-    host.try_sh("pgrep -f 'sleep [0-9]*; echo done'").code == 0
+    host.try_sh("pgrep -f 'runbook.lock/[c]ommand'").code == 0
 }
 
 /// Kills a run; with `-s` also what it started: each run has a session of its own.

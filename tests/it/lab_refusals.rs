@@ -34,7 +34,7 @@ fn meddling(host: &Host, sh: &str) -> PathBuf {
         "meddle",
         &format!(
             "s=$(mktemp); trap 'rm -f $s' EXIT; cat >$s\n\
-             if grep -q '^rb_swap ' $s && [ ! -e $0.done ]; then : >$0.done; {LAB} sh {0} -c '{sh}'; fi\n\
+             if grep -q '^rb_swap$' $s && [ ! -e $0.done ]; then : >$0.done; {LAB} sh {0} -c '{sh}'; fi\n\
              {LAB} sh {0} <$s",
             host.name
         ),

@@ -62,9 +62,9 @@ fn shellcheck_has_no_complaints() {
             // On purpose: words that are split (2086, 2046), text that `sh -c` or eval expands
             // (2016), what eval sets or reads (2154, 2034), a trap's text made at once (2064) and
             // its function (2317), files made at run time (1090, 1091), `_x= _y=` (1007), `)&_a`
-            // (1132), a `cd` that may fail (2164).
+            // (1132), a `cd` that may fail (2164), `_s 1` in acting scripts alone (2119, 2120).
             .args(["-s", "sh", "-e", "SC2086,SC2046,SC2016,SC2154,SC2034,SC2064,SC2317"])
-            .args(["-e", "SC1090,SC1091,SC1007,SC1132,SC2164"])
+            .args(["-e", "SC1090,SC1091,SC1007,SC1132,SC2164,SC2119,SC2120"])
             .arg(path)
             .output();
         let Ok(checker) = checker else { return };
