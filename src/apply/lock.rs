@@ -44,13 +44,13 @@ pub enum Attempt {
     Failed(String),
 }
 
-/// The functions of the lock's scripts: `rb_lock LINE` takes it; `rb_steal RUN LINE` takes it from a run that is gone
+/// The functions of the lock's scripts: `rb_lock LINE` takes it, and forgets the oldest runs; `rb_steal RUN LINE` takes it from a run that is gone
 /// and clears what that left half done; `rb_clear` is what both it and the release do.
 pub const FUNCTIONS: &[(&str, &str)] = &[
     (
         "rb_lock",
         r#"rb_lock() { rb_where
-if mkdir -m 700 "$L" 2>/dev/null; then printf '%s\n' "$1" >"$L/holder" && rb_beat && echo ours; return; fi
+if mkdir -m 700 "$L" 2>/dev/null; then printf '%s\n' "$1" >"$L/holder" && rb_beat && echo ours && rb_prune; return; fi
 [ -d "$L" ] || { echo "cannot make $L" >&2; return 1; }
 rb_b=0; read -r rb_b 2>/dev/null <"$L/beat"; rb_u=0; read -r rb_u _ </proc/uptime
 rb_a=; if read -r rb_p 2>/dev/null <"$L/busy" && kill -0 "$rb_p" 2>/dev/null; then rb_a=busy; fi
@@ -87,10 +87,10 @@ pub fn steal(from: &str, holder: &Holder) -> String {
     )
 }
 
-/// The sh that gives it back, and forgets the oldest runs.
+/// The sh that gives it back.
 #[must_use]
 pub fn release(run: &str) -> String {
-    format!("rb_where; read -r h _ <\"$L/holder\" && [ \"$h\" = {run} ] && rb_clear; rb_prune")
+    format!("rb_where; read -r h _ <\"$L/holder\" && [ \"$h\" = {run} ] && rb_clear")
 }
 
 /// Reads what [`take`] and [`steal`] print.

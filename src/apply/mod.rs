@@ -15,6 +15,7 @@ use crate::channel::ChannelError;
 use crate::module::Halt;
 use crate::plan::{self, Input, Place, Plan, StepStatus, Tags};
 use crate::report::{Event, Proof, Redactor, Sink};
+use crate::target::frame::Status;
 use crate::target::{Cache, Read, Reading, Target, ask};
 use journal::Journal;
 
@@ -233,10 +234,16 @@ impl<'a> Session<'a> {
     }
 
     /// Gives the lock back and ends the record.
-    async fn close(&mut self, code: u8) -> u8 {
+    async fn close(&mut self, mut code: u8) -> u8 {
         if self.locked {
             if let Some(j) = &self.journal {
-                let _ = self.script(&lock::release(j.id()), Duration::from_secs(10)).await;
+                let released = self.script(&lock::release(j.id()), Duration::from_secs(10)).await;
+                if !matches!(released, Ok(a) if a.status == Status::Exit(0)) && code != exit::INTERRUPTED {
+                    let why = "the lock on the target could not be given back";
+                    let hint = "the next run from here takes it over; from elsewhere it is free after 15 minutes";
+                    self.sink.event(&Event::Broken { why, hint: Some(hint), changed: !self.done.is_empty() });
+                    code = code.max(exit::FAILED);
+                }
             }
             self.locked = false;
         }

@@ -204,7 +204,12 @@ impl Session<'_> {
         let mut sh = lock::take(&me);
         loop {
             let a = self.script(&sh, Duration::from_secs(20)).await?;
-            let attempt = lock::parse(&String::from_utf8_lossy(&a.stdout), &String::from_utf8_lossy(&a.stderr));
+            let attempt = match a.status {
+                Status::Exit(0) => {
+                    lock::parse(&String::from_utf8_lossy(&a.stdout), &String::from_utf8_lossy(&a.stderr))
+                }
+                _ => lock::Attempt::Failed(format!("the script ended early: {}", first_line(&a.stderr))),
+            };
             match attempt {
                 lock::Attempt::Ours => break,
                 lock::Attempt::Failed(why) => {
