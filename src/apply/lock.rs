@@ -64,8 +64,8 @@ echo "held $((${rb_u%.*}-rb_b)) ${rb_a:-idle}"; cat "$L/holder" 2>/dev/null; }
     ),
     (
         "rb_steal",
-        r#"rb_steal() { rb_where; read -r rb_h _ <"$L/holder"; [ "$rb_h" = "$1" ] || return 1
-if read -r rb_p 2>/dev/null <"$L/busy" && kill -0 "$rb_p" 2>/dev/null; then return 1; fi
+        r#"rb_steal() { rb_where; read -r rb_h _ <"$L/holder"; [ "$rb_h" = "$1" ] || { rb_lock "$2"; return; }
+if read -r rb_p 2>/dev/null <"$L/busy" && kill -0 "$rb_p" 2>/dev/null; then rb_lock "$2"; return; fi
 rb_clear; rb_lock "$2"; }
 "#,
     ),

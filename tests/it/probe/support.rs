@@ -31,7 +31,8 @@ pub struct Shell {
 pub fn shells() -> Vec<Shell> {
     let there = |&&(_, program, must): &&(&str, &str, bool)| {
         let there = PathBuf::from(program).exists();
-        assert!(there || !must, "{program} is missing");
+        // `tests/run` installs them; `cargo test` alone takes what there is.
+        assert!(there || !must || std::env::var_os("RUNBOOK_LAB").is_none(), "{program} is missing");
         there
     };
     let shell = |&(name, program, _)| Shell { name, program };
