@@ -54,7 +54,7 @@ if mkdir -m 700 "$L" 2>/dev/null; then printf '%s\n' "$1" >"$L/holder" && rb_bea
 [ -d "$L" ] || { echo "cannot make $L" >&2; return 1; }
 rb_b=0; read -r rb_b 2>/dev/null <"$L/beat"; rb_u=0; read -r rb_u _ </proc/uptime
 rb_a=; if read -r rb_p 2>/dev/null <"$L/busy" && kill -0 "$rb_p" 2>/dev/null; then rb_a=busy; fi
-echo "held $((${rb_u%.*}-rb_b)) ${rb_a:-idle}"; cat "$L/holder" 2>/dev/null; }
+echo "held $((${rb_u%.*}-rb_b)) ${rb_a:-idle}"; cat "$L/holder" 2>/dev/null; :; }
 "#,
     ),
     (

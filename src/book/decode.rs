@@ -146,7 +146,12 @@ impl Decoder<'_> {
                     }
                 }
                 None => match self.step(&item) {
-                    Some(step) => out.push(step),
+                    Some(mut step) => {
+                        for call in step.check.iter_mut().chain(&mut step.remediation) {
+                            loader.attach(self, call);
+                        }
+                        out.push(step);
+                    }
                     None => self.unread.steps = true,
                 },
             }

@@ -5,12 +5,14 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::decode::{Decoder, Unread};
 use super::vars::Vars;
 use super::yaml::tidy;
-use super::{Diagnostic, Document, Node, Runbook, Source, Step, Text, lint, shipped};
+use super::{Call, Diagnostic, Document, Node, Runbook, Source, Step, Text, lint, shipped};
+use crate::module::Ty;
 
 const KEYS: &[&str] = &["name", "title", "requires", "answers", "see", "vars", "verify", "handlers", "steps"];
 
@@ -107,6 +109,29 @@ impl Loader {
             Err((message, hint)) => {
                 decoder.unread.steps = true;
                 decoder.error(Diagnostic::at(at.place(), "include", message).hint(hint));
+            }
+        }
+    }
+
+    /// Reads the files that a call's parameters name, beside the runbook: a template is text of the runbook itself, a
+    /// source is taken as it is. Both become the parameter `content`.
+    pub(super) fn attach(&mut self, decoder: &mut Decoder<'_>, call: &mut Call) {
+        for p in call.module.spec().params.iter().filter(|p| matches!(p.ty, Ty::Source | Ty::Template)) {
+            let Some(path) = call.params.get(p.name).and_then(Value::as_str).map(str::to_owned) else { continue };
+            let place = call.place_of(&[p.name.to_owned()]);
+            let text = match self.open(&path) {
+                Ok(None) => continue,
+                Ok(Some(file)) => String::from_utf8(file.bytes)
+                    .map_err(|_| (format!("\"{path}\" is not UTF-8"), "only text can be put in place".to_owned())),
+                Err(e) => Err(e),
+            };
+            match text {
+                Err((message, hint)) => decoder.error(Diagnostic::at(place, "include", message).hint(hint)),
+                Ok(text) => {
+                    call.params.remove(p.name);
+                    let into = if p.ty == Ty::Source { &mut call.literal } else { &mut call.params };
+                    into.insert("content".into(), text.into());
+                }
             }
         }
     }

@@ -56,6 +56,8 @@ pub struct Call {
     pub name: String,
     /// Parameters, templates not yet resolved.
     pub params: Map<String, Value>,
+    /// Parameters that are taken as they are: the content of a file beside the runbook.
+    pub literal: Map<String, Value>,
     /// Where its parameters stand.
     pub place: Place,
     /// The parameters were one scalar.

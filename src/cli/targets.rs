@@ -75,7 +75,9 @@ impl TargetArgs {
         let name = match (&self.target, here) {
             (Some(n), _) => n.clone(),
             (None, true) => format!("this machine ({})", hostname.trim()),
-            (None, false) if url.scheme() == "root" => url.text().to_owned(),
+            (None, false) if url.scheme() == "root" => {
+                format!("the disk at {}", url.text().trim_start_matches("root:"))
+            }
             (None, false) => self.address.clone().unwrap_or_else(|| "the target".to_owned()),
         };
         Place {

@@ -27,6 +27,18 @@ static SPEC: Spec = Spec {
             help: "file unless said otherwise",
         },
         Param { name: "content", ty: Ty::Str, required: false, help: "the whole text" },
+        Param {
+            name: "template",
+            ty: Ty::Template,
+            required: false,
+            help: "in place of content: a file beside the runbook, with {{ … }}",
+        },
+        Param {
+            name: "source",
+            ty: Ty::Source,
+            required: false,
+            help: "in place of content: a file beside the runbook, as it is",
+        },
         Param { name: "to", ty: Ty::Str, required: false, help: "where a link points" },
         Param {
             name: "mode",
@@ -74,7 +86,15 @@ impl Module for File {
                 "to: /where/it/points".to_owned(),
             ));
         }
-        if state != "file" && p.contains_key("content") {
+        let texts: Vec<&str> = ["content", "template", "source"].into_iter().filter(|k| p.contains_key(*k)).collect();
+        if let [_, second, ..] = texts[..] {
+            out.push((
+                "content",
+                format!("\"{}\" and \"{second}\" exclude one another", texts[0]),
+                "keep one of them".to_owned(),
+            ));
+        }
+        if state != "file" && !texts.is_empty() {
             out.push((
                 "content",
                 format!("content is for a file, not for state: {state}"),

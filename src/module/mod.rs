@@ -90,6 +90,10 @@ pub enum Ty {
     List,
     /// A map.
     Map,
+    /// A file beside the runbook, taken as it is; the module sees its text as `content`.
+    Source,
+    /// A file beside the runbook that is a template; the module sees its text as `content`.
+    Template,
 }
 
 impl Ty {
@@ -103,7 +107,7 @@ impl Ty {
         };
         let want = |what: &str| format!("expected {what}, found {}", kind_of(v));
         Ok(match self {
-            Ty::Str => Value::String(text().ok_or_else(|| want("text"))?),
+            Ty::Str | Ty::Source | Ty::Template => Value::String(text().ok_or_else(|| want("text"))?),
             Ty::Bool => match v {
                 Value::Bool(_) => v.clone(),
                 Value::String(s) if s == "true" => Value::Bool(true),
@@ -172,6 +176,7 @@ impl Ty {
             Ty::OneOf(w) => w.join(" / "),
             Ty::List => "list".into(),
             Ty::Map => "map".into(),
+            Ty::Source | Ty::Template => "path beside the runbook".into(),
         }
     }
 }

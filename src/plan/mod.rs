@@ -423,7 +423,10 @@ impl<'a> Maker<'a> {
         let view = if ahead { view.ahead() } else { view };
         let resolved = crate::expr::render_deep(&Value::Object(params), scope);
         let params = match resolved {
-            Ok(Value::Object(m)) => m,
+            Ok(Value::Object(mut m)) => {
+                m.extend(call.literal.clone());
+                m
+            }
             Ok(_) => Map::new(),
             Err((route, e)) => {
                 return Err((Halt::Error { param: route.first().cloned(), why: e.message, hint: e.hint }, route));

@@ -399,8 +399,11 @@ impl<W: Write> Sink for Human<W> {
                 self.offline = !place.live;
                 self.book.clone_from(&book.name);
                 self.see.clone_from(&book.see);
-                let via =
-                    if place.here { place.name.clone() } else { format!("{} over {}", place.name, place.channel) };
+                let via = if place.here || !place.live {
+                    place.name.clone()
+                } else {
+                    format!("{} over {}", place.name, place.channel)
+                };
                 let at = known.map(|a| format!(", {a}")).unwrap_or_default();
                 self.line(&[(Ink::Bold, &format!("{via}{at}"))]);
                 self.line(&[(Ink::Dim, &format!("{}: {}", book.name, book.title))]);

@@ -296,3 +296,24 @@ fn ctrl_c_finishes_what_is_being_done_and_begins_nothing_more() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(b.path("one").exists() && !b.path("two").exists());
 }
+
+#[test]
+fn content_comes_from_files_beside_the_runbook() {
+    let b = Bench::new();
+    b.write("files/plain", "{{ not a template }}\n");
+    b.write("files/made.j2", "port {{ port }}\n");
+    b.write(
+        "book.yaml",
+        "name: t\ntitle: t\nvars:\n  port: {type: port, default: 22}\nsteps:\n\
+         - {name: a, ensure: {file: {path: DIR/a, source: files/plain}}}\n\
+         - {name: b, ensure: {file: {path: DIR/b, template: files/made.j2}}}\n",
+    );
+    b.apply().expect(0);
+    assert_eq!((b.read("a"), b.read("b")), ("{{ not a template }}\n".into(), "port 22\n".into()));
+    b.write(
+        "book.yaml",
+        "name: t\ntitle: t\nsteps:\n- {name: a, ensure: {file: {path: DIR/a, source: ../../etc/passwd}}}\n",
+    );
+    let run = b.run(&["plan", "./book.yaml"]).expect(2);
+    assert!(run.text.contains("leads out of the repository"), "{}", run.text);
+}

@@ -80,7 +80,7 @@ impl Decoder<'_> {
             }
         };
         self.params(&module, entry, &params, scalar);
-        Some(Call { module, name, params, place: entry.place(), scalar })
+        Some(Call { module, name, params, literal: Map::new(), place: entry.place(), scalar })
     }
 
     fn params(&mut self, module: &Handle, node: &Node, params: &Map<String, Value>, scalar: bool) {
