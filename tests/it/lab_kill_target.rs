@@ -42,10 +42,9 @@ fn killed(tag: &str, first: usize, step: usize, victim: Victim, least: usize) {
             break;
         };
         let at = format!("killed before command {n} ({})", command.trim());
-        patient.note(
-            &at,
-            if run.exit == 0 { Err(format!("the run says that all is well: {}", run.seen())) } else { Ok(()) },
-        );
+        // A subshell whose failure is allowed for may die in vain: then all must be done all the same.
+        let well = run.exit == 0 && (victim == Victim::Session || !patient.is_cured());
+        patient.note(&at, if well { Err(format!("the run says that all is well: {}", run.seen())) } else { Ok(()) });
         patient.examine(&at);
         patient.recover(&at);
         n += step;

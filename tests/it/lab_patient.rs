@@ -41,6 +41,11 @@ impl Patient {
             systemctl reset-failed ssh; systemctl restart ssh");
     }
 
+    /// Whether the files are as an undisturbed run leaves them and the client gets in.
+    pub fn is_cured(&self) -> bool {
+        self.host.files("/etc/ssh") == self.new && self.host.lets_in(&[]).is_ok()
+    }
+
     /// Takes down what was wrong at a point; one test tells of all points.
     pub fn note(&mut self, at: &str, outcome: Result<(), String>) {
         self.wrong.extend(outcome.err().map(|why| format!("{at}: {why}")));
