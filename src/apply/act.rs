@@ -31,8 +31,8 @@ pub const NOT_BACK: i32 = 97;
 /// * `rb_ours` fails unless the lock is this run's, and renews it.
 /// * `rb_same PATH KIND MODE UID GID SHA256 CKSUM` fails unless that is what is there.
 /// * `rb_keep SEQ` saves what is at `P` before it is replaced.
-/// * `rb_candidate SEQ` sets `C`, a file beside `P` with its owner, mode, ACL and extended attributes (`cp -a`; where that
-///   cannot keep them, getfacl(1) and getfattr(1) if they are there).
+/// * `rb_candidate` sets `C`, a file beside `P` with its owner, mode, ACL and extended attributes (`cp -a`; an ACL also by
+///   getfacl(1) where `cp` is busybox's, which keeps neither).
 /// * `rb_ready MODE OWNER SHA256 CKSUM` checks the candidate; `rb_swap` puts it in place: rename(2), directory fsync.
 /// * `rb_remove`, `rb_link TARGET`: what is at `P` goes, or becomes a link.
 /// * `rb_room`: see [`room`]; `rb_prune` keeps the newest thirty runs.

@@ -258,6 +258,11 @@ impl<'a> Session<'a> {
         let mut plan = self.reach().await.map_err(|e| (e, round))?;
         loop {
             self.sink.event(&Event::Planned { round: round + 1, plan: &plan, book: self.book });
+            if !self.options.dry_run
+                && let Some(code) = self.privilege(&plan)
+            {
+                return Ok((code, round));
+            }
             if plan.changes.is_empty() {
                 let proofs =
                     if self.options.dry_run { true } else { self.prove(&plan).await.map_err(|e| (e, round))? };
@@ -282,9 +287,6 @@ impl<'a> Session<'a> {
                 });
                 return Ok((exit::FAILED, round));
             }
-            if let Some(code) = self.privilege(&plan) {
-                return Ok((code, round));
-            }
             let stepwise = match self.ask.plan(&plan).await {
                 Answer::Yes => false,
                 Answer::Step => true,
@@ -305,20 +307,12 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Root is needed for units, commands and files that we may not write.
+    /// Root is needed for units, and for files that we may not write: said with the line to type.
     fn privilege(&mut self, plan: &Plan) -> Option<u8> {
-        let facts = plan.facts.as_ref()?;
-        let needs = |c: &plan::Change| match c {
-            plan::Change::File(f) => !f.writable,
-            plan::Change::Unit(_) => facts.live,
-            plan::Change::Command(_) => false,
-        };
-        let change = plan.changes.iter().find(|p| !facts.root && needs(&p.change))?;
-        let why = format!(
-            "{} needs root, and we are {} there",
-            change.change.title(),
-            if facts.user.is_empty() { "not root" } else { &facts.user }
-        );
+        let facts = plan.facts.as_ref().filter(|f| !f.root)?;
+        let step = plan.steps.iter().find(|s| s.needs_root).map(|s| s.evidence.clone());
+        let change = || plan.changes.iter().find(|p| p.change.needs_root(facts.live)).map(|p| p.change.title());
+        let why = step.or_else(|| change().map(|title| format!("to {title} takes root")))?;
         let again: Vec<String> = std::env::args().collect();
         let hint = if self.place().here {
             format!("sudo {}", again.join(" "))

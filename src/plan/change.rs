@@ -76,6 +76,16 @@ impl Change {
         }
     }
 
+    /// Whether it takes root: a unit of a running system, a file that we may not write.
+    #[must_use]
+    pub fn needs_root(&self, live: bool) -> bool {
+        match self {
+            Change::File(f) => !f.writable,
+            Change::Unit(_) => live,
+            Change::Command(_) => false,
+        }
+    }
+
     /// One line for a person: what is done.
     #[must_use]
     pub fn title(&self) -> String {

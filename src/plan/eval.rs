@@ -52,6 +52,7 @@ struct Outcome {
     finding: Option<String>,
     manual: Option<String>,
     waits_for: Option<usize>,
+    needs_root: bool,
     result: Value,
     changes: Vec<super::Change>,
 }
@@ -66,6 +67,7 @@ impl Outcome {
             finding: None,
             manual: None,
             waits_for: None,
+            needs_root: false,
             result: json!({"ok": false, "status": word}),
             changes: Vec::new(),
         }
@@ -231,6 +233,13 @@ impl Maker<'_> {
                 ..base
             };
         }
+        let user = self.facts.filter(|f| !f.root).map(|f| (&f.user, f.live));
+        if let Some((user, live)) = user
+            && let Some(change) = changes.iter().find(|c| c.needs_root(live))
+        {
+            let evidence = format!("to {} takes root, and we are {user} there", change.title());
+            return Outcome { status: StepStatus::Unknown, needs_root: true, evidence, ..base };
+        }
         match (changes.is_empty(), manual) {
             (false, manual) => Outcome { status: StepStatus::Change, changes, manual, ..base },
             (true, Some(m)) => Outcome { status: StepStatus::Manual, manual: Some(m), ..base },
@@ -311,6 +320,7 @@ impl Maker<'_> {
             finding: o.finding,
             manual: o.manual,
             waits_for: o.waits_for,
+            needs_root: o.needs_root,
             result: o.result,
         });
     }

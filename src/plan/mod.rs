@@ -95,6 +95,8 @@ pub struct StepPlan {
     pub finding: Option<String>,
     /// Instructions for a person, resolved.
     pub manual: Option<String>,
+    /// Its repair takes root, and we are not.
+    pub needs_root: bool,
     /// The earlier step whose change it waits for.
     pub waits_for: Option<usize>,
     /// Its check's result, as expressions see it.

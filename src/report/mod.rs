@@ -4,6 +4,7 @@ mod human;
 mod json;
 mod redact;
 pub mod reference;
+mod words;
 
 pub use human::Human;
 pub use json::{Json, JsonLines};

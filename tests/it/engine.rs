@@ -317,3 +317,21 @@ fn content_comes_from_files_beside_the_runbook() {
     let run = b.run(&["plan", "./book.yaml"]).expect(2);
     assert!(run.text.contains("leads out of the repository"), "{}", run.text);
 }
+
+/// As root this is tried as somebody else: the directory is not theirs.
+#[test]
+fn without_root_what_takes_root_is_unknown_and_apply_says_so() {
+    let mut b = Bench::new();
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return;
+    }
+    b.write("book.yaml", "name: t\ntitle: t\nsteps:\n- {name: f, ensure: {file: {path: DIR/theirs/f, content: x}}}\n");
+    fs::create_dir(b.path("theirs")).unwrap();
+    fs::set_permissions(b.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    b.via = "exec:setpriv --reuid=65534 --regid=65534 --clear-groups sh".into();
+    for run in [b.plan().expect(1), b.apply().expect(1)] {
+        assert_eq!(run.statuses(), ["unknown"], "{}", run.text);
+        assert!(run.text.contains("takes root"), "{}", run.text);
+        assert!(!b.path("theirs/f").exists());
+    }
+}
