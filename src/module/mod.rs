@@ -11,6 +11,7 @@ mod custom;
 mod edit;
 mod file;
 mod ini;
+mod journal;
 mod listening;
 mod registry;
 mod resolve;

@@ -1,6 +1,8 @@
 //! `service`: runs, comes up at boot, is masked; restarted or reloaded.
 
-use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty};
+use serde_json::{Map, Value, json};
+
+use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty, journal};
 use crate::plan::{Change, UnitChange, View};
 use crate::target::units::{UnitState, Verb};
 
@@ -27,6 +29,17 @@ static SPEC: Spec = Spec {
         Field { name: "enabled", help: "whether it comes up at boot" },
         Field { name: "masked", help: "whether it is masked" },
         Field { name: "result", help: "success, exit-code, start-limit-hit, oom-kill …" },
+        Field { name: "exit", help: "the status, or the signal, that it last ended with; null if it never did" },
+        Field { name: "restarts", help: "how often systemd started it again by itself" },
+        Field { name: "since", help: "when it came to be so, as systemd writes it" },
+        Field { name: "listen", help: "where its socket unit listens: a list such as 0.0.0.0:22" },
+        Field { name: "socket_unit", help: "the name of its socket unit, empty if it has none" },
+        Field { name: "socket_active", help: "whether the socket unit is active" },
+        Field { name: "socket_enabled", help: "whether the socket unit comes up at boot" },
+        Field { name: "socket_result", help: "success, trigger-limit-hit, service-start-limit-hit, resources …" },
+        Field { name: "drop_ins", help: "files that change its units: a list of paths" },
+        Field { name: "needs_reload", help: "its files have changed since systemd read them" },
+        Field { name: "conditions_failed", help: "conditions for which systemd skipped its start: a list of text" },
         Field { name: "log", help: "the last lines of its journal, if it failed: a list" },
     ],
     reads: "unit:NAME",
@@ -42,37 +55,28 @@ impl Module for Service {
         let name = p.text("name");
         let names = candidates(name);
         let units = view.units(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
-        let socket = units.iter().find(|u| u.asked.ends_with(".socket") && u.exists() && u.running());
-        let Some(unit) =
-            units.iter().find(|u| !u.asked.ends_with(".socket") && u.exists()).or(units.iter().find(|u| u.exists()))
-        else {
-            return Ok(fields(
-                Decision::new(false, format!("there is no service {name}")),
-                &UnitState::default(),
-                false,
-                false,
-            ));
+        let pair = Pair::of(&units);
+        let Some(main) = pair.main() else {
+            let mut d = Decision::new(false, format!("there is no service {name}"));
+            d.fields = Pair::default().fields(&UnitState::default());
+            return Ok(d);
         };
-        let id = if unit.id.is_empty() { unit.asked.clone() } else { unit.id.clone() };
-        let running = unit.running() || socket.is_some();
-        let enabled = unit.enabled()
-            || units.iter().any(|u| u.asked.ends_with(".socket") && u.exists() && u.enabled() && u.enabled != "static");
-        let verbs = verbs(p, unit, running, enabled);
-        let before = format!("{}, {}", unit.active, if unit.masked() { "masked" } else { &unit.enabled });
+        let verbs = pair.verbs(p);
+        let troubled = pair.troubled();
+        let said = match troubled.filter(|u| !u.offline()) {
+            Some(_) => journal::of(&pair.names(), view)?,
+            None => journal::Said::default(),
+        };
         let changes = verbs
             .into_iter()
-            .map(|verb| Change::Unit(UnitChange { unit: id.clone(), verb, before: before.clone() }))
+            .map(|(u, verb)| {
+                let before = format!("{}, {}", u.active, if u.masked() { "masked" } else { &u.enabled });
+                Change::Unit(UnitChange { unit: u.name().to_owned(), verb, before })
+            })
             .collect();
-        let log = if (unit.active == "failed" || unit.sub == "auto-restart") && !unit.offline() {
-            journal(&id, view)?
-        } else {
-            Vec::new()
-        };
-        let mut d =
-            fields(Decision::new(true, evidence(&id, unit, socket, running, enabled, &log)), unit, running, enabled);
-        d.fields.insert("unit".into(), id.into());
-        d.fields.insert("log".into(), log.into());
-        d.fields.insert("socket".into(), socket.is_some().into());
+        let mut d = Decision::new(true, pair.evidence(main, &said));
+        d.fields = pair.fields(main);
+        d.fields.insert("log".into(), said.last.into());
         Ok(d.changing(changes))
     }
 }
@@ -87,149 +91,461 @@ fn candidates(name: &str) -> Vec<String> {
     [".service", ".socket"].iter().flat_map(|kind| stems.iter().map(move |s| format!("{s}{kind}"))).collect()
 }
 
-/// What has to be done, in the order in which it works: a masked unit cannot be enabled, a unit that hit its start
-/// limit cannot be started (systemd.unit(5), StartLimitIntervalSec=).
-fn verbs(p: &Params, unit: &UnitState, running: bool, enabled: bool) -> Vec<Verb> {
-    let mut out = Vec::new();
-    let mut later = unit.clone();
-    if unit.masked() && (p.bool("masked") == Some(false) || p.is("running") || p.is("enabled")) {
-        out.push(Verb::Unmask);
-        Verb::Unmask.apply(&mut later);
-    }
-    if p.is("enabled") && !enabled && !later.enabled() {
-        out.push(Verb::Enable);
-    }
-    if p.bool("enabled") == Some(false) && enabled {
-        out.push(Verb::Disable);
-    }
-    if !unit.offline() {
-        let starts = (p.is("running") && !running) || p.is("restarted");
-        // systemd may say exit-code and still refuse with "start request repeated too quickly".
-        if starts && (unit.active == "failed" || unit.sub == "auto-restart") {
-            out.push(Verb::ResetFailed);
-        }
-        if p.is("restarted") {
-            out.push(Verb::Restart);
-        } else if p.is("running") && !running {
-            out.push(Verb::Start);
-        }
-        if p.bool("running") == Some(false) && running {
-            out.push(Verb::Stop);
-        }
-        if p.is("reloaded") && unit.running() {
-            out.push(Verb::Reload);
-        }
-    }
-    if p.is("masked") && !unit.masked() {
-        out.push(Verb::Mask);
-    }
-    out
+/// A service and the socket unit that may listen in its place (systemd.socket(5)).
+#[derive(Default)]
+struct Pair<'a> {
+    service: Option<&'a UnitState>,
+    socket: Option<&'a UnitState>,
 }
 
-fn journal(unit: &str, view: &View<'_>) -> Result<Vec<String>, Halt> {
-    let quoted = crate::target::quote::sh_quote(unit).unwrap_or_default();
-    let a = view.script(&format!("journalctl -u {quoted} -n 20 -o cat --no-pager -b 2>/dev/null; :"), false, &[])?;
-    let text = String::from_utf8_lossy(&a.stdout).into_owned();
-    // What systemd says about the unit itself is in its state already; the program's own words are the evidence.
-    let own = |l: &&str| {
-        !l.is_empty()
-            && !l.starts_with("Start")
-            && !l.starts_with("Stopped")
-            && !l.contains(".service: ")
-            && !l.starts_with("Failed to start")
+impl<'a> Pair<'a> {
+    fn of(units: &'a [UnitState]) -> Self {
+        let is_socket = |u: &&UnitState| u.asked.ends_with(".socket");
+        let there = || units.iter().filter(|u| u.exists());
+        let sockets = || there().filter(is_socket);
+        Pair {
+            service: there().find(|u| !is_socket(u)),
+            socket: sockets()
+                .find(|u| u.running())
+                .or_else(|| sockets().find(|u| u.wants_boot()))
+                .or_else(|| sockets().next()),
+        }
+    }
+    fn main(&self) -> Option<&'a UnitState> {
+        self.service.or(self.socket)
+    }
+    /// The socket listens now.
+    fn listens(&self) -> Option<&'a UnitState> {
+        self.socket.filter(|k| k.running())
+    }
+    /// The service runs now.
+    fn runs(&self) -> Option<&'a UnitState> {
+        self.service.filter(|u| u.running())
+    }
+    /// Starting it means starting its socket: that listens already, or is what comes up at boot (Ubuntu from 22.10 on).
+    fn by_socket(&self) -> Option<&'a UnitState> {
+        let starts = |k: &UnitState| match self.service {
+            None => true,
+            Some(u) => !u.running() && (k.running() || (k.wants_boot() && !u.wants_boot())),
+        };
+        self.socket.filter(|k| starts(k))
+    }
+    /// The socket listens, and the one service behind it failed: whoever connects is cut off.
+    fn broken_behind_socket(&self) -> bool {
+        let failed = |u: &UnitState| u.active == "failed" || u.crashing();
+        self.listens().is_some_and(|k| !k.accept) && self.service.is_some_and(failed)
+    }
+    fn running(&self) -> bool {
+        self.runs().is_some() || (self.listens().is_some() && !self.broken_behind_socket())
+    }
+    fn socket_enabled(&self) -> bool {
+        self.socket.is_some_and(|k| k.enabled() && k.enabled != "static")
+    }
+    fn enabled(&self) -> bool {
+        self.service.or(self.socket).is_some_and(UnitState::enabled) || self.socket_enabled()
+    }
+    /// The unit whose failure is the story: one that failed, or ends again and again.
+    fn troubled(&self) -> Option<&'a UnitState> {
+        let bad = |u: &&UnitState| u.active == "failed" || u.crashing();
+        if self.runs().is_some() {
+            return None;
+        }
+        let socket = self.socket.filter(bad).filter(|_| self.by_socket().is_some());
+        // The socket failed because the service did: the service knows why.
+        socket.filter(|k| k.result != "service-start-limit-hit").or(self.service.filter(bad)).or(socket)
+    }
+    fn names(&self) -> Vec<&'a str> {
+        let socket = self.by_socket().or(self.socket.filter(|k| k.active == "failed"));
+        self.service.into_iter().chain(socket).map(UnitState::name).collect()
+    }
+
+    /// What has to be done, in the order in which it works: a masked unit cannot be enabled, a unit that hit its start
+    /// limit cannot be started (systemd.unit(5), `StartLimitIntervalSec=`), a socket cannot be started while the service
+    /// behind it runs ("Socket service … already active, refusing").
+    fn verbs(&self, p: &Params) -> Vec<(&'a UnitState, Verb)> {
+        let mut out: Vec<(&UnitState, Verb)> = Vec::new();
+        let (running, enabled) = (self.running(), self.enabled());
+        let Some(main) = self.main() else { return out };
+        let by_socket = self.by_socket();
+        let way = by_socket.unwrap_or(main);
+        let up = p.is("running") || p.is("enabled");
+
+        let mut later_enabled = enabled;
+        for u in [self.service, by_socket].into_iter().flatten().filter(|u| u.masked()) {
+            // A socket with a process a connection has no use for the service.
+            let matters = u.name() == way.name() || by_socket.is_some_and(|k| !k.accept);
+            if p.bool("masked") == Some(false) || (up && matters) {
+                let mut later = u.clone();
+                Verb::Unmask.apply(&mut later);
+                later_enabled |= later.enabled();
+                out.push((u, Verb::Unmask));
+            }
+        }
+        if p.is("enabled") && !later_enabled {
+            out.push((way, Verb::Enable));
+        }
+        if p.bool("enabled") == Some(false) {
+            let on = |u: &&UnitState| u.wants_boot();
+            out.extend([self.service, self.socket].into_iter().flatten().filter(on).map(|u| (u, Verb::Disable)));
+        }
+        if !main.offline() {
+            self.now(p, way, running, &mut out);
+        }
+        if p.is("masked") {
+            let on = |u: &&UnitState| !u.masked() && (u.name() == main.name() || u.running() || u.wants_boot());
+            out.extend([self.service, self.socket].into_iter().flatten().filter(on).map(|u| (u, Verb::Mask)));
+        }
+        out
+    }
+
+    /// The verbs of what runs.
+    fn now(&self, p: &Params, way: &'a UnitState, running: bool, out: &mut Vec<(&'a UnitState, Verb)>) {
+        let restart = p.is("restarted");
+        let both = || [self.service, self.socket].into_iter().flatten();
+        let sockets_turn = if restart { self.listens().or(self.by_socket()) } else { self.by_socket() };
+        if restart || (p.is("running") && !running) {
+            // Ubuntu's generator makes this socket's ports from sshd_config, and runs when systemd reads all anew.
+            let made = |k: &UnitState| k.name() == "ssh.socket";
+            let starts = sockets_turn.filter(|_| restart || !self.broken_behind_socket());
+            if starts.is_some_and(made) || both().any(|u| u.needs_reload) {
+                out.push((sockets_turn.unwrap_or(way), Verb::DaemonReload));
+            }
+            // systemd may say exit-code and still refuse with "start request repeated too quickly".
+            let stuck = |u: &&UnitState| {
+                (u.active == "failed" || u.crashing()) && (sockets_turn.is_some() || u.name() == way.name())
+            };
+            out.extend(both().filter(stuck).map(|u| (u, Verb::ResetFailed)));
+        }
+        match (restart, sockets_turn) {
+            (true, Some(k)) => {
+                let behind = self.runs();
+                out.extend(behind.filter(|_| !k.accept).map(|u| (u, Verb::Stop)));
+                out.push((k, Verb::Restart));
+                out.extend(behind.map(|u| (u, if k.accept { Verb::Restart } else { Verb::Start })));
+            }
+            (true, None) => out.push((way, Verb::Restart)),
+            (false, _) if p.is("running") && !running => {
+                let behind = self.service.filter(|_| self.broken_behind_socket());
+                out.push((behind.unwrap_or(way), Verb::Start));
+            }
+            _ => {}
+        }
+        if p.bool("running") == Some(false) {
+            // The socket first: it would start the service again.
+            out.extend(self.listens().into_iter().chain(self.runs()).map(|u| (u, Verb::Stop)));
+        }
+        if p.is("reloaded") {
+            out.extend(self.runs().map(|u| (u, Verb::Reload)));
+        }
+    }
+
+    fn evidence(&self, main: &UnitState, said: &journal::Said) -> String {
+        let (enabled, running) = (self.enabled(), self.running());
+        let troubled = self.troubled();
+        let mut parts: Vec<String> = Vec::new();
+        let subject = troubled.or(self.by_socket().filter(|_| self.runs().is_none())).unwrap_or(main);
+        let id = subject.name();
+        if let Some(u) = troubled {
+            parts.push(trouble(u, self.broken_behind_socket(), said));
+        } else {
+            let state = match subject.active.as_str() {
+                "offline" => "",
+                "active" if subject.asked.ends_with(".socket") && main.name() != id => "listens for its service",
+                "active" if !enabled => "is running now",
+                "active" => "is running",
+                "inactive" if subject.condition_failed || subject.masked() => "",
+                "inactive" => "is stopped",
+                other => &format!("is {other} ({})", subject.sub),
+            };
+            parts.push(state.to_owned());
+        }
+        let unmet = [Some(main), self.socket].into_iter().flatten().find(|u| u.condition_failed && !u.running());
+        if let Some(u) = unmet.filter(|_| !running && troubled.is_none()) {
+            parts.push(skipped(u.conditions.first().map(String::as_str)));
+        }
+        if main.masked() || (subject.masked() && !running) {
+            parts.push("is masked, so that nothing can start it".into());
+        } else if !enabled && running {
+            parts.push("but is not enabled: it will not come up at boot".into());
+        } else if !enabled {
+            parts.push("is not enabled: it will not come up at boot".into());
+        } else if main.offline() && unmet.is_none() {
+            parts.push("is enabled".into());
+        }
+        parts.retain(|p| !p.is_empty());
+        let mut text = format!("{id} {}", parts.join(", and ").replace(", and but ", ", but "));
+        let reload = "; its files have changed since systemd read them";
+        if [self.service, self.socket].into_iter().flatten().any(|u| u.needs_reload) && text.len() + reload.len() <= 100
+        {
+            text.push_str(reload);
+        }
+        text
+    }
+
+    fn fields(&self, main: &UnitState) -> Map<String, Value> {
+        let socket = self.socket;
+        let both = || [self.service, socket].into_iter().flatten();
+        let list = |of: fn(&UnitState) -> &Vec<String>| both().flat_map(of).cloned().collect::<Vec<_>>();
+        let fields = json!({
+            "unit": main.name(),
+            "active": main.active,
+            "running": self.running(),
+            "socket": self.listens().is_some(),
+            "enabled": self.enabled(),
+            "masked": main.masked(),
+            "result": main.result,
+            "exit": main.exit.parse::<u32>().ok().filter(|_| main.ended != 0),
+            "restarts": main.restarts,
+            "since": main.since,
+            "listen": socket.map(|k| k.listen.clone()).unwrap_or_default(),
+            "socket_unit": socket.map_or("", UnitState::name),
+            "socket_active": self.listens().is_some(),
+            "socket_enabled": self.socket_enabled(),
+            "socket_result": socket.map_or("", |k| &k.result),
+            "drop_ins": list(|u| &u.drop_ins),
+            "needs_reload": both().any(|u| u.needs_reload),
+            "conditions_failed": list(|u| &u.conditions),
+            "log": [],
+        });
+        match fields {
+            Value::Object(map) => map,
+            _ => Map::new(),
+        }
+    }
+}
+
+/// `ConditionPathExists=!/etc/ssh/sshd_not_to_be_run` and the like, in a person's words.
+fn skipped(condition: Option<&str>) -> String {
+    match condition.map(|c| c.split_once('=').unwrap_or((c, ""))) {
+        Some(("ConditionPathExists", what)) if what.starts_with('!') => {
+            format!("is skipped by systemd as long as {} exists", &what[1..])
+        }
+        Some(("ConditionPathExists", what)) => format!("is skipped by systemd as long as there is no {what}"),
+        Some((name, what)) => format!("is skipped by systemd, since {name}={what} is not met"),
+        None => "is skipped by systemd, since a condition of the unit is not met".into(),
+    }
+}
+
+/// What happened to a unit that failed or ends again and again: systemd's word for it (systemd.exec(5), `$SERVICE_RESULT`;
+/// systemd.socket(5)), and what the log adds.
+fn trouble(u: &UnitState, behind_socket: bool, said: &journal::Said) -> String {
+    let at = |n: &str| match u.ended {
+        2 | 3 => format!("signal {n}"),
+        _ => format!("status {n}"),
     };
-    let lines: Vec<String> = text.lines().filter(own).map(str::to_owned).collect();
-    Ok(lines.into_iter().rev().take(3).rev().collect())
-}
-
-fn evidence(
-    id: &str,
-    u: &UnitState,
-    socket: Option<&UnitState>,
-    running: bool,
-    enabled: bool,
-    log: &[String],
-) -> String {
-    let mut parts = Vec::new();
-    parts.push(match (u.active.as_str(), u.result.as_str()) {
-        ("offline", _) => String::new(),
-        ("failed", "start-limit-hit") => {
-            "failed: it was started too often in a short time, so systemd refuses to try again".into()
+    let socket = u.asked.ends_with(".socket");
+    let last = (u.prevents.contains(&u.exit) && u.ended == 1).then_some("after which systemd does not try again");
+    let how = match u.result.as_str() {
+        "start-limit-hit" => "it was started too often in a short time, so systemd refuses to try again".to_owned(),
+        "oom-kill" => "it was killed because the memory ran out".into(),
+        "signal" => format!("it was killed by {}", at(&u.exit)),
+        "core-dump" => format!("it crashed with {}", at(&u.exit)),
+        "watchdog" => "it was killed because it did not answer systemd in time".into(),
+        "timeout" => "it was not ready in time, so systemd gave up".into(),
+        "protocol" => "it ended before it said that it was ready".into(),
+        "resources" if socket => "its port could not be opened".into(),
+        "resources" => "systemd could not get what the unit needs to start".into(),
+        "trigger-limit-hit" => "it was triggered too often in a short time, so systemd closed it".into(),
+        "service-start-limit-hit" => "its service failed too often, so systemd closed it".into(),
+        _ if !matches!(u.exit.as_str(), "" | "0") => format!("it ended with {}", at(&u.exit)),
+        _ => String::new(),
+    };
+    let verb = if u.crashing() {
+        "is started again and again, and ends each time"
+    } else if behind_socket {
+        "failed behind its socket"
+    } else {
+        "failed"
+    };
+    let how = match last {
+        Some(last) if !how.is_empty() => format!("{how}, {last}"),
+        _ => how,
+    };
+    match (said.why.as_deref(), how.is_empty()) {
+        // The log's words come first; systemd's only where they fit on the line too.
+        (Some(why), false) if u.name().len() + verb.len() + why.len() + how.len() <= 92 => {
+            format!("{verb}: {why} ({})", how.trim_start_matches("it "))
         }
-        ("failed", r) if r.is_empty() || r == "exit-code" => match u.exit.as_str() {
-            "" | "0" => "failed".into(),
-            code => format!("failed with status {code}"),
-        },
-        ("failed", r) => format!("failed ({r})"),
-        ("activating", _) if u.sub == "auto-restart" => "started again and again, and ends each time".into(),
-        ("active", _) if !enabled => "running now".into(),
-        ("active", _) => "running".into(),
-        (a, _) if running && u.running() => a.to_owned(),
-        _ if socket.is_some() => "started by its socket when a client connects".into(),
-        ("inactive", _) => "stopped".into(),
-        (a, _) => format!("{a} ({})", u.sub),
-    });
-    if u.masked() {
-        parts.push("masked, so that nothing can start it".into());
-    } else if !enabled && u.running() {
-        parts.push("but not enabled: it will not come up at boot".into());
-    } else if !enabled {
-        parts.push("not enabled: it will not come up at boot".into());
-    } else if u.offline() {
-        parts.push("enabled".into());
+        (Some(why), _) if last.is_some() => format!("{verb}: {why} ({}, not tried again)", at(&u.exit)),
+        (Some(why), _) => format!("{verb}: {why}"),
+        (None, false) => format!("{verb}: {how}"),
+        (None, true) => verb.to_owned(),
     }
-    if u.condition_failed && !u.running() {
-        parts.push("systemd skipped its start because a condition of the unit is not met".into());
-    }
-    if let Some(last) = log.last() {
-        parts.push(format!("its log says: {last}"));
-    }
-    parts.retain(|p| !p.is_empty());
-    format!("{id} is {}", parts.join("; "))
-}
-
-fn fields(d: Decision, u: &UnitState, running: bool, enabled: bool) -> Decision {
-    d.with("unit", u.asked.clone())
-        .with("active", u.active.clone())
-        .with("running", running)
-        .with("socket", false)
-        .with("enabled", enabled)
-        .with("masked", u.masked())
-        .with("result", u.result.clone())
-        .with("log", Vec::<String>::new())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
-    fn ask(p: serde_json::Value, u: &UnitState) -> Vec<&'static str> {
-        let p = Params(p.as_object().cloned().unwrap());
-        verbs(&p, u, u.running(), u.enabled()).into_iter().map(Verb::word).collect()
-    }
-
-    #[test]
-    fn each_fault_its_verbs_in_order() {
-        let want = json!({"name": "sshd", "running": true, "enabled": true});
-        let unit = |load: &str, active: &str, enabled: &str, result: &str| UnitState {
-            load: load.into(),
+    fn unit(asked: &str, active: &str, enabled: &str, result: &str) -> UnitState {
+        UnitState {
+            asked: asked.into(),
+            load: if enabled.starts_with("masked") { "masked".into() } else { "loaded".into() },
             active: active.into(),
             enabled: enabled.into(),
             result: result.into(),
             ..UnitState::default()
-        };
-        assert_eq!(ask(want.clone(), &unit("loaded", "active", "enabled", "success")), Vec::<&str>::new());
-        assert_eq!(ask(want.clone(), &unit("loaded", "inactive", "disabled", "success")), ["enable", "start"]);
-        assert_eq!(ask(want.clone(), &unit("masked", "inactive", "masked", "success")), ["unmask", "enable", "start"]);
+        }
+    }
+
+    fn ask(p: &Value, units: &[UnitState]) -> Vec<String> {
+        let p = Params(p.as_object().cloned().unwrap());
+        Pair::of(units).verbs(&p).into_iter().map(|(u, v)| format!("{} {}", v.word(), u.name())).collect()
+    }
+
+    fn said(units: &[UnitState], why: Option<&str>) -> String {
+        let pair = Pair::of(units);
+        pair.evidence(pair.main().unwrap(), &journal::Said { why: why.map(str::to_owned), last: vec![] })
+    }
+
+    fn up() -> Value {
+        json!({"name": "sshd", "running": true, "enabled": true})
+    }
+
+    #[test]
+    fn each_fault_its_verbs_in_order() {
+        let s = |active, enabled, result| [unit("ssh.service", active, enabled, result)];
+        let none: [&str; 0] = [];
+        assert_eq!(ask(&up(), &s("active", "enabled", "success")), none);
+        assert_eq!(ask(&up(), &s("inactive", "disabled", "success")), ["enable ssh.service", "start ssh.service"]);
+        for mask in ["masked", "masked-runtime"] {
+            assert_eq!(
+                ask(&up(), &s("inactive", mask, "success")),
+                ["unmask ssh.service", "enable ssh.service", "start ssh.service"]
+            );
+        }
         assert_eq!(
-            ask(want.clone(), &unit("loaded", "failed", "enabled", "start-limit-hit")),
-            ["reset-failed", "start"]
+            ask(&up(), &s("failed", "enabled", "start-limit-hit")),
+            ["reset-failed ssh.service", "start ssh.service"]
         );
-        assert_eq!(ask(want, &unit("loaded", "offline", "disabled", "")), ["enable"]);
+        assert_eq!(ask(&up(), &s("offline", "disabled", "")), ["enable ssh.service"]);
+        assert_eq!(ask(&json!({"name": "x", "reloaded": true}), &s("inactive", "enabled", "")), none);
+        let mut stale = s("active", "enabled", "success");
+        stale[0].needs_reload = true;
         assert_eq!(
-            ask(json!({"name": "x", "reloaded": true}), &unit("loaded", "inactive", "enabled", "")),
-            Vec::<&str>::new()
+            ask(&json!({"name": "x", "restarted": true}), &stale),
+            ["daemon-reload ssh.service", "restart ssh.service"]
+        );
+    }
+
+    #[test]
+    fn a_crash_loop_is_no_running_service() {
+        let mut u = [unit("ssh.service", "activating", "enabled", "exit-code")];
+        u[0].sub = "auto-restart".into();
+        assert_eq!(ask(&up(), &u), ["reset-failed ssh.service", "start ssh.service"]);
+        assert_eq!(said(&u, None), "ssh.service is started again and again, and ends each time");
+        u[0].sub = "start".into();
+        assert!(Pair::of(&u).running());
+        u[0].restarts = 3;
+        assert!(!Pair::of(&u).running());
+    }
+
+    #[test]
+    fn what_comes_up_by_its_socket_is_started_by_it() {
+        let pair = |s: (&str, &str, &str), k: (&str, &str, &str)| {
+            [unit("ssh.service", s.0, s.1, s.2), unit("ssh.socket", k.0, k.1, k.2)]
+        };
+        let none: [&str; 0] = [];
+        // Ubuntu from 22.10 on, in its rest state and after the first client.
+        assert_eq!(ask(&up(), &pair(("inactive", "disabled", "success"), ("active", "enabled", "success"))), none);
+        assert_eq!(ask(&up(), &pair(("active", "disabled", "success"), ("active", "enabled", "success"))), none);
+        // Stopped.
+        let stopped = pair(("inactive", "disabled", "success"), ("inactive", "enabled", "success"));
+        assert_eq!(ask(&up(), &stopped), ["daemon-reload ssh.socket", "start ssh.socket"]);
+        assert_eq!(said(&stopped, None), "ssh.socket is stopped");
+        // Its limits.
+        for result in ["trigger-limit-hit", "service-start-limit-hit", "resources"] {
+            assert_eq!(
+                ask(&up(), &pair(("failed", "disabled", "start-limit-hit"), ("failed", "enabled", result))),
+                ["daemon-reload ssh.socket", "reset-failed ssh.service", "reset-failed ssh.socket", "start ssh.socket"]
+            );
+        }
+        // The service is what comes up: the socket is left alone, whatever state it is in.
+        assert_eq!(
+            ask(&up(), &pair(("inactive", "enabled", "success"), ("failed", "disabled", "resources"))),
+            ["start ssh.service"]
+        );
+        // A masked service makes the socket refuse to start.
+        assert_eq!(
+            ask(&up(), &pair(("inactive", "masked", "success"), ("failed", "enabled", "resources"))),
+            ["unmask ssh.service", "daemon-reload ssh.socket", "reset-failed ssh.socket", "start ssh.socket"]
+        );
+        // Both run, and neither was made to come up at boot: the socket is, since it listens.
+        assert_eq!(
+            ask(&up(), &pair(("inactive", "disabled", ""), ("active", "disabled", "success"))),
+            ["enable ssh.socket"]
+        );
+        // The socket listens, but who connects is cut off.
+        let behind = pair(("failed", "disabled", "exit-code"), ("active", "enabled", "success"));
+        assert_eq!(ask(&up(), &behind), ["reset-failed ssh.service", "start ssh.service"]);
+        assert_eq!(said(&behind, None), "ssh.service failed behind its socket");
+        assert_eq!(
+            ask(&json!({"name": "ssh", "running": false, "enabled": false}), &behind),
+            ["disable ssh.socket", "stop ssh.socket"]
+        );
+    }
+
+    #[test]
+    fn a_restart_goes_to_what_listens() {
+        let restart = json!({"name": "ssh", "restarted": true});
+        let mut u =
+            [unit("ssh.service", "active", "disabled", "success"), unit("ssh.socket", "active", "enabled", "success")];
+        assert_eq!(
+            ask(&restart, &u),
+            ["daemon-reload ssh.socket", "stop ssh.service", "restart ssh.socket", "start ssh.service"]
+        );
+        u[0].active = "inactive".into();
+        assert_eq!(ask(&restart, &u), ["daemon-reload ssh.socket", "restart ssh.socket"]);
+        // A process a connection (Fedora, Arch): nothing stands in the way.
+        u[0].active = "active".into();
+        u[1].accept = true;
+        assert_eq!(ask(&restart, &u), ["daemon-reload ssh.socket", "restart ssh.socket", "restart ssh.service"]);
+        u[1].active = "inactive".into();
+        u[1].enabled = "disabled".into();
+        assert_eq!(ask(&restart, &u), ["restart ssh.service"]);
+    }
+
+    #[test]
+    fn results_in_a_persons_words() {
+        let failed = |result: &str, exit: &str, ended: u8| {
+            let u = unit("ssh.service", "failed", "enabled", result);
+            [UnitState { exit: exit.into(), ended, prevents: vec!["255".into()], ..u }]
+        };
+        assert_eq!(
+            said(&failed("exit-code", "255", 1), None),
+            "ssh.service failed: it ended with status 255, after which systemd does not try again"
+        );
+        assert_eq!(
+            said(&failed("exit-code", "255", 1), Some("port 22 is taken by something else")),
+            "ssh.service failed: port 22 is taken by something else (status 255, not tried again)"
+        );
+        assert_eq!(
+            said(&failed("exit-code", "1", 1), Some("it has no host key that it can use")),
+            "ssh.service failed: it has no host key that it can use (ended with status 1)"
+        );
+        assert_eq!(said(&failed("signal", "9", 2), None), "ssh.service failed: it was killed by signal 9");
+        assert_eq!(
+            said(&failed("oom-kill", "9", 2), None),
+            "ssh.service failed: it was killed because the memory ran out"
+        );
+        let mut skipped = [unit("ssh.service", "inactive", "enabled", "success")];
+        skipped[0].condition_failed = true;
+        skipped[0].conditions = vec!["ConditionPathExists=!/etc/ssh/sshd_not_to_be_run".into()];
+        assert_eq!(
+            said(&skipped, None),
+            "ssh.service is skipped by systemd as long as /etc/ssh/sshd_not_to_be_run exists"
+        );
+        assert_eq!(
+            said(&[unit("ssh.service", "inactive", "masked", "")], None),
+            "ssh.service is masked, so that nothing can start it"
+        );
+        assert_eq!(
+            said(&[unit("ssh.service", "offline", "disabled", "")], None),
+            "ssh.service is not enabled: it will not come up at boot"
+        );
+        assert_eq!(
+            said(&[unit("ssh.service", "active", "disabled", "")], None),
+            "ssh.service is running now, but is not enabled: it will not come up at boot"
         );
     }
 }

@@ -105,6 +105,9 @@ impl Change {
                 };
                 format!("{verb}{what} {}{via}", f.path)
             }
+            Change::Unit(u) if u.verb == Verb::DaemonReload => {
+                "daemon-reload: systemd reads its unit files anew".into()
+            }
             Change::Unit(u) => format!("{} {}", u.verb.word(), u.unit),
             Change::Command(c) => {
                 let undo = if c.undo.is_some() { "" } else { "   (cannot be undone)" };

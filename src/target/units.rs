@@ -19,16 +19,40 @@ pub struct UnitState {
     pub enabled: String,
     /// `Result`: success, exit-code, start-limit-hit …
     pub result: String,
-    /// `ExecMainStatus`.
+    /// `ExecMainStatus`: the status it ended with, or the signal that ended it.
     pub exit: String,
+    /// `ExecMainCode`: 1 it ended by itself, 2 by a signal, 3 with a core dump (`CLD_EXITED` …, waitid(2)).
+    pub ended: u8,
     /// `MainPID`, 0 if none.
     pub pid: u32,
     /// `StateChangeTimestamp`, as systemd prints it.
     pub since: String,
     /// `ConditionResult` is no: systemd skipped the start (`ConditionPathExists=` and the like).
     pub condition_failed: bool,
+    /// The conditions that were not met, as `systemctl status` writes them: `ConditionPathExists=!/etc/ssh/…`.
+    pub conditions: Vec<String>,
     /// `TriggeredBy`: its socket or timer.
     pub triggered_by: Vec<String>,
+    /// `Triggers`: what a socket starts.
+    pub triggers: Vec<String>,
+    /// `Listen` of a socket: `0.0.0.0:22`, `[::]:22`, `/run/x.sock`.
+    pub listen: Vec<String>,
+    /// `Accept` of a socket: a process a connection (`sshd@.service`), not one service for all.
+    pub accept: bool,
+    /// `FragmentPath`: its unit file.
+    pub fragment: String,
+    /// `DropInPaths`.
+    pub drop_ins: Vec<String>,
+    /// `NRestarts`: how often systemd started it again by itself.
+    pub restarts: u32,
+    /// `RestartPreventExitStatus`: after these systemd does not try again.
+    pub prevents: Vec<String>,
+    /// `NeedDaemonReload`: its files have changed since systemd read them.
+    pub needs_reload: bool,
+    /// The arguments of the first `ExecStart`.
+    pub exec: String,
+    /// `EnvironmentFiles`.
+    pub environment_files: Vec<String>,
     /// Some target wants it: a link in a `.wants` directory, which a mask hides from `UnitFileState`.
     pub wanted: bool,
 }
@@ -47,8 +71,22 @@ impl UnitState {
     /// It runs, or is about to; not while it waits to be started again after a crash.
     #[must_use]
     pub fn running(&self) -> bool {
-        // auto-restart is a crash loop between two tries.
-        matches!(self.active.as_str(), "active" | "activating" | "reloading") && self.sub != "auto-restart"
+        matches!(self.active.as_str(), "active" | "activating" | "reloading") && !self.crashing()
+    }
+    /// It ends each time that systemd starts it: between two tries (`auto-restart`, `auto-restart-queued`), or at one.
+    #[must_use]
+    pub fn crashing(&self) -> bool {
+        self.active == "activating" && (self.sub.starts_with("auto-restart") || self.restarts > 0)
+    }
+    /// Some target starts it at boot, whatever a mask makes of that.
+    #[must_use]
+    pub fn wants_boot(&self) -> bool {
+        self.wanted || (self.enabled() && self.enabled != "static")
+    }
+    /// The name to speak of it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        if self.id.is_empty() { &self.asked } else { &self.id }
     }
     /// It comes up at boot by itself.
     #[must_use]
@@ -85,6 +123,8 @@ pub enum Verb {
     Restart,
     /// `systemctl reload`
     Reload,
+    /// `systemctl daemon-reload`: systemd reads all unit files, and runs all generators, anew
+    DaemonReload,
 }
 
 impl Verb {
@@ -101,13 +141,14 @@ impl Verb {
             Verb::Stop => "stop",
             Verb::Restart => "restart",
             Verb::Reload => "reload",
+            Verb::DaemonReload => "daemon-reload",
         }
     }
     /// The verb of that word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Verb> {
-        use Verb::{Disable, Enable, Mask, Reload, ResetFailed, Restart, Start, Stop, Unmask};
-        [Unmask, Mask, Enable, Disable, ResetFailed, Start, Stop, Restart, Reload]
+        use Verb::{DaemonReload, Disable, Enable, Mask, Reload, ResetFailed, Restart, Start, Stop, Unmask};
+        [Unmask, Mask, Enable, Disable, ResetFailed, Start, Stop, Restart, Reload, DaemonReload]
             .into_iter()
             .find(|v| v.word() == word)
     }
@@ -141,6 +182,7 @@ impl Verb {
                 set(&mut u.sub, "dead");
                 set(&mut u.result, "success");
             }
+            Verb::DaemonReload => u.needs_reload = false,
             Verb::Start | Verb::Restart | Verb::Reload => {
                 set(&mut u.active, "active");
                 set(&mut u.sub, "running");
@@ -158,7 +200,7 @@ pub fn units_script(names: &[&str]) -> Option<String> {
 }
 
 /// Blocks of `Key=value`, one a name, parted by blank lines, in the order asked; then a line `Wanted=NAME` for every
-/// name that some target wants.
+/// name that some target wants, and `Unmet=NAME CONDITION`.
 #[must_use]
 pub fn parse_units(names: &[&str], out: &str) -> Vec<UnitState> {
     let mut blocks = out.split("\n\n").map(str::trim).filter(|b| !b.is_empty());
@@ -168,6 +210,7 @@ pub fn parse_units(names: &[&str], out: &str) -> Vec<UnitState> {
         .map(|asked| {
             let mut u =
                 UnitState { asked: (*asked).to_owned(), wanted: wanted.contains(asked), ..UnitState::default() };
+            let words = |v: &str| v.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
             for (key, value) in blocks.next().unwrap_or_default().lines().filter_map(|l| l.split_once('=')) {
                 let value = value.to_owned();
                 match key {
@@ -178,22 +221,48 @@ pub fn parse_units(names: &[&str], out: &str) -> Vec<UnitState> {
                     "UnitFileState" => u.enabled = value,
                     "Result" => u.result = value,
                     "ExecMainStatus" => u.exit = value,
+                    "ExecMainCode" => u.ended = value.parse().unwrap_or(0),
+                    "Triggers" => u.triggers = words(&value),
+                    // An empty one takes back those before it; a port alone is that of every address (systemd.socket(5)).
+                    "Listen" => match value.split(" (").next().unwrap_or_default() {
+                        "" => u.listen.clear(),
+                        port if port.bytes().all(|b| b.is_ascii_digit()) => u.listen.push(format!("[::]:{port}")),
+                        at => u.listen.push(at.to_owned()),
+                    },
+                    "Accept" => u.accept = value == "yes",
+                    "FragmentPath" => u.fragment = value,
+                    "DropInPaths" => u.drop_ins = words(&value),
+                    "NRestarts" => u.restarts = value.parse().unwrap_or(0),
+                    "RestartPreventExitStatus" => u.prevents = words(&value),
+                    "NeedDaemonReload" => u.needs_reload = value == "yes",
+                    // `{ path=… ; argv[]=/usr/sbin/sshd -D ; ignore_errors=no ; … }`
+                    "ExecStart" if u.exec.is_empty() => {
+                        let argv = value.split_once("argv[]=").map_or("", |x| x.1);
+                        u.exec = argv.split(" ; ").next().unwrap_or_default().to_owned();
+                    }
+                    "EnvironmentFiles" => u.environment_files.extend(value.split(" (").next().map(str::to_owned)),
                     "MainPID" => u.pid = value.parse().unwrap_or(0),
                     "StateChangeTimestamp" => u.since = value,
                     "ConditionResult" => u.condition_failed = value == "no",
                     // "no" is also what systemd says of a condition that it never had to test.
                     "ConditionTimestampMonotonic" => u.condition_failed &= value != "0",
-                    "TriggeredBy" => u.triggered_by = value.split_whitespace().map(str::to_owned).collect(),
+                    "TriggeredBy" => u.triggered_by = words(&value),
                     _ => {}
                 }
             }
+            let name = u.name();
+            let unmet = out.lines().filter_map(|l| l.strip_prefix("Unmet=")?.split_once(' '));
+            u.conditions = unmet.filter(|(of, _)| *of == name).map(|(_, c)| c.to_owned()).collect();
+            u.conditions.dedup();
+            u.condition_failed |= !u.conditions.is_empty();
             u
         })
         .collect()
 }
 
 /// `rb_units NAME…`: one `systemctl show` for all; where a mounted disk is looked at (`R`), the same keys from its
-/// links and unit files (systemd.unit(5), UNIT FILE LOAD PATH). `rb_wanted NAME`: some `.wants` directory has it.
+/// links and unit files (systemd.unit(5), UNIT FILE LOAD PATH). Conditions have no text in `show`: where one was not
+/// met, `status` names it. `rb_wanted NAME`: some `.wants` directory has it. `rb_written NAME PATH`: what its files say.
 ///
 /// `rb_verb VERB NAME`: does it. On a mounted disk `systemctl --root`, else by links as systemctl(1) makes them from
 /// the `[Install]` section: `Alias=` and `WantedBy=`.
@@ -209,12 +278,25 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
 "#,
     ),
     (
+        "rb_written",
+        r#"rb_written() { (rb_u=$1; rb_real "$2"; echo "FragmentPath=$REPLY"; set -- "$R$REPLY"
+for rb_f in /usr/lib/systemd/system /usr/local/lib/systemd/system /etc/systemd/system; do rb_real "$rb_f/$rb_u.d"; for rb_x in "$R$REPLY"/*.conf; do if [ -f "$rb_x" ]; then set -- "$@" "$rb_x"; fi; done; done
+[ $# = 1 ] || { printf DropInPaths=; (shift; for rb_x; do printf '%s ' "${rb_x#"$R"}"; done); echo; }
+sed -n -e 's/^ListenStream=/Listen=/p' -e 's/^Accept=[1ty].*/Accept=yes/p' "$@"
+sed -n 's/^ConditionPathExists=//p' "$@" | while read -r rb_c; do rb_x=${rb_c#!}; case $rb_x in /etc/*|/usr/*|/var/*|/lib*|/boot/*) ;; *) continue;; esac
+rb_real "$rb_x"; if [ -e "$R$REPLY" ]; then [ "$rb_x" = "$rb_c" ]; else [ "$rb_x" != "$rb_c" ]; fi || echo "Unmet=$rb_u ConditionPathExists=$rb_c"; done); }
+"#,
+    ),
+    (
         "rb_units",
         r#"rb_units() {
 if [ -z "$R" ]; then
 command -v systemctl >/dev/null || { echo 'no systemctl' >&2; return 3; }
 [ -d /run/systemd/system ] || { echo 'systemd does not run here' >&2; return 3; }
-systemctl show --no-pager -p Id,LoadState,ActiveState,SubState,UnitFileState,Result,ExecMainStatus,MainPID,StateChangeTimestamp,ConditionResult,ConditionTimestampMonotonic,TriggeredBy -- "$@" || return
+rb_o=$(systemctl show --no-pager -p Id,LoadState,ActiveState,SubState,UnitFileState,Result,ExecMainStatus,ExecMainCode,MainPID,StateChangeTimestamp,ConditionResult,ConditionTimestampMonotonic,TriggeredBy,Triggers,Listen,Accept,FragmentPath,DropInPaths,NRestarts,RestartPreventExitStatus,NeedDaemonReload,ExecStart,EnvironmentFiles -- "$@") || return
+printf '%s\n\n' "$rb_o" | sed -e '/=$/d' -e 's/ ; ignore_errors=.*//'
+case $rb_o in *"ConditionResult=no
+ConditionTimestampMonotonic="[1-9]*) systemctl status --no-pager -n 0 -- "$@" 2>/dev/null | sed -n -e 's/^[^ ]\{1,3\} \([^ ]*\.[a-z]*\) - .*/\1/;t n' -e 's/^.* \([A-Z][A-Za-z]*=.*\) was not met$/\1/;t c' -e b -e :n -e h -e b -e :c -e 'G;s/\(.*\)\n\(.*\)/Unmet=\2 \1/p';; esac
 else
 for rb_u; do echo "Id=$rb_u"; echo ActiveState=offline
 if rb_unitfile "$rb_u"; then rb_g=$REPLY
@@ -223,7 +305,7 @@ else echo LoadState=loaded
 if rb_wanted "$rb_u"; then echo UnitFileState=enabled
 elif [ -L "$R$rb_g" ]; then echo UnitFileState=alias
 elif grep -q '^\[Install\]' "$R$rb_g"; then echo UnitFileState=disabled
-else echo UnitFileState=static; fi; fi
+else echo UnitFileState=static; fi; rb_written "$rb_u" "$rb_g"; fi
 else echo LoadState=not-found; fi
 echo
 done; fi
@@ -233,7 +315,7 @@ echo; for rb_u; do if rb_wanted "$rb_u"; then echo "Wanted=$rb_u"; fi; done; }
     (
         "rb_verb",
         r#"rb_verb() {
-if [ -z "$R" ]; then [ "$1" != unmask ] || systemctl --no-pager --runtime unmask -- "$2" 2>/dev/null; systemctl --no-pager "$1" -- "$2"; return; fi
+if [ -z "$R" ]; then case $1 in daemon-reload) systemctl --no-pager daemon-reload; return;; unmask) systemctl --no-pager --runtime unmask -- "$2" 2>/dev/null;; esac; systemctl --no-pager "$1" -- "$2"; return; fi
 rb_unitfile "$2" || { echo "no unit $2" >&2; return 1; }
 rb_g=$REPLY; rb_real /etc/systemd/system; rb_e=$R$REPLY; rb_real "$rb_g"; rb_h=$R$REPLY
 case $1 in

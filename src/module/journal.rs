@@ -1,0 +1,155 @@
+//! Why a unit failed, from its journal: the one line that tells it, in a person's words.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::Halt;
+use crate::plan::View;
+use crate::target::quote::sh_quote;
+
+/// What the journal says of a failure.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Said {
+    /// The cause.
+    pub why: Option<String>,
+    /// The program's own last lines.
+    pub last: Vec<String>,
+}
+
+/// Lines that tell a cause, the most telling first, and the cause in a person's words. The texts are those of OpenSSH
+/// (sshd.c, servconf.c, misc.c), of ld.so(8), of OpenSSL's version check in sshd, and of systemd.
+const TELLING: &[(&str, &str)] = &[
+    (r"(/\S+?):? line (\d+): (.+?)\.?$", "$1:$2: $3"),
+    (r"Bad configuration option: (\S+)", "its configuration has an option that it does not know: $1"),
+    (r"error while loading shared libraries: ([^:]+): .*", "the library $1 is missing"),
+    (r"OpenSSL version mismatch", "its OpenSSL is not the one it was built for (a half-done upgrade)"),
+    (r"symbol lookup error: [^:]+: (.+)", "a library does not fit it: $1"),
+    (r"version `([^']+)' not found", "a library does not fit it: $1 is missing"),
+    (r"no hostkeys available", "it has no host key that it can use"),
+    (r"Missing privilege separation directory: (\S+)", "its directory $1 is missing"),
+    (
+        r"(/\S+) must be owned by root and not group or world-writable",
+        "$1 must be root's, and for nobody else to write",
+    ),
+    (r"Privilege separation user (\S+) does not exist", "its user $1 does not exist"),
+    (r"Bind to port (\d+) on \S+ failed: Address already in use", "port $1 is taken by something else"),
+    (r"Bind to port \d+ on (\S+) failed: Cannot assign requested address", "$1 is no address of this host"),
+    (r"Bind to port (\d+) on \S+ failed: Permission denied", "it may not listen on port $1 (SELinux, or no privilege)"),
+    (r"Failed to create listening socket \((.+?)\): Address already in use", "$1 is taken by something else"),
+    (r"Failed to create listening socket \((.+?)\): (.+)", "cannot listen on $1: $2"),
+    (r"Socket service (\S+) already active, refusing", "$1 runs already, so its socket cannot start"),
+    (r"Socket service (\S+) not loaded, refusing", "$1 cannot be loaded, so its socket cannot start"),
+    (r"Failed to locate executable (\S+?):|Unable to locate executable '([^']+)'", "there is no program $1$2"),
+    (r"Failed at step \w+ spawning (\S+?): (.+)", "systemd cannot start $1: $2"),
+    (r"Failed to load environment files: (.+)", "its environment file cannot be read: $1"),
+    (r"[Oo]ut of memory|OOM killer", "the memory ran out"),
+    (r"No space left on device", "the disk is full"),
+    (r"Read-only file system", "the disk is read-only"),
+];
+
+static TABLE: LazyLock<Vec<(Regex, &str)>> =
+    LazyLock::new(|| TELLING.iter().filter_map(|(p, said)| Some((Regex::new(p).ok()?, *said))).collect());
+
+/// The last lines of those units, of this boot.
+pub(super) fn of(units: &[&str], view: &View<'_>) -> Result<Said, Halt> {
+    let names: Option<Vec<String>> = units.iter().map(|u| Some(format!("-u {}", sh_quote(u)?))).collect();
+    let names = names.unwrap_or_default().join(" ");
+    let a = view.script(&format!("journalctl {names} -n 40 -o cat --no-pager -b 2>/dev/null; :"), false, &[])?;
+    Ok(read(&String::from_utf8_lossy(&a.stdout)))
+}
+
+fn read(text: &str) -> Said {
+    let all: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    // What was before its last start is another story. A start that systemd refused has no such line.
+    let start = all.iter().rposition(|l| l.starts_with("Starting ")).unwrap_or(0);
+    let lines = &all[start..];
+    let telling = TABLE.iter().find_map(|(pattern, said)| {
+        let found = lines.iter().rev().find_map(|l| pattern.captures(l))?;
+        let mut text = String::new();
+        found.expand(said, &mut text);
+        Some(text)
+    });
+    // What systemd says about the unit itself is in its state already; the program's own words are the evidence.
+    let unit_line =
+        |l: &str| l.split_once(": ").is_some_and(|(u, _)| u.ends_with(".service") || u.ends_with(".socket"));
+    let own = |l: &&str| {
+        let by_systemd = ["Start", "Stop", "Failed to start", "Failed to listen", "Listening on ", "Closed "];
+        !unit_line(l) && !by_systemd.iter().any(|p| l.starts_with(p))
+    };
+    let own: Vec<&str> = lines.iter().copied().filter(own).collect();
+    let plain = |l: &&str| {
+        let l = l.trim_start_matches("fatal: ").trim_start_matches("error: ");
+        l.trim_end_matches('.').to_owned()
+    };
+    Said {
+        why: telling.or_else(|| own.last().map(plain)),
+        last: own.iter().rev().take(3).rev().map(|l| (*l).to_owned()).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn why(text: &str) -> String {
+        read(text).why.unwrap_or_default()
+    }
+
+    #[test]
+    fn every_pattern_is_one() {
+        assert_eq!(TABLE.len(), TELLING.len());
+    }
+
+    #[test]
+    fn the_telling_line_is_not_the_last() {
+        let s = read(
+            "Starting ssh.service - OpenBSD Secure Shell server...\nerror: Bind to port 22 on 0.0.0.0 failed: Address already in use.\n\
+             error: Bind to port 22 on :: failed: Address already in use.\nfatal: Cannot bind any address.\n\
+             ssh.service: Main process exited, code=exited, status=255/EXCEPTION\nssh.service: Failed with result 'exit-code'.\n\
+             Failed to start ssh.service - OpenBSD Secure Shell server.\n",
+        );
+        assert_eq!(s.why.as_deref(), Some("port 22 is taken by something else"));
+        assert_eq!(s.last.len(), 3);
+        assert_eq!(s.last[2], "fatal: Cannot bind any address.");
+    }
+
+    #[test]
+    fn causes() {
+        assert_eq!(
+            why(
+                "/etc/ssh/sshd_config: line 3: Bad configuration option: Prot\n/etc/ssh/sshd_config: terminating, 1 bad configuration options\n"
+            ),
+            "/etc/ssh/sshd_config:3: Bad configuration option: Prot"
+        );
+        assert_eq!(why("sshd: no hostkeys available -- exiting.\n"), "it has no host key that it can use");
+        assert_eq!(why("Missing privilege separation directory: /run/sshd\n"), "its directory /run/sshd is missing");
+        assert_eq!(
+            why(
+                "/usr/sbin/sshd: error while loading shared libraries: libwrap.so.0: cannot open shared object file: No such file or directory\n"
+            ),
+            "the library libwrap.so.0 is missing"
+        );
+        assert_eq!(
+            why("OpenSSL version mismatch. Built against 30000070, you have 30200020\n"),
+            "its OpenSSL is not the one it was built for (a half-done upgrade)"
+        );
+        assert_eq!(
+            why(
+                "ssh.socket: Failed to create listening socket ([::]:22): Address already in use\nssh.socket: Failed with result 'resources'.\n"
+            ),
+            "[::]:22 is taken by something else"
+        );
+        assert_eq!(
+            why("ssh.service: Failed to locate executable /usr/sbin/sshd: No such file or directory\n"),
+            "there is no program /usr/sbin/sshd"
+        );
+    }
+
+    #[test]
+    fn an_older_story_is_not_told() {
+        let text = "Starting x...\nMissing privilege separation directory: /run/sshd\nStopped x.\nStarting x...\nfatal: something else.\n";
+        assert_eq!(why(text), "something else");
+        assert_eq!(read("").why, None);
+    }
+}
