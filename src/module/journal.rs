@@ -13,6 +13,8 @@ use crate::target::quote::sh_quote;
 pub(super) struct Said {
     /// The cause.
     pub why: Option<String>,
+    /// The cause is of the table; else it is merely what was said last.
+    pub sure: bool,
     /// The program's own last lines.
     pub last: Vec<String>,
 }
@@ -82,8 +84,11 @@ fn read(text: &str) -> Said {
         let l = l.trim_start_matches("fatal: ").trim_start_matches("error: ");
         l.trim_end_matches('.').to_owned()
     };
+    let idle = ["Server listening on ", "Received signal ", "Accepted ", "Connection ", "Disconnected ", "pam_"];
+    let last = own.iter().rev().find(|l| !idle.iter().any(|p| l.starts_with(p)));
     Said {
-        why: telling.or_else(|| own.last().map(plain)),
+        sure: telling.is_some(),
+        why: telling.or_else(|| last.map(plain)),
         last: own.iter().rev().take(3).rev().map(|l| (*l).to_owned()).collect(),
     }
 }

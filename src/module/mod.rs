@@ -5,6 +5,8 @@
 //! together with everything else that is missing, and calls again. So a module never does anything, never prints,
 //! and has no "check mode": a dry run is not applying the changes.
 
+#[cfg(test)]
+mod canned;
 mod command;
 mod connect;
 mod custom;

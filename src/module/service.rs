@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty, journal};
 use crate::plan::{Change, UnitChange, View};
+use crate::target::files::{Kind, Look};
 use crate::target::units::{UnitState, Verb};
 
 /// A service of the init system (systemd; others say "unknown").
@@ -61,7 +62,12 @@ impl Module for Service {
             d.fields = Pair::default().fields(&UnitState::default());
             return Ok(d);
         };
-        let verbs = pair.verbs(p);
+        let mut verbs = pair.verbs(p);
+        // A start that systemd would skip again changes nothing.
+        let blocked = (p.is("running") || p.is("restarted")) && !pair.running() && pair.barred(view)?;
+        if blocked {
+            verbs.retain(|(_, v)| matches!(v, Verb::Unmask | Verb::Mask | Verb::Enable | Verb::Disable));
+        }
         let troubled = pair.troubled();
         let said = match troubled.filter(|u| !u.offline()) {
             Some(_) => journal::of(&pair.names(), view)?,
@@ -74,7 +80,7 @@ impl Module for Service {
                 Change::Unit(UnitChange { unit: u.name().to_owned(), verb, before })
             })
             .collect();
-        let mut d = Decision::new(true, pair.evidence(main, &said));
+        let mut d = Decision::new(!blocked, pair.evidence(main, &said));
         d.fields = pair.fields(main);
         d.fields.insert("log".into(), said.last.into());
         Ok(d.changing(changes))
@@ -143,6 +149,15 @@ impl<'a> Pair<'a> {
     }
     fn enabled(&self) -> bool {
         self.service.or(self.socket).is_some_and(UnitState::enabled) || self.socket_enabled()
+    }
+    /// A file that forbids the start (`ConditionPathExists=!…`) is there, with what earlier steps would change.
+    fn barred(&self, view: &View<'_>) -> Result<bool, Halt> {
+        let units = || [self.service, self.socket].into_iter().flatten();
+        let conditions = units().flat_map(|u| &u.conditions);
+        let mut paths: Vec<&str> = conditions.filter_map(|c| c.strip_prefix("ConditionPathExists=!")).collect();
+        paths.dedup();
+        let found: Vec<_> = paths.iter().map(|p| view.file(p, Look::Link)).collect();
+        found.into_iter().try_fold(false, |any, f| Ok(any || f?.state.kind != Kind::Absent))
     }
     /// The unit whose failure is the story: one that failed, or ends again and again.
     fn troubled(&self) -> Option<&'a UnitState> {
@@ -361,7 +376,9 @@ fn trouble(u: &UnitState, behind_socket: bool, said: &journal::Said) -> String {
         Some(last) if !how.is_empty() => format!("{how}, {last}"),
         _ => how,
     };
-    match (said.why.as_deref(), how.is_empty()) {
+    // Where it did not end by itself, its own last words were about something else.
+    let why = said.why.as_deref().filter(|_| said.sure || matches!(u.result.as_str(), "exit-code" | "start-limit-hit"));
+    match (why, how.is_empty()) {
         // The log's words come first; systemd's only where they fit on the line too.
         (Some(why), false) if u.name().len() + verb.len() + why.len() + how.len() <= 92 => {
             format!("{verb}: {why} ({})", how.trim_start_matches("it "))
@@ -395,7 +412,7 @@ mod tests {
 
     fn said(units: &[UnitState], why: Option<&str>) -> String {
         let pair = Pair::of(units);
-        pair.evidence(pair.main().unwrap(), &journal::Said { why: why.map(str::to_owned), last: vec![] })
+        pair.evidence(pair.main().unwrap(), &journal::Said { why: why.map(str::to_owned), sure: true, last: vec![] })
     }
 
     fn up() -> Value {
@@ -547,5 +564,42 @@ mod tests {
             said(&[unit("ssh.service", "active", "disabled", "")], None),
             "ssh.service is running now, but is not enabled: it will not come up at boot"
         );
+    }
+
+    /// Debian 12 with `/etc/ssh/sshd_not_to_be_run`, as a host of the lab answered.
+    const SKIPPED: &str = "RestartPreventExitStatus=255\nMainPID=0\nResult=success\nNRestarts=0\nExecMainCode=1\nExecMainStatus=0\n\
+        ExecStart={ path=/usr/sbin/sshd ; argv[]=/usr/sbin/sshd -D $SSHD_OPTS\nEnvironmentFiles=/etc/default/ssh (ignore_errors=yes)\n\
+        Id=ssh.service\nLoadState=loaded\nActiveState=inactive\nSubState=dead\nFragmentPath=/lib/systemd/system/ssh.service\n\
+        UnitFileState=enabled\nStateChangeTimestamp=Mon 2026-11-23 05:58:02 UTC\nNeedDaemonReload=no\nConditionResult=no\n\
+        ConditionTimestampMonotonic=1034921007\n\nId=sshd.service\nLoadState=not-found\n\n\
+        Accept=no\nListen=0.0.0.0:22 (Stream)\nListen=[::]:22 (Stream)\nResult=success\nId=ssh.socket\nLoadState=loaded\n\
+        ActiveState=inactive\nSubState=dead\nUnitFileState=disabled\nDropInPaths=/etc/systemd/system/ssh.socket.d/a.conf\n\
+        ConditionResult=no\nConditionTimestampMonotonic=0\n\nId=sshd.socket\nLoadState=not-found\n\n\
+        Unmet=ssh.service ConditionPathExists=!/etc/ssh/sshd_not_to_be_run\nWanted=ssh.service\n";
+
+    #[test]
+    fn what_systemd_would_skip_again_is_not_started() {
+        use super::super::canned::Canned;
+        let host = |there: &'static str| {
+            Canned::new(move |sh| if sh.starts_with("rb_units") { (0, SKIPPED.into()) } else { (0, there.into()) })
+        };
+        let barred = host("regular file|644|0|0|root|root|1|w\n/etc/ssh/sshd_not_to_be_run\n");
+        let d = barred.decide(&Service, &up()).unwrap();
+        assert!(!d.ok && d.changes.is_empty());
+        let f = |name: &str| d.fields[name].clone();
+        assert_eq!(f("conditions_failed"), json!(["ConditionPathExists=!/etc/ssh/sshd_not_to_be_run"]));
+        assert_eq!(f("listen"), json!(["0.0.0.0:22", "[::]:22"]));
+        assert_eq!((f("socket_unit"), f("socket_active")), (json!("ssh.socket"), json!(false)));
+        assert_eq!(f("drop_ins"), json!(["/etc/systemd/system/ssh.socket.d/a.conf"]));
+        assert_eq!((f("exit"), f("restarts"), f("needs_reload")), (json!(0), json!(0), json!(false)));
+        let free = host("absent|w\n/etc/ssh/sshd_not_to_be_run\n");
+        assert_eq!(free.titles(&Service, &up()), ["start ssh.service"]);
+    }
+
+    #[test]
+    fn the_fields_of_the_docs_are_those_of_the_answer() {
+        let u = [unit("ssh.service", "active", "enabled", "success")];
+        let have: std::collections::BTreeSet<String> = Pair::of(&u).fields(&u[0]).keys().cloned().collect();
+        assert_eq!(have, SPEC.fields.iter().map(|f| f.name.to_owned()).collect());
     }
 }

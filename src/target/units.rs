@@ -283,8 +283,8 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
 for rb_f in /usr/lib/systemd/system /usr/local/lib/systemd/system /etc/systemd/system; do rb_real "$rb_f/$rb_u.d"; for rb_x in "$R$REPLY"/*.conf; do if [ -f "$rb_x" ]; then set -- "$@" "$rb_x"; fi; done; done
 [ $# = 1 ] || { printf DropInPaths=; (shift; for rb_x; do printf '%s ' "${rb_x#"$R"}"; done); echo; }
 sed -n -e 's/^ListenStream=/Listen=/p' -e 's/^Accept=[1ty].*/Accept=yes/p' "$@"
-sed -n 's/^ConditionPathExists=//p' "$@" | while read -r rb_c; do rb_x=${rb_c#!}; case $rb_x in /etc/*|/usr/*|/var/*|/lib*|/boot/*) ;; *) continue;; esac
-rb_real "$rb_x"; if [ -e "$R$REPLY" ]; then [ "$rb_x" = "$rb_c" ]; else [ "$rb_x" != "$rb_c" ]; fi || echo "Unmet=$rb_u ConditionPathExists=$rb_c"; done); }
+sed -n 's/^ConditionPathExists=//p' "$@" | while read -r rb_k; do rb_x=${rb_k#!}; case $rb_x in /etc/*|/usr/*|/var/*|/lib*|/boot/*) ;; *) continue;; esac
+rb_real "$rb_x"; if [ -e "$R$REPLY" ]; then [ "$rb_x" = "$rb_k" ]; else [ "$rb_x" != "$rb_k" ]; fi || echo "Unmet=$rb_u ConditionPathExists=$rb_k"; done); }
 "#,
     ),
     (

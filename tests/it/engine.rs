@@ -335,3 +335,36 @@ fn without_root_what_takes_root_is_unknown_and_apply_says_so() {
         assert!(!b.path("theirs/f").exists());
     }
 }
+
+/// A disk as some images have it: /etc/systemd is an absolute link, which must be followed inside the disk.
+#[test]
+fn units_of_a_disk_whose_etc_systemd_is_a_link() {
+    let mut b = Bench::new();
+    b.write("disk/usr/lib/systemd/system/ssh.service", "[Unit]\nConditionPathExists=!/etc/ssh/sshd_not_to_be_run\n[Service]\nExecStart=/usr/sbin/sshd -D\n[Install]\nWantedBy=multi-user.target\nAlias=sshd.service\n");
+    b.write("disk/usr/lib/systemd/system/ssh.socket", "[Socket]\nListenStream=22\nAccept=no\n");
+    b.write("disk/data/systemd/system/ssh.socket.d/a.conf", "[Socket]\nListenStream=\nListenStream=0.0.0.0:2222\n");
+    fs::create_dir_all(b.path("disk/etc")).unwrap();
+    std::os::unix::fs::symlink("/data/systemd", b.path("disk/etc/systemd")).unwrap();
+    b.via = format!("root:{}", b.path("disk").display());
+    b.write(
+        "book.yaml",
+        "name: t\ntitle: t\nsteps:\n\
+         - {name: known, check: {service: ssh}, when: 'facts.init == \"systemd\"', condition: 'check.listen != [\"0.0.0.0:2222\"] or check.drop_ins != [\"/data/systemd/system/ssh.socket.d/a.conf\"]'}\n\
+         - {name: on, ensure: {service: {name: ssh, enabled: true}}}\n",
+    );
+    let run = b.apply();
+    assert_eq!(run.statuses(), ["ok", "change"], "{}", run.text);
+    let link = |name: &str| fs::read_link(b.path(name)).unwrap();
+    let want = PathBuf::from("/usr/lib/systemd/system/ssh.service");
+    assert_eq!(link("disk/data/systemd/system/multi-user.target.wants/ssh.service"), want);
+    assert_eq!(link("disk/data/systemd/system/sshd.service"), want);
+
+    b.write("disk/etc/ssh/sshd_not_to_be_run", "");
+    b.write(
+        "book.yaml",
+        "name: t\ntitle: t\nsteps:\n- {name: on, ensure: {service: {name: ssh, running: true, enabled: true}}}\n",
+    );
+    let run = b.plan();
+    assert_eq!(run.statuses(), ["failed"], "{}", run.text);
+    assert!(run.text.contains("as long as /etc/ssh/sshd_not_to_be_run exists"), "{}", run.text);
+}
