@@ -73,6 +73,11 @@ impl<'a> Draft<'a> {
         Self { bom, lines: split(rest), changed: BTreeMap::new(), inserted: BTreeMap::new() }
     }
 
+    /// The same, with a byte order mark as part of line 0: for what reads it as text.
+    pub fn verbatim(bytes: &'a [u8]) -> Self {
+        Self { bom: b"", lines: split(bytes), changed: BTreeMap::new(), inserted: BTreeMap::new() }
+    }
+
     /// Gives line `at` another text; it keeps its ending.
     pub fn set(&mut self, at: usize, text: Vec<u8>) {
         if self.lines.get(at).is_some_and(|line| line.text != text) {

@@ -19,6 +19,7 @@ pub mod line;
 mod lines;
 mod managed;
 pub mod replace;
+pub mod sshd_config;
 
 pub use error::EditError;
 pub use managed::managed_by;

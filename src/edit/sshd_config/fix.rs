@@ -1,0 +1,290 @@
+//! `fix`: repairs the lines that sshd complained about, and no others.
+
+use super::change::{Changes, Edits, is_match};
+use super::fault::Fault;
+use super::keywords::{self, Kind};
+use super::repair::{Form, Plan, Repair, repair};
+use super::syntax::{self, Parsed};
+use super::{Block, Directive, Error, Tree, value};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What to do about lines that decide who gets in: `Allow*`, `Deny*`, `PermitRootLogin`, `*Authentication*`,
+/// `AuthorizedKeys*`, `AuthorizedPrincipals*`, `TrustedUserCAKeys`, `ForceCommand`, `ChrootDirectory`, `Match`, and
+/// what is probably a misspelling of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// They are left for a person.
+    Ask,
+    /// They are commented out.
+    Comment,
+    /// They are corrected where a correction exists, and else left for a person.
+    Correct,
+}
+
+/// What a repair comes to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fixed {
+    pub edits: Edits,
+    /// What a person must decide.
+    pub left: Vec<Left>,
+    /// What each repair means, a sentence each.
+    pub said: Vec<String>,
+}
+
+/// A fault that was not repaired.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    pub fault: Fault,
+    /// Why a person must decide.
+    pub why: String,
+    /// The corrected line, if there is a correction.
+    pub suggestion: Option<String>,
+}
+
+/// The line that a fault is about.
+struct Place {
+    file: String,
+    line: usize,
+    scope: Option<Arc<Block>>,
+}
+
+/// What was done to a line, for the sentence about it.
+struct Done {
+    place: Place,
+    what: String,
+    about: Option<&'static str>,
+    form: Form,
+    corrected: bool,
+}
+
+struct Fixer<'t> {
+    tree: &'t Tree,
+    policy: Policy,
+    changes: Changes<'t>,
+    handled: BTreeSet<(String, usize)>,
+    done: Vec<Done>,
+    left: Vec<Left>,
+}
+
+impl Tree {
+    /// Repairs exactly the lines that sshd complained about. sshd stops at the first bad value: the caller tries the
+    /// result, and comes again until sshd says nothing.
+    ///
+    /// A misspelling with one near neighbour is corrected, a YAML boolean becomes `yes` or `no`, an open quote is
+    /// closed, a line that may not stand in a Match is moved above the first one, any other bad line is commented out,
+    /// and a bad Match takes its block with it.
+    ///
+    /// # Errors
+    /// [`Error`] if a file cannot be edited.
+    pub fn fix(&self, faults: &[Fault], policy: Policy) -> Result<Fixed, Error> {
+        let changes = Changes::new(self);
+        let mut fixer =
+            Fixer { tree: self, policy, changes, handled: BTreeSet::new(), done: Vec::new(), left: Vec::new() };
+        for fault in faults {
+            fixer.one(fault)?;
+        }
+        let Fixer { changes, done, left, .. } = fixer;
+        let edits = changes.finish();
+        let mut files = self.files.clone();
+        files.extend(edits.files.clone());
+        let mut after = Tree::new(&self.main, files);
+        after.version = self.version;
+        let said = done.iter().map(|done| self.sentence(done, &after)).collect();
+        Ok(Fixed { edits, left, said })
+    }
+
+    fn places(&self, fault: &Fault) -> Vec<Place> {
+        let place = |line: &Directive| Place { file: line.file.clone(), line: line.line, scope: line.scope.clone() };
+        if !fault.file.is_empty() {
+            return self.place(&fault.file, fault.line).into_iter().collect();
+        }
+        let host = fault.message.strip_prefix("bad addr or host: ").and_then(|rest| rest.split(' ').next());
+        let fits = |line: &&Directive| match host {
+            Some(host) => {
+                let address = line.args.first().and_then(|arg| value::address(arg));
+                line.key == "listenaddress" && address.is_some_and(|(name, _)| name.eq_ignore_ascii_case(host))
+            }
+            None => line.key == "match" && line.line == fault.line,
+        };
+        let mut places: Vec<Place> = self.directives.iter().filter(fits).map(place).collect();
+        places.dedup_by(|a, b| (&a.file, a.line) == (&b.file, b.line));
+        if host.is_none() && places.len() > 1 { Vec::new() } else { places }
+    }
+
+    /// A line, in the scope in which sshd refuses it: inside a Match, if the file is read in several places.
+    fn place(&self, file: &str, line: usize) -> Option<Place> {
+        self.text(file, line)?;
+        let mut scopes = super::read::read(&self.main, &self.files).into_iter().filter_map(|step| match step {
+            super::read::Step::Line { file: name, number, scope, .. } if (name, number) == (file, line) => Some(scope),
+            _ => None,
+        });
+        let first = scopes.next();
+        let inside = |scope: &Option<Arc<Block>>| scope.as_ref().is_some_and(|block| !block.everyone);
+        let scope = match first {
+            Some(first) if !inside(&first) => scopes.find(inside).or(Some(first)),
+            other => other,
+        };
+        Some(Place { file: file.to_owned(), line, scope: scope.flatten() })
+    }
+}
+
+impl Fixer<'_> {
+    fn one(&mut self, fault: &Fault) -> Result<(), Error> {
+        if fault.message.contains("Temporary failure in name resolution") {
+            self.leave(fault, "the name may resolve again", None);
+            return Ok(());
+        }
+        let places = self.tree.places(fault);
+        if places.is_empty() {
+            let gone = fault.file.is_empty() && fault.message.starts_with("bad addr or host: ");
+            let why = match fault.line {
+                _ if gone => return Ok(()),
+                0 => "it is not a line of a file that can be corrected",
+                _ => "the line is not in the files that were read",
+            };
+            self.leave(fault, why, None);
+        }
+        for place in places {
+            if self.handled.contains(&(place.file.clone(), place.line)) {
+                continue;
+            }
+            let bytes = self.tree.files.get(&place.file).map(Vec::as_slice).unwrap_or_default();
+            if bytes.contains(&0) {
+                self.leave(fault, "the file has a NUL byte, and sshd counts its lines otherwise", None);
+                continue;
+            }
+            let text = self.tree.text(&place.file, place.line).unwrap_or_default().to_vec();
+            let inside = place.scope.as_ref().is_some_and(|block| !block.everyone);
+            match repair(&text, fault, inside) {
+                Repair::Stale => {}
+                Repair::Line(plan) => self.carry_out(fault, place, plan)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, fault: &Fault, why: &str, suggestion: Option<String>) {
+        self.left.push(Left { fault: fault.clone(), why: why.to_owned(), suggestion });
+    }
+
+    fn carry_out(&mut self, fault: &Fault, place: Place, plan: Plan) -> Result<(), Error> {
+        self.handled.insert((place.file.clone(), place.line));
+        let asked = plan.policy && self.policy == Policy::Ask;
+        let opaque = plan.form == Form::Opaque && self.policy != Policy::Comment;
+        let uncorrected = plan.policy && self.policy == Policy::Correct && plan.correction.is_none();
+        if asked || opaque || uncorrected {
+            let suggestion = plan.correction.map(|(text, _)| String::from_utf8_lossy(&text).trim().to_owned());
+            let why = format!("it decides who gets in: {}", plan.wrong);
+            self.leave(fault, &why, suggestion);
+            return Ok(());
+        }
+        let comment = plan.policy && self.policy == Policy::Comment;
+        let Plan { about, correction, wrong, form, .. } = plan;
+        let (what, corrected) = match correction.filter(|_| !comment) {
+            Some((text, what)) if form == Form::Misplaced => (self.lift(&place, text, &what)?, true),
+            Some((text, what)) => {
+                self.changes.set(&place.file, place.line, text)?;
+                (format!("{what}: corrected"), true)
+            }
+            None if matches!(form, Form::Header | Form::Opaque) => (self.comment_block(&place, &wrong)?, false),
+            None => {
+                self.changes.comment_out(&place.file, place.line)?;
+                (format!("{wrong}: commented out"), false)
+            }
+        };
+        self.done.push(Done { place, what, about, form, corrected });
+        Ok(())
+    }
+
+    /// Moves a line above the first Match of its file, or of the main file if its file is read inside a Match.
+    fn lift(&mut self, place: &Place, text: Vec<u8>, what: &str) -> Result<String, Error> {
+        let own = place.scope.as_ref().is_some_and(|block| block.file == place.file);
+        let file = if own { place.file.clone() } else { self.tree.main.clone() };
+        let before = self.tree.before_match(&file);
+        self.changes.remove(&place.file, place.line)?;
+        self.changes.insert(&file, before, text)?;
+        Ok(format!("{what}: moved to line {before} of {file}"))
+    }
+
+    /// Comments out a Match and all lines of its block; comments and blank lines stay as they are.
+    fn comment_block(&mut self, place: &Place, wrong: &str) -> Result<String, Error> {
+        let bytes = self.tree.files.get(&place.file).map(Vec::as_slice).unwrap_or_default();
+        let lines = crate::edit::lines::split(bytes);
+        let mut last = place.line;
+        for (index, line) in lines.iter().enumerate().skip(place.line.saturating_sub(1)) {
+            let number = index + 1;
+            if number > place.line && begins_block(line.text) {
+                break;
+            }
+            if let Parsed::Line(_) = syntax::parse(line.text) {
+                self.changes.comment_out(&place.file, number)?;
+                self.handled.insert((place.file.clone(), number));
+                last = number;
+            }
+        }
+        let lines = if last > place.line { format!(" with its block, to line {last}") } else { String::new() };
+        Ok(format!("{wrong}: commented out{lines}; what it said then holds for nobody"))
+    }
+}
+
+/// A Match, also a misspelt one.
+fn begins_block(text: &[u8]) -> bool {
+    let Parsed::Line(line) = syntax::parse(text) else { return false };
+    let spelled = String::from_utf8_lossy(&line.keyword).into_owned();
+    let near = || keywords::find(&spelled).is_none() && is_near_match(&spelled);
+    is_match(text) || near()
+}
+
+fn is_near_match(spelled: &str) -> bool {
+    keywords::nearest(spelled).is_some_and(|(keyword, _)| keyword.kind == Kind::Match)
+}
+
+impl Tree {
+    /// `line 12 of FILE: … corrected` or `… commented out; the default then holds: LoginGraceTime 120`.
+    fn sentence(&self, done: &Done, after: &Tree) -> String {
+        let Done { place, what, about, form, corrected } = done;
+        let mut text = format!("line {} of {}: {what}", place.line, place.file);
+        let Some(keyword) = about.and_then(keywords::find) else { return text };
+        if matches!(form, Form::Header | Form::Opaque) || *corrected && *form != Form::Misplaced {
+            return text;
+        }
+        if let Some(then) = after.holds(keyword, place, *form) {
+            text += "; ";
+            text += &then;
+        }
+        text
+    }
+
+    /// What holds for a keyword once a line of it is gone or elsewhere.
+    fn holds(&self, keyword: &keywords::Keyword, place: &Place, form: Form) -> Option<String> {
+        let name = keyword.name;
+        let show = |line: &Directive| format!("{name} {} (line {} of {})", line.args.join(" "), line.line, line.file);
+        let values = self.values(name);
+        if form == Form::Misplaced {
+            let all = self.lines_of(keyword);
+            let first = values.first().filter(|_| keyword.kind == Kind::First && all.len() > 1)?;
+            return Some(format!("of {} lines the first one decides: {}", all.len(), show(first)));
+        }
+        let mut then = match (values.first(), keyword.kind) {
+            (_, Kind::Include | Kind::Match | Kind::Dead) => return None,
+            (None, _) => format!("the default then holds: {name} {}", keyword.default),
+            (Some(_), Kind::Appends | Kind::PerName) => {
+                let all: Vec<String> = values.iter().map(|line| show(line)).collect();
+                format!("its other lines go on holding: {}", all.join(", "))
+            }
+            (Some(line), _) => format!("what then decides is {}", show(line)),
+        };
+        if let Some(block) = place.scope.as_ref().filter(|block| !block.everyone) {
+            let key = keyword.key();
+            let same = self.directives.iter().find(|line| {
+                line.key == key && line.scope.as_ref().is_some_and(|other| (&other.file, &other.criteria) == (&block.file, &block.criteria))
+            });
+            then = match same {
+                Some(line) => format!("for `Match {}` what then decides is {}", block.criteria, show(line)),
+                None => format!("for `Match {}`, {then}", block.criteria),
+            };
+        }
+        Some(then)
+    }
+}
