@@ -32,6 +32,12 @@ static SPEC: Spec = Spec {
             help: "as a remediation: nothing to do if this command succeeds",
         },
         Param { name: "undo", ty: Ty::Str, required: false, help: "the command that takes it back" },
+        Param {
+            name: "writes",
+            ty: Ty::List,
+            required: false,
+            help: "as a remediation: all that it touches, as in file:/etc/ssh/ssh_host_*_key; anything, if not given",
+        },
     ],
     fields: &[
         Field { name: "rc", help: "exit status; 128 + N for signal N" },
@@ -49,7 +55,18 @@ impl Module for Command {
         &SPEC
     }
     fn lint(&self, p: &Map<String, Value>) -> Vec<(&'static str, String, String)> {
-        exactly_one(p, &["run", "sh", "argv"]).into_iter().collect()
+        let mut out: Vec<_> = exactly_one(p, &["run", "sh", "argv"]).into_iter().collect();
+        let listed = match p.get("writes") {
+            Some(Value::Array(a)) => a.as_slice(),
+            Some(one) => std::slice::from_ref(one),
+            None => &[],
+        };
+        let texts = listed.iter().filter_map(Value::as_str).filter(|t| !t.contains("{{"));
+        out.extend(texts.filter_map(|t| Resource::parse(t).err()).map(|e| {
+            let (what, known) = e.split_once(": ").unwrap_or((&e, ""));
+            ("writes", what.to_owned(), known.to_owned())
+        }));
+        out
     }
     fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
         let nul = || Halt::error("run", "a command with a NUL");
@@ -61,8 +78,10 @@ impl Module for Command {
             return Err(nul());
         }
         let shown = sh.lines().next().unwrap_or_default().to_owned() + if sh.lines().count() > 1 { " …" } else { "" };
+        let writes: Result<Vec<_>, String> = p.list("writes").iter().map(|w| Resource::parse(w)).collect();
+        let writes = writes.map_err(|e| Halt::error("writes", e))?;
         let undo = p.str("undo").map(str::to_owned);
-        let change = Change::Command(CommandChange { sh: sh.clone(), shown: shown.clone(), undo });
+        let change = Change::Command(CommandChange::new(sh.clone(), shown.clone()).undone_by(undo).writing(writes));
         if let Some(path) = p.str("creates") {
             let there = view.file(path, Look::Link)?.state.kind != Kind::Absent;
             let said = if there { format!("{path} exists") } else { format!("{path} does not exist") };

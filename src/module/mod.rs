@@ -15,6 +15,7 @@ mod file;
 mod ini;
 mod journal;
 mod listening;
+mod package;
 mod registry;
 mod resolve;
 mod service;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Custom, Module, command, connect, edit, file, ini, listening, resolve, service, sshd};
+use super::{Custom, Module, command, connect, edit, file, ini, listening, package, resolve, service, sshd};
 
 /// Every built-in module, in the order of the docs.
 pub static BUILTIN: &[&dyn Module] = &[
@@ -13,6 +13,7 @@ pub static BUILTIN: &[&dyn Module] = &[
     &ini::Ini,
     &service::Service,
     &sshd::Sshd,
+    &package::Package,
     &listening::Listening,
     &connect::Connect,
     &resolve::Resolve,

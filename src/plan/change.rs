@@ -58,6 +58,37 @@ pub struct CommandChange {
     pub shown: String,
     /// What takes it back, for sh.
     pub undo: Option<String>,
+    /// What it touches; what it writes there is known when it has run.
+    pub writes: Vec<Resource>,
+    /// It takes root on a running system.
+    pub root: bool,
+}
+
+impl CommandChange {
+    /// A command that may touch anything.
+    pub fn new(sh: impl Into<String>, shown: impl Into<String>) -> Self {
+        Self { sh: sh.into(), shown: shown.into(), undo: None, writes: vec![Resource::All], root: false }
+    }
+    /// That touches these alone; none: anything.
+    #[must_use]
+    pub fn writing(mut self, writes: Vec<Resource>) -> Self {
+        if !writes.is_empty() {
+            self.writes = writes;
+        }
+        self
+    }
+    /// With what takes it back.
+    #[must_use]
+    pub fn undone_by(mut self, undo: Option<String>) -> Self {
+        self.undo = undo;
+        self
+    }
+    /// That takes root.
+    #[must_use]
+    pub fn by_root(mut self) -> Self {
+        self.root = true;
+        self
+    }
 }
 
 impl Change {
@@ -72,7 +103,7 @@ impl Change {
                 }
                 _ => vec![Resource::Unit(u.unit.clone())],
             },
-            Change::Command(_) => vec![Resource::All],
+            Change::Command(c) => c.writes.clone(),
         }
     }
 
@@ -82,7 +113,7 @@ impl Change {
         match self {
             Change::File(f) => !f.writable,
             Change::Unit(_) => live,
-            Change::Command(_) => false,
+            Change::Command(c) => c.root,
         }
     }
 
@@ -177,18 +208,23 @@ impl Change {
             Change::Unit(u) => {
                 json!({"kind": "unit", "title": self.title(), "unit": u.unit, "verb": u.verb, "before": u.before})
             }
-            Change::Command(c) => json!({"kind": "command", "title": self.title(), "command": c.shown, "undo": c.undo}),
+            Change::Command(c) => json!({
+                "kind": "command", "title": self.title(), "command": c.shown, "undo": c.undo,
+                "writes": c.writes.iter().map(Resource::to_string).collect::<Vec<_>>(),
+            }),
         }
     }
 
     /// Two changes with the same digest are the same change.
     #[must_use]
     pub fn digest(&self) -> String {
-        sha256(format!("{}{:?}", self.json(), self.diff()).as_bytes())
+        // What people read of a command is its first line.
+        let sh = if let Change::Command(c) = self { c.sh.as_str() } else { "" };
+        sha256(format!("{}{:?}{sh}", self.json(), self.diff()).as_bytes())
     }
 
     /// Reads one change of a custom module: `{file: {path, content?, mode?, state?}}`, `{unit: {name, verb}}` or
-    /// `{command: {sh, undo?}}`. A file's state before is the view's business.
+    /// `{command: {sh, undo?, writes?}}`. A file's state before is the view's business.
     pub fn from_custom(
         v: &Value,
         file: impl FnOnce(&serde_json::Map<String, Value>) -> Result<Option<FileChange>, Halt>,
@@ -212,7 +248,12 @@ impl Change {
             }
             "command" => {
                 let sh = text("sh").ok_or_else(|| bad("has no sh"))?;
-                Ok(Some(Change::Command(CommandChange { shown: sh.clone(), sh, undo: text("undo") })))
+                let list = body.get("writes").and_then(Value::as_array);
+                let text_of = |w: &Value| Resource::parse(w.as_str().unwrap_or_default());
+                let writes: Result<Vec<_>, String> = list.into_iter().flatten().map(text_of).collect();
+                let writes = writes.map_err(|e| bad(&format!("writes what is no resource: {e}")))?;
+                let change = CommandChange::new(sh.clone(), sh).undone_by(text("undo")).writing(writes);
+                Ok(Some(Change::Command(change)))
             }
             _ => Err(bad("is of no known kind: file, unit, command")),
         }

@@ -361,7 +361,7 @@ impl<'a> Maker<'a> {
             return said(Verdict::Impossible, "nothing can run in this tree, so the candidates were not tried");
         }
         let scope = self.scope(&Map::new());
-        if !facts.overlay && !self.overlay.files().is_empty() {
+        let at_write = |why: &str| {
             // Asked with nothing read, the module names its script.
             let (none, apart, wanted) = (Cache::new(), Overlay::default(), RefCell::new(Vec::new()));
             let view = View::new(&none, &apart, self.input.place, self.facts, &wanted).of_files_only();
@@ -370,13 +370,15 @@ impl<'a> Maker<'a> {
                 .into_inner()
                 .into_iter()
                 .find_map(|r| if let Read::Script { sh, .. } = r { Some(sh) } else { None });
-            return match script {
-                Some(sh) => said(
-                    Verdict::AtWrite(sh),
-                    "no private namespace can be had: tried right after the write, and restored if it fails",
-                ),
+            match script {
+                Some(sh) => {
+                    said(Verdict::AtWrite(sh), &format!("{why}: tried right after the write, and restored if it fails"))
+                }
                 None => said(Verdict::Failed, "the candidates cannot be tried"),
-            };
+            }
+        };
+        if !facts.overlay && !self.overlay.files().is_empty() {
+            return at_write("no private namespace can be had");
         }
         match self.decide(call, &scope, self.view().of_files_only()) {
             Ok(d) if d.ok => said(Verdict::Passed, &format!("all new files together pass {}", call.shown())),
@@ -388,7 +390,7 @@ impl<'a> Maker<'a> {
             Err((Halt::Unknown { why, .. } | Halt::Skipped(why) | Halt::Error { why, .. }, _)) => {
                 said(Verdict::Failed, &format!("the candidates cannot be tried: {why}"))
             }
-            Err((Halt::Waits(_), _)) => said(Verdict::Failed, "the candidates cannot be tried"),
+            Err((Halt::Waits(_), _)) => at_write("a command of this round writes what it reads"),
         }
     }
 

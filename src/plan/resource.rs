@@ -5,7 +5,7 @@ use std::fmt;
 /// A resource, or a pattern of them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Resource {
-    /// `file:/etc/ssh/sshd_config`; a trailing `/**` means all below.
+    /// `file:/etc/ssh/sshd_config`; a trailing `**` means all that begins so (`/**`: all below), a `*` any part of a name.
     File(String),
     /// `unit:ssh`; `.service` and `.socket` of one name, `ssh` and `sshd`, are the same.
     Unit(String),
@@ -30,7 +30,7 @@ impl Resource {
             None if text == "rules" => Ok(Resource::Rules),
             None if text == "*" => Ok(Resource::All),
             _ => Err(format!(
-                "\"{text}\" is no resource: file:/path, file:/path/**, unit:NAME, socket:*, rules, package:NAME or *"
+                "\"{text}\" is no resource: file:/path, file:/path/**, file:/path/*_key, unit:NAME, socket:*, rules, package:NAME or *"
             )),
         }
     }
@@ -63,11 +63,24 @@ fn stem(unit: &str) -> &str {
     if s == "sshd" { "ssh" } else { s }
 }
 
+/// Whether a pattern stands for a path; of two patterns, whether they may stand for the same one.
 fn covers(pattern: &str, path: &str) -> bool {
-    match pattern.strip_suffix("/**") {
-        Some(dir) => path == dir || path.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/')),
-        None => pattern == path,
+    if let Some(dir) = pattern.strip_suffix("/**")
+        && path == dir
+    {
+        return true;
     }
+    let Some((head, tail)) = pattern.split_once('*') else { return pattern == path };
+    let Some(rest) = path.strip_prefix(head) else {
+        // Two patterns: the shorter beginning decides, which errs towards "may meet".
+        return path.split_once('*').is_some_and(|(other, _)| head.starts_with(other));
+    };
+    if tail.starts_with('*') || rest.contains('*') {
+        return true;
+    }
+    // A name's part: as short as can be first, up to the next slash.
+    let end = rest.find('/').unwrap_or(rest.len());
+    (0..=end).filter(|at| rest.is_char_boundary(*at)).any(|at| covers(tail, &rest[at..]))
 }
 
 impl fmt::Display for Resource {
@@ -92,6 +105,14 @@ mod tests {
         let r = |s| Resource::parse(s).unwrap();
         assert!(r("file:/etc/ssh/**").meets(&r("file:/etc/ssh/sshd_config.d/a.conf")));
         assert!(!r("file:/etc/ssh/**").meets(&r("file:/etc/ssh2")));
+        let keys = r("file:/etc/ssh/ssh_host_*_key");
+        assert!(keys.meets(&r("file:/etc/ssh/ssh_host_ed25519_key")) && r("file:/etc/ssh/**").meets(&keys));
+        assert!(!keys.meets(&r("file:/etc/ssh/ssh_host_rsa_key.pub")) && !keys.meets(&r("file:/etc/ssh/sshd_config")));
+        assert!(!keys.meets(&r("file:/etc/ssh/ssh_host_a/b_key")) && !keys.meets(&r("file:/etc/ufw/**")));
+        assert!(r("file:/etc/ssh/ssh_host_**").meets(&r("file:/etc/ssh/ssh_host_rsa_key.pub")));
+        assert!(
+            r("file:/etc/ssh/ssh_host_**").meets(&keys) && r("file:/etc/ssh/s*").meets(&r("file:/etc/ssh/*_config"))
+        );
         assert!(r("unit:ssh.socket").meets(&r("unit:sshd")));
         assert!(r("*").meets(&r("rules")));
         assert!(!r("socket:*").meets(&r("file:/etc/ssh/**")));

@@ -20,7 +20,16 @@ use crate::target::{Cache, Candidates, Read, Reading};
 pub struct Overlay {
     files: Candidates,
     units: BTreeMap<String, Vec<Verb>>,
-    touched: Vec<(Resource, usize)>,
+    touched: Vec<Touched>,
+}
+
+/// What a step touches.
+#[derive(Debug, Clone)]
+struct Touched {
+    what: Resource,
+    step: usize,
+    /// What it will be like is known: a file among the candidates. What a command writes is known when it has run.
+    known: bool,
 }
 
 impl Overlay {
@@ -36,25 +45,37 @@ impl Overlay {
             Change::Unit(u) => self.units.entry(u.unit.clone()).or_default().push(u.verb),
             Change::Command(_) => {}
         }
-        for r in change.writes() {
-            self.touch(r, step);
-        }
+        let known = matches!(change, Change::File(_));
+        self.touched.extend(change.writes().into_iter().map(|what| Touched { what, step, known }));
     }
     /// Records that a step will touch something whose new state is not known (a handler that was notified).
     pub fn touch(&mut self, r: Resource, step: usize) {
-        self.touched.push((r, step));
+        let known = r.is_file();
+        self.touched.push(Touched { what: r, step, known });
     }
     /// The files as they would be.
     #[must_use]
     pub fn files(&self) -> &Candidates {
         &self.files
     }
-    /// The last step that touches one of these, apart from files.
-    fn beyond_files(&self, reads: &[Resource]) -> Option<usize> {
-        self.touched.iter().rev().find(|(r, _)| !r.is_file() && reads.iter().any(|x| x.meets(r))).map(|t| t.1)
+    fn last(&self, reads: &[Resource], of: impl Fn(&Touched) -> bool) -> Option<usize> {
+        self.touched.iter().rev().find(|t| of(t) && reads.iter().any(|x| x.meets(&t.what))).map(|t| t.step)
     }
+    /// The last step that touches one of these otherwise than by files that are candidates.
+    fn beyond_files(&self, reads: &[Resource]) -> Option<usize> {
+        self.last(reads, |t| !t.known)
+    }
+    /// The last step that has candidates for one of these.
     fn in_files(&self, reads: &[Resource]) -> Option<usize> {
-        self.touched.iter().rev().find(|(r, _)| r.is_file() && reads.iter().any(|x| x.meets(r))).map(|t| t.1)
+        self.last(reads, |t| t.known)
+    }
+    /// The last step whose command writes one of these files.
+    fn by_command(&self, reads: &[Resource]) -> Option<usize> {
+        self.last(reads, |t| !t.known && t.what.is_file())
+    }
+    /// The last step that may touch anything.
+    fn everything(&self) -> Option<usize> {
+        self.last(&[Resource::All], |t| t.what == Resource::All)
     }
 }
 
@@ -257,10 +278,11 @@ impl<'a> View<'a> {
         if let Some(s) = self.overlay.files.get(&r.real) {
             r.state = s.clone();
         }
-        if !self.at_the_end && self.overlay.touched.iter().any(|(t, _)| *t == Resource::All) {
-            return Err(Halt::Waits(self.overlay.beyond_files(&[Resource::All]).unwrap_or_default()));
+        let names = [Resource::File(path.to_owned()), Resource::File(r.real.clone())];
+        match self.overlay.everything().or(self.overlay.by_command(&names)).filter(|_| !self.at_the_end) {
+            Some(step) => Err(Halt::Waits(step)),
+            None => Ok(r),
         }
-        Ok(r)
     }
 
     /// A change of a file from what is there to what should be; `None` if it is that already.
@@ -321,9 +343,8 @@ impl<'a> View<'a> {
             for verb in self.overlay.units.get(&id).into_iter().flatten() {
                 verb.apply(u);
             }
-            let wide = self.overlay.touched.iter().rev().find(|(r, _)| *r == Resource::All && !self.at_the_end);
-            if let Some((_, step)) = wide {
-                return Err(Halt::Waits(*step));
+            if let Some(step) = self.overlay.everything().filter(|_| !self.at_the_end) {
+                return Err(Halt::Waits(step));
             }
         }
         Ok(found)
@@ -349,7 +370,9 @@ impl<'a> View<'a> {
         }
         let mut candidates = None;
         if !self.controller {
-            if let Some(step) = self.overlay.beyond_files(reads).filter(|_| !self.files_only) {
+            let beyond =
+                if self.files_only { self.overlay.by_command(reads) } else { self.overlay.beyond_files(reads) };
+            if let Some(step) = beyond {
                 return Err(Halt::Waits(step));
             }
             if let Some(step) = self.overlay.in_files(reads) {

@@ -368,3 +368,26 @@ fn units_of_a_disk_whose_etc_systemd_is_a_link() {
     assert_eq!(run.statuses(), ["failed"], "{}", run.text);
     assert!(run.text.contains("as long as /etc/ssh/sshd_not_to_be_run exists"), "{}", run.text);
 }
+
+/// What a command says it writes is all that later steps wait for; and that they do wait for.
+#[test]
+fn a_command_may_say_what_it_writes() {
+    let b = Bench::new();
+    b.write("keys/host_rsa_key", "old\n");
+    b.write("other", "a\n");
+    b.write(
+        "book.yaml",
+        "name: t\ntitle: t\nsteps:\n\
+         - {name: key, check: {command: grep -q new DIR/keys/host_rsa_key}, remediation: [{command: {run: echo new >DIR/keys/host_rsa_key, writes: 'file:DIR/keys/host_*_key'}}]}\n\
+         - {name: apart, ensure: {edit: {path: DIR/other, line: b}}}\n\
+         - {name: shut, ensure: {file: {path: DIR/keys/host_rsa_key, mode: '0600'}}}\n\
+         - {name: reads apart, check: {command: grep -q b DIR/other}, reads: ['file:DIR/other']}\n\
+         - {name: reads it, check: {command: grep -q new DIR/keys/host_rsa_key}, reads: ['file:DIR/keys/**']}\n",
+    );
+    let run = b.plan();
+    let overlay = run.json["rounds"][0]["facts"]["overlay"] == true;
+    assert_eq!(run.statuses(), ["change", "change", "unknown", if overlay { "ok" } else { "unknown" }, "unknown"]);
+    b.apply().expect(0);
+    assert_eq!((b.read("keys/host_rsa_key"), b.read("other")), ("new\n".into(), "a\nb\n".into()));
+    assert_eq!(fs::metadata(b.path("keys/host_rsa_key")).unwrap().mode() & 0o777, 0o600);
+}

@@ -226,10 +226,10 @@ impl Decoder<'_> {
         for t in self.words(node, "reads") {
             match Resource::parse(&t.text) {
                 Ok(r) => out.push(r),
-                Err(_) => self.error(
-                    Diagnostic::at(t.place, "resource", format!("\"{}\" is no resource", t.text))
-                        .hint("file:/path, file:/path/**, unit:NAME, socket:*, rules, package:NAME or *"),
-                ),
+                Err(e) => {
+                    let (what, known) = e.split_once(": ").unwrap_or((&e, ""));
+                    self.error(Diagnostic::at(t.place, "resource", what).hint(known));
+                }
             }
         }
         Some(out)
