@@ -23,4 +23,5 @@ mod lab_shells;
 mod lang;
 mod lang_hostile;
 mod probe;
+mod sshd_trees;
 mod support;

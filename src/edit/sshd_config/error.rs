@@ -22,6 +22,9 @@ pub enum Error {
     /// The main file is not among the files.
     #[error("{file} is not there")]
     NoFile { file: String },
+    /// A file includes itself, or files are included more than 16 deep; sshd refuses such a tree.
+    #[error("the Includes go round in a circle")]
+    Endless,
     /// sshd joins the lines around a NUL, so that its line numbers are others.
     #[error("{file} has a NUL byte")]
     Nul { file: String },
@@ -39,6 +42,7 @@ impl Error {
             Self::HowMany { .. } => "`unset` takes a keyword away".to_owned(),
             Self::OneValue { .. } => "use `set`".to_owned(),
             Self::NoFile { .. } => "give the path of the file that sshd reads".to_owned(),
+            Self::Endless => "take out the Include that leads back".to_owned(),
             Self::Nul { .. } => "remove the NUL byte first: it is no text file".to_owned(),
         }
     }

@@ -131,8 +131,13 @@ impl Tree {
 
 impl Fixer<'_> {
     fn one(&mut self, fault: &Fault) -> Result<(), Error> {
-        if fault.message.contains("Temporary failure in name resolution") {
-            self.leave(fault, "the name may resolve again", None);
+        let person = match fault.message.as_str() {
+            _ if self.tree.endless => Some("the Includes go round in a circle"),
+            message if message.contains("Temporary failure in name resolution") => Some("the name may resolve again"),
+            _ => None,
+        };
+        if let Some(why) = person {
+            self.leave(fault, why, None);
             return Ok(());
         }
         let places = self.tree.places(fault);
@@ -149,9 +154,10 @@ impl Fixer<'_> {
             if self.handled.contains(&(place.file.clone(), place.line)) {
                 continue;
             }
-            let bytes = self.tree.files.get(&place.file).map(Vec::as_slice).unwrap_or_default();
-            if bytes.contains(&0) {
-                self.leave(fault, "the file has a NUL byte, and sshd counts its lines otherwise", None);
+            // Into the main file a line may be moved.
+            let nul = |file: &String| self.tree.files.get(file).is_some_and(|bytes| bytes.contains(&0));
+            if nul(&place.file) || nul(&self.tree.main) {
+                self.leave(fault, "a file has a NUL byte, and sshd counts its lines otherwise", None);
                 continue;
             }
             let text = self.tree.text(&place.file, place.line).unwrap_or_default().to_vec();

@@ -39,6 +39,7 @@ pub struct Tree {
     files: BTreeMap<String, Vec<u8>>,
     directives: Vec<Directive>,
     patterns: Vec<String>,
+    endless: bool,
     version: Option<(u32, u32)>,
 }
 
@@ -91,7 +92,9 @@ impl Tree {
     pub fn new(main: &str, files: BTreeMap<String, Vec<u8>>) -> Self {
         let mut directives = Vec::new();
         let mut patterns: Vec<String> = Vec::new();
+        let mut endless = false;
         for step in read::read(main, &files) {
+            endless |= matches!(step, Step::Endless);
             let Step::Line { file, number, text, line, scope } = step else { continue };
             let keyword = String::from_utf8_lossy(&line.keyword).into_owned();
             let known = keywords::find(&keyword);
@@ -105,7 +108,7 @@ impl Tree {
         }
         patterns.sort();
         patterns.dedup();
-        Self { main: main.to_owned(), files, directives, patterns, version: None }
+        Self { main: main.to_owned(), files, directives, patterns, endless, version: None }
     }
 
     /// The version of the sshd that reads it, as `(9, 2)`. It decides which of several lines counts for a few

@@ -87,7 +87,7 @@ impl Tree {
     /// [`Error`] if the keyword is unknown.
     pub fn unset(&self, key: &str) -> Result<Edits, Error> {
         let keyword = match keywords::find(key) {
-            Some(keyword) if keyword.kind == Kind::Dead => keyword,
+            Some(keyword) if keyword.kind == Kind::Dead && !self.endless => keyword,
             _ => self.settable(key)?,
         };
         let mut changes = Changes::new(self);
@@ -109,6 +109,7 @@ impl Tree {
             Kind::Include => "reads other files, and has no value",
             Kind::Dead => "is thrown away by sshd",
             _ if !self.files.contains_key(&self.main) => return Err(Error::NoFile { file: self.main.clone() }),
+            _ if self.endless => return Err(Error::Endless),
             _ => return Ok(keyword),
         };
         Err(Error::NotSettable { keyword: keyword.name, why })

@@ -1,0 +1,387 @@
+//! The editor of sshd_config held against the real sshd: what it says a tree means, and what its edits come to.
+
+mod fixtures;
+mod grow;
+mod real;
+mod repairs;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Instant;
+
+use grow::{Dice, Grown, QUERY, SAMPLES, Sample, grow};
+use real::{Answer, Files, MAIN, ask};
+use runbook::edit::sshd_config::{Directive, Edits, Tree};
+
+use crate::support::lab_is_on;
+
+/// What is done to a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Set,
+    Add,
+    Unset,
+}
+
+struct Edit {
+    verb: Verb,
+    sample: &'static Sample,
+    values: Vec<String>,
+}
+
+impl Edit {
+    fn on(&self, tree: &Tree) -> Edits {
+        let key = self.sample.names[0];
+        match self.verb {
+            Verb::Set => tree.set(key, &self.values),
+            Verb::Add => tree.add(key, &self.values),
+            Verb::Unset => tree.unset(key),
+        }
+        .unwrap_or_else(|error| panic!("{:?} {key} {:?}: {error}", self.verb, self.values))
+    }
+}
+
+const ACCUMULATE: &[&str] =
+    &["port", "listenaddress", "hostcertificate", "allowusers", "denyusers", "allowgroups", "acceptenv"];
+const WORDS: &[&str] = &["allowusers", "denyusers", "allowgroups", "acceptenv"];
+/// Of these every line has to say it, for versions differ in which one counts.
+const EVERY_LINE: &[&str] = &[
+    "maxstartups", "persourcemaxstartups", "persourcenetblocksize", "fingerprinthash", "streamlocalbindmask", "ipqos",
+    "rekeylimit", "unusedconnectiontimeout",
+];
+
+fn edit_for(dice: &mut Dice, tree: &Tree) -> Edit {
+    let there: Vec<&Sample> =
+        SAMPLES.iter().filter(|sample| tree.directives().iter().any(|line| line.key == sample.key)).collect();
+    let sample = if there.is_empty() || dice.once_in(3) { dice.pick(SAMPLES) } else { *dice.pick(&there) };
+    let verb = match dice.below(5) {
+        0 => Verb::Unset,
+        1 | 2 if ACCUMULATE.contains(&sample.key) => Verb::Add,
+        _ => Verb::Set,
+    };
+    let mut values = vec![(*dice.pick(sample.values)).to_owned()];
+    if ACCUMULATE.contains(&sample.key) && dice.once_in(3) {
+        values.push((*dice.pick(sample.values)).to_owned());
+        values.dedup();
+    }
+    Edit { verb, sample, values }
+}
+
+fn applied(files: &Files, edits: &Edits) -> Files {
+    let mut files = files.clone();
+    files.extend(edits.files.clone());
+    files
+}
+
+/// The lines that sshd -T prints for this keyword, from what the tree says; none where the default holds.
+fn printed(tree: &Tree, key: &str) -> Option<Vec<String>> {
+    let lines = tree.values(key);
+    if key == "listenaddress" {
+        return Some(listens(tree));
+    }
+    (!lines.is_empty()).then(|| lines.iter().flat_map(|line| printed_line(key, line)).collect())
+}
+
+fn printed_line(key: &str, line: &Directive) -> Vec<String> {
+    let words = &line.args;
+    let first = words[0].as_str();
+    let lower = first.to_ascii_lowercase();
+    let seconds = |text: &str| match text {
+        "2m" => "120".to_owned(),
+        "1h" => "3600".to_owned(),
+        "1m30" => "90".to_owned(),
+        "5m" => "300".to_owned(),
+        other => other.to_owned(),
+    };
+    match key {
+        _ if WORDS.contains(&key) || key == "setenv" => words.clone(),
+        "port" | "hostcertificate" | "banner" | "ciphers" | "chrootdirectory" | "versionaddendum" | "forcecommand" => {
+            vec![first.to_owned()]
+        }
+        "logingracetime" | "clientaliveinterval" | "unusedconnectiontimeout" => vec![seconds(&lower)],
+        "permitrootlogin" => vec![lower.replace("prohibit-password", "without-password")],
+        "allowtcpforwarding" => vec![lower.replace("all", "yes")],
+        "compression" => vec![lower.replace("delayed", "yes")],
+        "syslogfacility" | "loglevel" | "fingerprinthash" => vec![first.to_ascii_uppercase()],
+        "ipqos" => vec![if words.len() == 1 { format!("{first} {first}") } else { words.join(" ") }],
+        "rekeylimit" => vec![format!("{} {}", if first == "16M" { "16777216" } else { "1024" }, seconds(&words[1]))],
+        "permitlisten" => vec![if first == "8080" { "*:8080".to_owned() } else { words.join(" ") }],
+        "subsystem" | "authorizedkeysfile" | "permitopen" | "authenticationmethods" => vec![words.join(" ")],
+        _ => vec![lower],
+    }
+}
+
+/// What sshd listens on, sorted.
+fn listens(tree: &Tree) -> Vec<String> {
+    let word = |key: &str| tree.values(key).iter().map(|line| line.args[0].clone()).collect::<Vec<_>>();
+    let ports = if word("port").is_empty() { vec!["22".to_owned()] } else { word("port") };
+    let mut places = word("listenaddress");
+    if places.is_empty() {
+        let family = word("addressfamily").first().cloned().unwrap_or_default();
+        places.extend((family != "inet6").then(|| "0.0.0.0".to_owned()));
+        places.extend((family != "inet").then(|| "::".to_owned()));
+    }
+    let mut all = Vec::new();
+    for place in places {
+        match place.as_str() {
+            "0.0.0.0" | "127.0.0.1" => all.extend(ports.iter().map(|port| format!("{place}:{port}"))),
+            "::" => all.extend(ports.iter().map(|port| format!("[::]:{port}"))),
+            _ => all.push(place),
+        }
+    }
+    all.sort();
+    all
+}
+
+/// Everything that the tree says about everybody is what sshd says.
+fn agrees(tree: &Tree, said: &Answer) -> Result<(), String> {
+    for sample in SAMPLES {
+        let mut real = said.values.get(sample.key).cloned().unwrap_or_default();
+        if sample.key == "listenaddress" {
+            real.sort();
+        }
+        if let Some(ours) = printed(tree, sample.key).filter(|ours| *ours != real) {
+            return Err(format!("{}: sshd says {real:?}, we {ours:?}", sample.key));
+        }
+    }
+    Ok(())
+}
+
+/// The keywords in which two answers differ.
+fn differ(a: &Answer, b: &Answer) -> BTreeSet<String> {
+    let keys = a.values.keys().chain(b.values.keys());
+    keys.filter(|key| a.values.get(*key) != b.values.get(*key)).cloned().collect()
+}
+
+/// Replays the touched lines on the old files: every other line is there with its bytes.
+fn replayed(old: &Files, edits: &Edits) -> Result<(), String> {
+    for (file, new) in &edits.files {
+        let lines: Vec<&[u8]> = old[file].split_inclusive(|byte| *byte == b'\n').collect();
+        let mut new = new.split_inclusive(|byte| *byte == b'\n');
+        let mut touched = edits.touched.iter().filter(|touched| touched.file == *file).peekable();
+        let bare = |line: &[u8]| String::from_utf8_lossy(line).trim_end_matches(['\r', '\n']).to_owned();
+        for number in 1..=lines.len() + 1 {
+            while let Some(added) = touched.next_if(|touched| touched.line == number && touched.before.is_none()) {
+                let line = new.next().ok_or("an added line is not there")?;
+                let text = added.after.as_ref().ok_or("nothing was added")?;
+                if bare(line) != bare(text) {
+                    return Err(format!("{file}:{number}: {:?} was added", bare(line)));
+                }
+            }
+            let Some(line) = lines.get(number - 1) else { break };
+            let change = touched.next_if(|touched| touched.line == number);
+            let now = new.next().ok_or("a line is gone")?;
+            let same = match change {
+                Some(change) => change.after.as_ref().is_some_and(|after| now.starts_with(after)),
+                None => now == *line || now.strip_prefix(*line).is_some_and(|ending| matches!(ending, b"\n" | b"\r\n")),
+            };
+            if !same {
+                return Err(format!("{file}:{number}: {:?} became {:?}", bare(line), bare(now)));
+            }
+        }
+        if touched.next().is_some() || new.next().is_some() {
+            return Err(format!("{file}: something is left over"));
+        }
+    }
+    Ok(())
+}
+
+/// The fewest lines that have to change.
+fn fewest(tree: &Tree, edit: &Edit, before: &Answer, after: &Answer) -> usize {
+    let key = edit.sample.key;
+    let all: Vec<&Directive> = tree.directives().iter().filter(|line| line.key == key && line.global()).collect();
+    let again = edit.sample.in_match && all.iter().any(|line| line.scope.is_some());
+    let lines: Vec<&Directive> = all.iter().copied().filter(|line| !again || line.scope.is_some()).collect();
+    let text = |values: &[String]| values.join(" ").replace('"', "");
+    let now = |line: &Directive| printed_line(key, line);
+    // What the values asked for look like in sshd's output.
+    let file = format!("{} {}\n", edit.sample.names[0], edit.values.join("\nx "));
+    let wanted: Vec<Vec<String>> = edit
+        .values
+        .iter()
+        .flat_map(|value| {
+            let line = format!("{} {value}\n", edit.sample.names[0]).into_bytes();
+            let tree = Tree::new(MAIN, BTreeMap::from([(MAIN.to_owned(), line)]));
+            tree.directives().iter().map(|line| printed_line(key, line)).collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(wanted.len(), edit.values.len(), "{file}{}", text(&edit.values));
+    let missing = || wanted.iter().collect::<BTreeSet<_>>().into_iter().filter(|want| !lines.iter().any(|line| now(line) == **want)).count();
+    let words: BTreeSet<&String> = wanted.iter().flatten().collect();
+    let lacks = || words.iter().any(|word| !lines.iter().any(|line| line.args.contains(word)));
+    match edit.verb {
+        Verb::Unset => all.len(),
+        Verb::Add if WORDS.contains(&key) => usize::from(lacks()),
+        // What it comes to with addresses that have ports of their own is in the answers.
+        Verb::Add if matches!(key, "port" | "listenaddress") => {
+            let (old, new) = (before.values.clone(), after.values.clone());
+            let grown = |key: &str| new.get(key).map_or(0, Vec::len) - old.get(key).map_or(0, Vec::len);
+            if key == "port" && grown("port") > 0 {
+                let own = tree.values("listenaddress").iter().filter(|line| line.args[0].matches(':').count() == 1 || line.args[0].contains("]:")).count();
+                return grown("port") + usize::from(lines.is_empty()) + if own > 0 { usize::MAX / 2 } else { 0 };
+            }
+            if lines.is_empty() { usize::MAX / 2 } else { grown("listenaddress").max(missing()) }
+        }
+        Verb::Add => missing(),
+        Verb::Set if WORDS.contains(&key) => {
+            let unwanted = lines.iter().filter(|line| line.args.iter().any(|word| !words.contains(word))).count();
+            unwanted.max(usize::from(lacks()))
+        }
+        Verb::Set if ACCUMULATE.contains(&key) => {
+            let kept = lines.iter().filter(|line| wanted.contains(&now(line))).count();
+            missing().max(lines.len() - kept)
+        }
+        Verb::Set if EVERY_LINE.contains(&key) && !lines.is_empty() => {
+            lines.iter().filter(|line| now(line) != wanted[0]).count()
+        }
+        Verb::Set if key == "subsystem" => {
+            let name = |line: &[String]| line.concat().split(' ').next().unwrap_or_default().to_owned();
+            let same = lines.iter().find(|line| name(&now(line)) == name(&wanted[0]));
+            usize::from(same.is_none_or(|line| now(line) != wanted[0]))
+        }
+        Verb::Set => usize::from(lines.first().is_none_or(|line| now(line) != wanted[0])),
+    }
+}
+
+/// A tree, the edit, and what sshd said: to everybody and to one connection, before and after.
+struct Case {
+    grown: Grown,
+    tree: Tree,
+    edit: Edit,
+    edits: Edits,
+}
+
+fn proved(case: &Case, before: [&Answer; 2], after: [&Answer; 2], default: &Answer) -> Result<(), String> {
+    let Case { tree, edit, edits, .. } = case;
+    let new = Tree::new(MAIN, applied(tree.files(), edits));
+    let key = edit.sample.key;
+    agrees(tree, before[0]).map_err(|why| format!("before: {why}"))?;
+    for said in after {
+        if !said.accepted {
+            return Err(format!("sshd refuses it: {}", said.stderr));
+        }
+    }
+    agrees(&new, after[0]).map_err(|why| format!("after: {why}"))?;
+    let allowed: &[&str] = match key {
+        "port" if edit.verb == Verb::Add => &["port", "listenaddress"],
+        "port" | "addressfamily" => &[key, "listenaddress"],
+        _ => &[key],
+    };
+    for (old, new) in before.iter().zip(after) {
+        if let Some(other) = differ(old, new).iter().find(|other| !allowed.contains(&other.as_str())) {
+            return Err(format!("{other} is another: {:?}, {:?}", old.values.get(other), new.values.get(other)));
+        }
+    }
+    match edit.verb {
+        Verb::Unset if after[0].values.get(key) != default.values.get(key) && key != "listenaddress" => {
+            return Err(format!("{key} is not the default: {:?}", after[0].values.get(key)));
+        }
+        Verb::Add if matches!(key, "port" | "listenaddress") => {
+            let gone = |place: &String| !after[0].values["listenaddress"].contains(place);
+            if let Some(place) = before[0].values["listenaddress"].iter().find(|place| gone(place)) {
+                return Err(format!("it no longer listens on {place}"));
+            }
+            let port = |place: &String| edit.values.iter().any(|port| place.ends_with(&format!(":{port}")));
+            if key == "port" && !after[0].values["listenaddress"].iter().any(port) {
+                return Err("it does not listen on the port that was added".to_owned());
+            }
+        }
+        Verb::Set | Verb::Add => {
+            let want = Edit { verb: edit.verb, sample: edit.sample, values: edit.values.clone() };
+            if !want.on(&new).is_empty() {
+                return Err("a second time it has something to do".to_owned());
+            }
+        }
+        Verb::Unset => {}
+    }
+    if !edit.on(&new).is_empty() {
+        return Err("a second time it has something to do".to_owned());
+    }
+    replayed(tree.files(), edits)?;
+    let most = fewest(tree, edit, before[0], after[0]);
+    if edits.touched.len() > most {
+        return Err(format!("{} lines changed, {most} would do", edits.touched.len()));
+    }
+    Ok(())
+}
+
+fn shown(case: &Case) -> String {
+    let show = |files: &Files| {
+        files.iter().map(|(name, bytes)| format!("--- {name}\n{}", String::from_utf8_lossy(bytes).replace('\r', "\\r"))).collect::<String>()
+    };
+    let Case { tree, edit, edits, .. } = case;
+    let edited = show(&edits.files);
+    format!("{:?} {} {:?}\n{}\n=== edited\n{edited}", edit.verb, edit.sample.key, edit.values, show(tree.files()))
+}
+
+#[test]
+fn grown_trees_are_edited_as_sshd_sees_it() {
+    if !lab_is_on() {
+        return;
+    }
+    let full = std::env::var_os("RUNBOOK_FULL").is_some();
+    let count = if full { 1000 } else { 200 };
+    let started = Instant::now();
+    let mut cases = Vec::new();
+    for seed in 1..=count {
+        let grown = grow(seed);
+        let tree = Tree::new(MAIN, grown.files.clone());
+        let edit = edit_for(&mut Dice::new(seed + 1_000_000), &tree);
+        let edits = edit.on(&tree);
+        cases.push(Case { grown, tree, edit, edits });
+    }
+    let blank: Files = BTreeMap::from([(MAIN.to_owned(), Vec::new())]);
+    let mut questions: Vec<(Files, Option<&str>)> = vec![(blank, None)];
+    for case in &cases {
+        let new = applied(&case.grown.files, &case.edits);
+        let query = case.grown.matches.then_some(QUERY);
+        questions.push((case.grown.files.clone(), None));
+        questions.push((new.clone(), None));
+        if query.is_some() {
+            questions.push((case.grown.files.clone(), query));
+            questions.push((new, query));
+        }
+    }
+    let answers = ask(&questions);
+    let mut rest = answers[1..].iter();
+    let mut next = || rest.next().unwrap();
+    let mut failures = Vec::new();
+    let mut refused = 0;
+    for (number, case) in cases.iter().enumerate() {
+        let mut before = [next(); 2];
+        let mut after = [next(); 2];
+        if case.grown.matches {
+            (before[1], after[1]) = (next(), next());
+        }
+        if !before[0].accepted {
+            refused += 1;
+            failures.push(format!("tree {}: sshd refuses it as it grew: {}{}", number + 1, before[0].stderr, shown(case)));
+        } else if let Err(why) = proved(case, before, after, &answers[0]) {
+            failures.push(format!("tree {}: {why}\n{}", number + 1, shown(case)));
+        }
+    }
+    let of = |holds: fn(&Case) -> bool| cases.iter().filter(|case| holds(case)).count();
+    let with = [of(|case| case.grown.includes), of(|case| case.grown.matches), of(|case| case.grown.crlf)];
+    let seconds = started.elapsed().as_secs_f64();
+    eprintln!("{} trees, Include/Match/CRLF {with:?}, {} runs of sshd, {refused} refused, {seconds:.1} s", cases.len(), questions.len());
+    assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), cases.len(), failures[..failures.len().min(4)].join("\n\n"));
+    assert!(with.iter().all(|part| part * 5 >= cases.len()), "{with:?}");
+    if full {
+        write_table(&cases, with, questions.len(), seconds);
+    }
+}
+
+fn write_table(cases: &[Case], with: [usize; 3], runs: usize, seconds: f64) {
+    let day = jiff::Timestamp::now().strftime("%Y-%m-%d");
+    let verb = |verb| cases.iter().filter(|case| case.edit.verb == verb).count();
+    let touched = |lines| cases.iter().filter(|case| case.edits.touched.len() == lines).count();
+    let text = format!(
+        "# Edits of grown sshd_config trees, held against the real sshd\n\nMeasured on {day} by `tests/run --full`; do not edit.\n\n\
+         | | trees |\n| --- | --- |\n| all, each accepted before and after, one keyword changed and no other | {} |\n\
+         | with Include | {} |\n| with Match | {} |\n| with CRLF | {} |\n| set, add, unset | {}, {}, {} |\n\
+         | no line, one line, more lines changed | {}, {}, {} |\n\n{runs} runs of `sshd -T` in {seconds:.0} s.\n",
+        cases.len(), with[0], with[1], with[2], verb(Verb::Set), verb(Verb::Add), verb(Verb::Unset),
+        touched(0), touched(1), cases.len() - touched(0) - touched(1),
+    );
+    std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/sshd-trees.md"), text).unwrap();
+}
