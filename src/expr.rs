@@ -298,7 +298,13 @@ fn prepend(head: String, mut tail: Vec<String>) -> Vec<String> {
 /// Whether a text is exactly one `{{ name }}`.
 #[must_use]
 pub fn is_one_name(text: &str) -> bool {
-    sole(text).is_some_and(|(inside, _)| plain_name(inside))
+    lone_name(text).is_some()
+}
+
+/// The name, where a text is exactly one `{{ name }}`.
+#[must_use]
+pub fn lone_name(text: &str) -> Option<&str> {
+    sole(text).map(|(inside, _)| inside.trim()).filter(|inside| plain_name(inside))
 }
 
 /// The names that an expression wants to have a value: `port is defined`.

@@ -434,7 +434,9 @@ impl<'a> Session<'a> {
             let (proof, evidence) = match answer {
                 Ok(d) => (if d.ok { Proof::Passed } else { Proof::Failed }, d.evidence),
                 Err(Halt::Skipped(why)) => (Proof::NotPossible, why),
-                Err(Halt::Unknown { why, .. } | Halt::Error { why, .. }) => (Proof::Failed, why),
+                Err(Halt::Unknown { why, .. } | Halt::Error { why, .. } | Halt::Person { why, .. }) => {
+                    (Proof::Failed, why)
+                }
                 Err(Halt::Pending | Halt::Waits(_)) => (Proof::Failed, "it could not be asked".into()),
             };
             all &= proof != Proof::Failed;

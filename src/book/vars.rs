@@ -66,6 +66,14 @@ impl Var {
     fn is_secret(&self) -> bool {
         matches!(self.kind, VarKind::Secret(_))
     }
+    /// The words that it may be; empty if it is not of a few words.
+    #[must_use]
+    pub fn choices(&self) -> &[String] {
+        match &self.kind {
+            VarKind::Enum(words) => words,
+            _ => &[],
+        }
+    }
 }
 
 /// All declarations, in order.

@@ -12,6 +12,7 @@ mod connect;
 mod custom;
 mod edit;
 mod file;
+mod host_keys;
 mod ini;
 mod journal;
 mod listening;
@@ -20,6 +21,7 @@ mod registry;
 mod resolve;
 mod service;
 mod sshd;
+mod sshd_config;
 
 pub use custom::Custom;
 pub use registry::{BUILTIN, Handle, lookup};
@@ -94,6 +96,8 @@ pub enum Ty {
     List,
     /// A map.
     Map,
+    /// A list of maps, as another module's result has it.
+    Maps,
     /// A file beside the runbook, taken as it is; the module sees its text as `content`.
     Source,
     /// A file beside the runbook that is a template; the module sees its text as `content`.
@@ -159,6 +163,10 @@ impl Ty {
                 Value::Object(_) | Value::Null => return Err(want("a list")),
                 one => Value::Array(vec![one.clone()]),
             },
+            Ty::Maps => match v {
+                Value::Array(a) if a.iter().all(Value::is_object) => v.clone(),
+                _ => return Err(want("a list of maps")),
+            },
             Ty::Map => match v {
                 Value::Object(_) => v.clone(),
                 _ => return Err(want("a map")),
@@ -180,6 +188,7 @@ impl Ty {
             Ty::OneOf(w) => w.join(" / "),
             Ty::List => "list".into(),
             Ty::Map => "map".into(),
+            Ty::Maps => "list of maps".into(),
             Ty::Source | Ty::Template => "path beside the runbook".into(),
         }
     }
@@ -357,6 +366,15 @@ pub enum Halt {
     Waits(usize),
     /// It does not apply here: a live probe of a disk that is not running.
     Skipped(String),
+    /// Only a person can decide or do it.
+    Person {
+        /// What is left, in a person's words.
+        why: String,
+        /// What to do.
+        todo: String,
+        /// The parameter that would decide it.
+        param: Option<&'static str>,
+    },
     /// The parameters cannot work on what is there.
     Error {
         /// The parameter at fault.

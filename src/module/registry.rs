@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Custom, Module, command, connect, edit, file, ini, listening, package, resolve, service, sshd};
+use super::{
+    Custom, Module, command, connect, edit, file, host_keys, ini, listening, package, resolve, service, sshd,
+    sshd_config,
+};
 
 /// Every built-in module, in the order of the docs.
 pub static BUILTIN: &[&dyn Module] = &[
@@ -12,8 +15,10 @@ pub static BUILTIN: &[&dyn Module] = &[
     &edit::Edit,
     &ini::Ini,
     &service::Service,
-    &sshd::Sshd,
     &package::Package,
+    &sshd_config::SshdConfig,
+    &host_keys::HostKeys,
+    &sshd::Sshd,
     &listening::Listening,
     &connect::Connect,
     &resolve::Resolve,

@@ -87,6 +87,9 @@ impl Module for Service {
     }
 }
 
+/// The names that sshd's units go by: `ssh` on Debian, `sshd` elsewhere.
+pub(super) const SSH: &[&str] = &["ssh.service", "sshd.service", "ssh.socket", "sshd.socket"];
+
 /// The unit names that a service may go by.
 fn candidates(name: &str) -> Vec<String> {
     if name.ends_with(".socket") || name.ends_with(".timer") {

@@ -36,6 +36,8 @@ pub struct FileChange {
     pub writable: bool,
     /// Names that the old file has; the others keep the old content.
     pub links: u64,
+    /// What the change means, a line each, for people.
+    pub notes: Vec<String>,
 }
 
 /// A verb for a unit.
@@ -173,10 +175,10 @@ impl Change {
     #[must_use]
     pub fn attributes(&self) -> Vec<String> {
         let Change::File(f) = self else { return Vec::new() };
+        let mut out = f.notes.clone();
         if f.after.kind == Kind::Absent {
-            return Vec::new();
+            return out;
         }
-        let mut out = Vec::new();
         if f.links > 1 && matches!(f.before.kind, Kind::File(_)) && f.before.kind != f.after.kind {
             out.push(format!("it has {} names (hard links): the others keep the old content", f.links));
         }

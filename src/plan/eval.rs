@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Maker, Plan, Planned, StepPlan, StepStatus};
-use crate::book::{Runbook, Step, Text, Where};
+use crate::book::{Call, Runbook, Step, Text, Where};
 use crate::expr;
 use crate::module::{Halt, Handle, Params};
 use crate::plan::{Resource, View};
@@ -78,6 +78,7 @@ impl Outcome {
             Halt::Skipped(why) => Self::new(StepStatus::Skipped, why),
             Halt::Unknown { why, hint } => Self { hint, ..Self::new(StepStatus::Unknown, why) },
             Halt::Waits(step) => Self { waits_for: Some(step), ..Self::new(StepStatus::Unknown, "") },
+            Halt::Person { why, todo, .. } => Self { manual: Some(todo), ..Self::new(StepStatus::Manual, why) },
             Halt::Error { why, hint, .. } => Self { hint, ..Self::new(StepStatus::Failed, why) },
         }
     }
@@ -217,12 +218,19 @@ impl Maker<'_> {
             Ok(c) => c,
             Err(Halt::Pending) => return Outcome::halted(Halt::Pending),
             Err(halt) => {
+                let person = matches!(halt, Halt::Person { .. });
                 let h = Outcome::halted(halt);
+                let evidence =
+                    if person { base.evidence } else { format!("{}; its repair: {}", base.evidence, h.evidence) };
                 return Outcome {
                     status: h.status,
                     hint: h.hint,
+                    manual: match (h.manual, manual) {
+                        (Some(a), Some(b)) => Some(format!("{a}; {b}")),
+                        (a, b) => a.or(b),
+                    },
                     waits_for: h.waits_for,
-                    evidence: format!("{}; its repair: {}", base.evidence, h.evidence),
+                    evidence,
                     ..base
                 };
             }
@@ -265,12 +273,24 @@ impl Maker<'_> {
                     all.extend(d.changes);
                 }
                 Err((halt, _)) => {
-                    halted.get_or_insert(halt);
+                    halted.get_or_insert(self.decided_by(call, halt));
                 }
             }
         }
         self.overlay = before;
         halted.map_or(Ok(all), Err)
+    }
+
+    /// Where a variable of the runbook would decide what is left to a person, it is named with its values.
+    fn decided_by(&self, call: &Call, halt: Halt) -> Halt {
+        let Halt::Person { why, todo, param: Some(param) } = halt else { return halt };
+        let name = call.params.get(param).and_then(Value::as_str).and_then(expr::lone_name);
+        let var = name.and_then(|n| self.input.book.vars.0.iter().find(|v| v.name == n));
+        let todo = match var.map(|v| v.choices().iter().map(|c| format!("-e {}={c}", v.name)).collect::<Vec<_>>()) {
+            Some(choices) if !choices.is_empty() => format!("{todo}; or decide with {}", choices.join(" or ")),
+            _ => todo,
+        };
+        Halt::Person { why, todo, param: None }
     }
 
     fn record(&mut self, index: usize, item: Option<usize>, name: String, step: &Step, o: Outcome) {
@@ -321,15 +341,20 @@ impl Maker<'_> {
             manual: o.manual,
             waits_for: o.waits_for,
             needs_root: o.needs_root,
+            symptom: false,
             result: o.result,
         });
     }
 
     fn manual(&self, step: &Step, extra: &Map<String, Value>) -> Option<String> {
-        step.manual.as_ref().map(|m| {
-            let text = self.text(&m.text, extra);
-            m.link.as_ref().map_or(text.clone(), |l| format!("{text} ({l})"))
-        })
+        step.manual
+            .as_ref()
+            .map(|m| {
+                let text = self.text(&m.text, extra);
+                m.link.as_ref().map_or(text.clone(), |l| format!("{text} ({l})"))
+            })
+            // A template may well have nothing to say here.
+            .filter(|text| !text.trim().is_empty())
     }
 
     /// A template that people read; what of it cannot be resolved is an ellipsis.

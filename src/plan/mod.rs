@@ -99,6 +99,8 @@ pub struct StepPlan {
     pub needs_root: bool,
     /// The earlier step whose change it waits for.
     pub waits_for: Option<usize>,
+    /// It only looks: its fault is a symptom of what other steps found, if any did.
+    pub symptom: bool,
     /// Its check's result, as expressions see it.
     pub result: Value,
 }
@@ -285,7 +287,7 @@ impl<'a> Maker<'a> {
                     self.plan.satisfied.push(h.id.clone());
                     continue;
                 }
-                Err(Halt::Unknown { why, .. } | Halt::Error { why, .. }) => {
+                Err(Halt::Unknown { why, .. } | Halt::Error { why, .. } | Halt::Person { why, .. }) => {
                     self.plan.kept_back.push((h.id.clone(), why));
                     continue;
                 }
@@ -323,6 +325,10 @@ impl<'a> Maker<'a> {
     /// symptom: it is looked at again after the change, and is a failure only if it is still there.
     fn symptoms(&mut self) {
         let book = self.input.book;
+        let looks = |s: &StepPlan| {
+            book.steps.get(s.step).is_some_and(|b| b.remediation.is_empty() && !b.ensure && b.manual.is_none())
+        };
+        let causes = self.plan.steps.iter().any(|s| s.finding.is_some() && !looks(s));
         for i in 0..self.plan.steps.len() {
             let s = &self.plan.steps[i];
             let Some(step) =
@@ -334,6 +340,10 @@ impl<'a> Maker<'a> {
             else {
                 continue;
             };
+            if causes {
+                let s = &mut self.plan.steps[i];
+                (s.symptom, s.hint) = (true, None);
+            }
             let declared: Vec<Resource> =
                 call.module.spec().reads.split(", ").filter_map(|r| Resource::parse(r).ok()).collect();
             let reads = step.reads.as_deref().unwrap_or(&declared);
@@ -341,7 +351,7 @@ impl<'a> Maker<'a> {
                 self.plan.changes.iter().find(|p| p.change.writes().iter().any(|w| reads.iter().any(|r| r.meets(w))));
             if let Some(at) = healer.map(|p| p.step) {
                 let s = &mut self.plan.steps[i];
-                (s.status, s.waits_for, s.hint) = (StepStatus::Unknown, Some(at), None);
+                (s.status, s.waits_for, s.hint, s.symptom) = (StepStatus::Unknown, Some(at), None, true);
             }
         }
     }
@@ -387,9 +397,10 @@ impl<'a> Maker<'a> {
                 &format!("the new files do not pass {}, so nothing is written: {}", call.shown(), d.evidence),
             ),
             Err((Halt::Pending, _)) => None,
-            Err((Halt::Unknown { why, .. } | Halt::Skipped(why) | Halt::Error { why, .. }, _)) => {
-                said(Verdict::Failed, &format!("the candidates cannot be tried: {why}"))
-            }
+            Err((
+                Halt::Unknown { why, .. } | Halt::Skipped(why) | Halt::Error { why, .. } | Halt::Person { why, .. },
+                _,
+            )) => said(Verdict::Failed, &format!("the candidates cannot be tried: {why}")),
             Err((Halt::Waits(_), _)) => at_write("a command of this round writes what it reads"),
         }
     }

@@ -12,6 +12,7 @@ use crate::module::Halt;
 use crate::plan::{Change, FileChange, Resource};
 use crate::target::files::{self, FileReading, FileState, Kind, Look};
 use crate::target::frame::{Answer, Status};
+use crate::target::tree::{self, Including};
 use crate::target::units::{self, UnitState, Verb};
 use crate::target::{Cache, Candidates, Read, Reading};
 
@@ -285,6 +286,45 @@ impl<'a> View<'a> {
         }
     }
 
+    /// A main file and all that its include lines reach, by the names that they have there, with earlier steps' changes.
+    pub fn tree(&self, main: &str, how: Including) -> Result<Vec<(String, FileReading)>, Halt> {
+        let a = self.fragment(tree::tree_script(main, how))?;
+        let mut all = tree::parse_tree(&a.stdout).map_err(Halt::unknown)?;
+        for (_, r) in &mut all {
+            if let Some(s) = self.overlay.files.get(&r.real) {
+                r.state = s.clone();
+            }
+        }
+        let known: Vec<String> = all.iter().map(|(_, r)| r.real.clone()).collect();
+        let new = self.overlay.files.iter().filter(|(real, s)| s.bytes().is_some() && !known.contains(real));
+        all.extend(new.map(|(real, state)| {
+            let r = FileReading { real: real.clone(), state: state.clone(), links: 1, writable: true, orphan: false };
+            (real.clone(), r)
+        }));
+        Ok(all)
+    }
+
+    /// The lines of such files that match an extended regular expression; every other line is empty.
+    pub fn lines(
+        &self,
+        main: &str,
+        how: Including,
+        pattern: &str,
+        reads: &[Resource],
+    ) -> Result<BTreeMap<String, Vec<u8>>, Halt> {
+        let sh = tree::lines_script(main, how, pattern).ok_or_else(|| Halt::unknown("a name with a newline"))?;
+        let a = self.script(&sh, false, reads)?;
+        Ok(tree::parse_lines(&a.stdout))
+    }
+
+    /// The same view with some more candidate files laid over.
+    pub fn with_changes<T>(&self, changes: &[Change], ask: impl FnOnce(&View<'_>) -> T) -> T {
+        let mut overlay = self.overlay.clone();
+        changes.iter().for_each(|c| overlay.add(c, usize::MAX));
+        let view = View { overlay: &overlay, declared: self.declared.clone(), ..*self };
+        ask(&view)
+    }
+
     /// A change of a file from what is there to what should be; `None` if it is that already.
     ///
     /// # Errors
@@ -324,6 +364,7 @@ impl<'a> View<'a> {
                 sensitive: sensitive || files::always_sensitive(&found.real),
                 writable: found.writable,
                 links: found.links,
+                notes: Vec::new(),
             })
         }))
     }
@@ -364,7 +405,16 @@ impl<'a> View<'a> {
         if user && self.ahead {
             return Err(Halt::Pending);
         }
-        let reads = self.declared.as_deref().unwrap_or(reads);
+        self.ask(sh, user, self.declared.as_deref().unwrap_or(reads))
+    }
+
+    /// A script of a module's own that has to run where the target's programs are: inside a mounted disk. Its module
+    /// knows better than a step what it reads.
+    pub fn own_script(&self, sh: &str, reads: &[Resource]) -> Result<&'a Answer, Halt> {
+        self.ask(sh, true, reads)
+    }
+
+    fn ask(&self, sh: &str, user: bool, reads: &[Resource]) -> Result<&'a Answer, Halt> {
         if user && !self.controller {
             self.can_run()?;
         }

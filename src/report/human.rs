@@ -166,7 +166,7 @@ impl<W: Write> Human<W> {
     /// What is wrong, in a person's words, with its evidence; before anything else.
     fn findings(&mut self, plan: &Plan) {
         let (symptoms, found): (Vec<&StepPlan>, Vec<&StepPlan>) =
-            plan.steps.iter().filter(|s| s.finding.is_some()).partition(|s| s.waits_for.is_some());
+            plan.steps.iter().filter(|s| s.finding.is_some()).partition(|s| s.symptom);
         self.blank();
         for s in &symptoms {
             self.para(Ink::Yellow, "Seen:  ", 7, &capital(&s.finding.clone().unwrap_or_default()));
@@ -214,7 +214,7 @@ impl<W: Write> Human<W> {
                 StepStatus::Manual => (Ink::Yellow, "by hand"),
                 StepStatus::Skipped => (Ink::Dim, "skipped"),
                 StepStatus::Blocked => (Ink::Red, "blocked"),
-                StepStatus::Unknown if s.waits_for.is_some() && s.finding.is_some() => (Ink::Yellow, "symptom"),
+                StepStatus::Unknown | StepStatus::Failed if s.symptom => (Ink::Yellow, "symptom"),
                 StepStatus::Unknown if s.waits_for.is_some() => (Ink::Cyan, "later"),
                 StepStatus::Unknown => (Ink::Yellow, "unknown"),
                 StepStatus::Failed | StepStatus::Pending => (Ink::Red, "failed"),
@@ -308,7 +308,7 @@ impl<W: Write> Human<W> {
         let _ = book;
         self.line(&[(Ink::Bold, &format!("  {n}. {}", p.change.title())), (Ink::Dim, &why)]);
         for a in p.change.attributes() {
-            self.line(&[(Ink::Plain, &format!("     {a}"))]);
+            self.para(Ink::Plain, "     ", 5, &a);
         }
         let Change::File(f) = &p.change else { return };
         if f.sensitive {

@@ -8,12 +8,14 @@ pub mod probe;
 mod probe_sh;
 pub mod quote;
 mod read;
+pub mod tree;
 pub mod units;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use ask::{ask, parent};
+pub use probe_sh::squeeze;
 pub use read::{Cache, Candidates, Read, Reading};
 
 use crate::channel::{Channel, ChannelError};
@@ -96,7 +98,7 @@ impl Target {
 
 /// The functions that the texts use, and those that these use, each once.
 fn functions<'a>(texts: impl Iterator<Item = &'a str>) -> String {
-    let all = || files::FUNCTIONS.iter().chain(units::FUNCTIONS).chain(crate::apply::FUNCTIONS);
+    let all = || files::FUNCTIONS.iter().chain(tree::FUNCTIONS).chain(units::FUNCTIONS).chain(crate::apply::FUNCTIONS);
     let mut needed: Vec<&str> = Vec::new();
     let mut queue: Vec<&str> = texts.collect();
     while let Some(text) = queue.pop() {

@@ -365,7 +365,7 @@ $_x
 "##;
 
 /// `template` without comment lines, indentation and empty lines.
-pub(super) fn squeeze(template: &str) -> String {
+pub fn squeeze(template: &str) -> String {
     let lines = template.lines().map(str::trim_start);
     let kept = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     kept.flat_map(|line| [line, "\n"]).collect()

@@ -264,7 +264,8 @@ pub fn parse_units(names: &[&str], out: &str) -> Vec<UnitState> {
 /// links and unit files (systemd.unit(5), UNIT FILE LOAD PATH). Conditions have no text in `show`: where one was not
 /// met, `status` names it. `rb_wanted NAME`: some `.wants` directory has it. `rb_written NAME PATH`: what its files say.
 ///
-/// `rb_verb VERB NAME`: does it. On a mounted disk `systemctl --root`, else by links as systemctl(1) makes them from
+/// `rb_verb VERB NAME`: does it; a unit whose files changed since systemd read them (this run may have edited them) is
+/// started only after `daemon-reload`. On a mounted disk `systemctl --root`, else by links as systemctl(1) makes them from
 /// the `[Install]` section: `Alias=` and `WantedBy=`.
 pub const FUNCTIONS: &[(&str, &str)] = &[
     (
@@ -315,7 +316,7 @@ echo; for rb_u; do if rb_wanted "$rb_u"; then echo "Wanted=$rb_u"; fi; done; }
     (
         "rb_verb",
         r#"rb_verb() {
-if [ -z "$R" ]; then case $1 in daemon-reload) systemctl --no-pager daemon-reload; return;; unmask) systemctl --no-pager --runtime unmask -- "$2" 2>/dev/null;; esac; systemctl --no-pager "$1" -- "$2"; return; fi
+if [ -z "$R" ]; then case $1 in daemon-reload) systemctl --no-pager daemon-reload; return;; unmask) systemctl --no-pager --runtime unmask -- "$2" 2>/dev/null;; start|restart) [ "$(systemctl show -p NeedDaemonReload --value -- "$2")" != yes ] || systemctl daemon-reload;; esac; systemctl --no-pager "$1" -- "$2"; return; fi
 rb_unitfile "$2" || { echo "no unit $2" >&2; return 1; }
 rb_g=$REPLY; rb_real /etc/systemd/system; rb_e=$R$REPLY; rb_real "$rb_g"; rb_h=$R$REPLY
 case $1 in

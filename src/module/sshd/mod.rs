@@ -1,0 +1,156 @@
+//! `sshd`: what the real sshd would do at its next start.
+
+mod errors;
+mod seen;
+
+pub(super) use errors::{from_value, shown};
+pub(super) use seen::{Key, MAIN, Seen};
+
+use serde_json::json;
+
+use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty};
+use crate::plan::View;
+
+/// sshd, asked by `sshd -T` and by a look at all that it needs.
+pub struct Sshd;
+
+static SPEC: Spec = Spec {
+    name: "sshd",
+    summary: "What the real sshd would do at its next start: one `sshd -T`, and a look at its program, user, directory, host keys and command line. What is missing beside the configuration does not hide the configuration: it is stood in for, in a private namespace.",
+    scalar: Some("what"),
+    params: &[Param {
+        name: "what",
+        ty: Ty::OneOf(&["program", "config", "user", "keys", "directory", "listen"]),
+        required: true,
+        help: "what `ok` and `evidence` are about; listen: on an address that is not loopback",
+    }],
+    fields: &[
+        Field { name: "program", help: "its path; empty if there is none" },
+        Field { name: "errors", help: "what it refuses in its configuration: a list of {file, line, message, shown}" },
+        Field { name: "no_config", help: "its main file is not there" },
+        Field { name: "template", help: "a copy of the main file as the package ships it; empty if there is none" },
+        Field { name: "no_user", help: "the user sshd does not exist" },
+        Field {
+            name: "directory",
+            help: "the privilege separation directory: {path, problem}; the problem is empty if all is well, or if the unit makes it at each start",
+        },
+        Field {
+            name: "keys",
+            help: "its host keys, where none of them loads: a list of {path, state, mode, type}; state is good, open, missing, empty, corrupt, nofile",
+        },
+        Field { name: "no_keys", help: "no host key loads" },
+        Field { name: "ports", help: "the ports it would listen on" },
+        Field { name: "addresses", help: "the addresses it would listen on, with ports" },
+        Field { name: "family", help: "AddressFamily: any, inet or inet6" },
+        Field { name: "loopback_only", help: "it would be reachable from this host alone" },
+        Field {
+            name: "unreachable",
+            help: "no address it would listen on can be reached: each is loopback, or not this host's",
+        },
+        Field { name: "by_socket", help: "systemd listens in its place (ssh.socket), and what that unit says counts" },
+        Field {
+            name: "socket",
+            help: "that unit: {unit, active, enabled, listen}; the unit is empty if there is none",
+        },
+        Field { name: "absent", help: "addresses that it would listen on and that this host does not have" },
+        Field { name: "port_lines", help: "the lines that give it ports: a list of {file, line, text}" },
+        Field { name: "listen_lines", help: "the ListenAddress lines, likewise" },
+        Field { name: "options", help: "options on its command line, likewise; they overrule the files" },
+        Field { name: "options_with_ports", help: "those of them that give it a port" },
+        Field { name: "generator", help: "a generator makes ssh.socket listen where the files say (Ubuntu 24.04)" },
+        Field { name: "libwrap", help: "it heeds hosts.allow and hosts.deny" },
+    ],
+    reads: "file:/etc/ssh/**, file:/etc/default/ssh, file:/etc/sysconfig/sshd, package:openssh-server",
+    writes: "",
+    open: false,
+};
+
+impl Module for Sshd {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+    fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
+        let what = p.text("what");
+        let seen = match Seen::read(view)? {
+            Some(seen) => seen,
+            None if what == "listen" => Seen::offline(view)?,
+            None => return Err(Halt::Skipped("not tried: no sshd can run in this tree".into())),
+        };
+        let (ok, evidence) = answer(what, &seen)?;
+        Ok(fields(Decision::new(ok, evidence), &seen))
+    }
+}
+
+fn answer(what: &str, s: &Seen) -> Result<(bool, String), Halt> {
+    let refused = || s.said.faults.first().map(shown).or_else(|| s.said.other.clone());
+    // What sshd says first hides what it would say next.
+    let known = |about: &str| match refused() {
+        Some(why) if s.settings.is_none() => Err(Halt::unknown(format!("{about} is not known while sshd says: {why}"))),
+        _ => Ok(()),
+    };
+    if what == "program" {
+        return Ok(match (&s.said.broken, s.program.as_str()) {
+            (Some(why), _) => (false, why.clone()),
+            (None, "") => (false, "there is no sshd on this host".into()),
+            (None, path) => (true, format!("{path} runs")),
+        });
+    }
+    if let Some(why) = &s.said.broken {
+        return Err(Halt::unknown(why.clone()));
+    }
+    Ok(match what {
+        "config" if s.said.no_config => (false, "/etc/ssh/sshd_config does not exist".into()),
+        "config" => match refused() {
+            Some(why) => (false, why),
+            None => (true, "sshd accepts its configuration".into()),
+        },
+        "user" if s.no_user && (s.said.no_user || s.settings.is_none()) => {
+            (false, "the user \"sshd\" does not exist, and sshd will not start without it".into())
+        }
+        "user" => (true, "the user sshd exists".into()),
+        "keys" => {
+            known("whether its host keys load")?;
+            (!s.no_keys(), s.keys_evidence())
+        }
+        "directory" => {
+            known("its directory")?;
+            match s.directory_problem() {
+                Some((path, problem)) => (false, format!("{path} {problem}")),
+                None => (true, "its privilege separation directory is as it should be, or made at each start".into()),
+            }
+        }
+        _ => {
+            known("where it would listen")?;
+            (!s.unreachable(), s.listen_evidence())
+        }
+    })
+}
+
+fn fields(d: Decision, s: &Seen) -> Decision {
+    let (path, problem) = s.directory_problem().unwrap_or_default();
+    d.with("program", s.program.clone())
+        .with("errors", s.said.faults.iter().map(errors::value).collect::<Vec<_>>())
+        .with("no_config", s.said.no_config)
+        .with("template", s.template.clone())
+        .with("no_user", s.no_user)
+        .with("directory", json!({"path": path, "problem": problem}))
+        .with("keys", s.keys.iter().map(Key::value).collect::<Vec<_>>())
+        .with("no_keys", s.no_keys())
+        .with("ports", json!(s.ports()))
+        .with("addresses", json!(s.addresses()))
+        .with("family", s.setting("addressfamily").unwrap_or("any"))
+        .with("loopback_only", s.loopback_only())
+        .with("unreachable", s.unreachable())
+        .with("by_socket", s.by_socket())
+        .with("socket", s.socket_value())
+        .with("absent", json!(s.absent))
+        .with("port_lines", s.places("port"))
+        .with("listen_lines", s.places("listenaddress"))
+        .with("options", s.options.iter().map(seen::Place::value).collect::<Vec<_>>())
+        .with(
+            "options_with_ports",
+            s.options.iter().filter(|o| o.gives_a_port()).map(seen::Place::value).collect::<Vec<_>>(),
+        )
+        .with("generator", s.generator)
+        .with("libwrap", s.libwrap)
+}

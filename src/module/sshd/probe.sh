@@ -1,0 +1,80 @@
+# What the next start of sshd would do: its program, its command line, what `sshd -T` says (sshd(8): extended test mode),
+# and what it needs beside its configuration. Prints lines `WORD VALUE`, and between `-- T` and `-- end` sshd's own dump;
+# its errors are on standard error. The status is 0 if sshd takes its configuration, whatever else may be missing.
+PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
+set -f
+s=$(command -v sshd)
+# systemd.unit(5), UNIT FILE LOAD PATH; a drop-in's ExecStart= comes after an empty one, and the last one counts.
+u= n=
+for d in /etc/systemd/system /run/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system /lib/systemd/system; do
+  for n in ssh sshd; do if [ -f $d/$n.service ]; then u=$d/$n.service; break 2; fi; done
+done
+set +f; set -- "$u" /lib/systemd/system/ssh*.service.d/*.conf /run/systemd/system/ssh*.service.d/*.conf /etc/systemd/system/ssh*.service.d/*.conf; set -f
+x=$(grep -nHs '^ExecStart=.' "$@" /dev/null | tail -n 1)
+a=
+if [ -n "$x" ]; then
+  w=${x#*ExecStart=}; p=${w%%[[:space:]]*}
+  while :; do case $p in [-@:+!]*) p=${p#?};; *) break;; esac; done
+  case $p in */sshd) s=$p;; esac
+  for w in ${w#*[[:space:]]}; do case $w in -D|-e|'$SSHD_OPTS'|'${SSHD_OPTS}'|'$OPTIONS'|\$*|*/sshd) ;; *) a="$a $w";; esac; done
+  [ -z "$a" ] || echo "exec $x"
+  # What a unit makes before it starts is no fault while it does not run.
+  grep -qs '^RuntimeDirectory=.*sshd' "$@" && echo runtime
+fi
+for f in /etc/default/ssh /etc/sysconfig/sshd /etc/conf.d/sshd; do
+  x=$(grep -nHsE '^[[:space:]]*(export )?(SSHD_OPTS|OPTIONS|command_args)=.' $f /dev/null | tail -n 1)
+  w=$(printf %s "${x#*=}" | tr -d "\"'")
+  case $w in *[!\ ]*) echo "options $x"; a="$a $w";; esac
+done
+for f in /usr/lib/systemd/system-generators/sshd-socket-generator /lib/systemd/system-generators/sshd-socket-generator; do
+  if [ -x $f ]; then echo generator; break; fi
+done
+[ -e /etc/ssh/sshd_config ] || echo noconfig
+for f in /usr/share/openssh/sshd_config /usr/share/doc/openssh-server/sshd_config /usr/etc/ssh/sshd_config /etc/ssh/sshd_config.ucf-dist /etc/ssh/sshd_config.rpmnew; do
+  if [ -f $f ]; then echo "template $f"; break; fi
+done
+grep -qs '^sshd:' /etc/passwd || id sshd >/dev/null 2>&1 || echo nouser
+x=$(ls -lnd /run/sshd 2>/dev/null) && echo "directory $x"
+if [ -z "$s" ]; then echo 'sshd: there is no such program' >&2; exit 127; fi
+echo "program $s"
+[ -s "$s" ] && [ -x "$s" ] || { echo "$s: it cannot be run" >&2; exit 126; }
+# An empty or cut file would be taken for a script.
+case $(dd if="$s" bs=4 count=1 2>/dev/null) in *ELF) ;; *) echo "$s: it is not a program (damaged)" >&2; exit 126;; esac
+grep -qF libwrap.so "$s" && echo libwrap
+# An address to listen on must be one of the host's own.
+own='grep "^listenaddress" | grep -qvE " (0\.0\.0\.0|\[::\]|127\.|\[::1\])" && { echo "-- own"; ip -o addr || ifconfig -a; } 2>/dev/null'
+t=$("$s" -T $a); r=$?
+echo '-- T'; printf '%s\n' "$t"; echo '-- end'; printf '%s\n' "$t" | eval "$own"
+[ $r = 0 ] && exit 0
+[ $r = 126 ] || [ $r = 127 ] && exit $r
+# Some of what it lacks hides the rest: once more with a user, a directory and a host key of our own, where nobody sees it.
+k='umask 077; K=$1 s=$2 own=$3; shift 3
+echo "-- T"; echo "-- again" >&2
+ssh-keygen -q -t ed25519 -N "" -f "$K/k" </dev/null && "$s" -T -h "$K/k" "$@" >"$K/T"; r=$?
+grep -v "^hostkey $K/k\$" "$K/T"; echo "-- end"
+[ $r = 0 ] || exit $r
+eval "$own" <"$K/T"; echo "-- keys"
+h=$(sed -n "s/^hostkey //p" "$K/T" | grep -vxF "$K/k")
+for f in ${h:-/etc/ssh/ssh_host_rsa_key /etc/ssh/ssh_host_ecdsa_key /etc/ssh/ssh_host_ed25519_key}; do
+  if [ ! -e "$f" ]; then echo "key missing - - - $f"; continue; fi
+  set -- $(ls -lnLd "$f"); v=good
+  if [ ! -f "$f" ]; then v=nofile
+  elif [ ! -r "$f" ]; then v=unread
+  elif [ ! -s "$f" ]; then v=empty
+  elif cat "$f" >"$K/c" && ! ssh-keygen -y -P "" -f "$K/c" >/dev/null 2>&1 </dev/null; then
+    # DOS line endings, or no newline at the end: the key itself is whole.
+    { tr -d "\r" <"$f"; echo; } >"$K/c"; v=corrupt
+    ssh-keygen -y -P "" -f "$K/c" >/dev/null 2>&1 </dev/null && v=endings
+  fi
+  echo "key $v $1 $3 $4 $f"
+done; exit 0'
+if unshare -m true 2>/dev/null; then
+  exec unshare -m sh -c 'mount -t tmpfs -o mode=755 none /run && mkdir -m 755 /run/sshd || exit 1
+grep -qs "^sshd:" /etc/passwd || { cat /etc/passwd >/run/p; echo "sshd:x:65534:65534::/run/sshd:/usr/sbin/nologin" >>/run/p; chmod 644 /run/p; mount --bind /run/p /etc/passwd; }
+k=$1; shift; eval "$k"' sh "$k" /run "$s" "$own" $a
+fi
+d=; [ -e /run/sshd ] || { mkdir -m 755 /run/sshd 2>/dev/null && d=/run/sshd; }
+for t in /dev/shm /run /tmp; do mkdir -m 700 $t/.rbk$$ 2>/dev/null && break; done
+sh -c "$k" sh $t/.rbk$$ "$s" "$own" $a; r=$?
+rm -rf $t/.rbk$$; [ -z "$d" ] || rmdir $d
+exit $r

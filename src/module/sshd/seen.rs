@@ -1,0 +1,448 @@
+//! The answer of probe.sh, typed.
+
+use std::net::IpAddr;
+
+use serde_json::{Value, json};
+
+use super::errors::{self, Said};
+use crate::edit::sshd_config::{Directive, Fault, Tree};
+use crate::module::Halt;
+use crate::plan::{Resource, View};
+use crate::target::frame::Status;
+use crate::target::tree;
+use crate::target::units::UnitState;
+
+/// The main file (sshd(8), -f).
+pub const MAIN: &str = "/etc/ssh/sshd_config";
+
+/// The lines that say where it listens, which keys it has, and what other lines mean.
+const TELLING: &str = r#"^[[:space:]]*"?(port|listenaddress|addressfamily|hostkey|include|match)[[:space:]="]"#;
+
+/// A line somewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+    /// Its text, trimmed.
+    pub text: String,
+}
+
+impl Place {
+    /// `FILE:LINE says "TEXT"`
+    fn says(&self) -> String {
+        format!("{}:{} says \"{}\"", self.file, self.line, self.text)
+    }
+    /// For expressions.
+    pub fn value(&self) -> Value {
+        json!({"file": self.file, "line": self.line, "text": self.text})
+    }
+    /// `-p 2222`, `-p2222`; `-o Port=2222` is left to a person.
+    pub fn gives_a_port(&self) -> bool {
+        let mut words = self.text.split([' ', '\t', '=', '"', '\'']).peekable();
+        words.any(|w| w.strip_prefix("-p").is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit())))
+    }
+    /// `FILE:N:TEXT`, as grep prints it.
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, ':');
+        let (file, line, text) = (parts.next()?, parts.next()?.parse().ok()?, parts.next()?.trim());
+        Some(Self { file: file.to_owned(), line, text: text.to_owned() })
+    }
+}
+
+/// A host key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Its file.
+    pub path: String,
+    /// good, open, missing, empty, endings, corrupt, nofile, unread.
+    pub state: String,
+    /// Permission bits in octal; empty if it is missing.
+    pub mode: String,
+}
+
+impl Key {
+    /// For expressions.
+    pub fn value(&self) -> Value {
+        json!({"path": self.path, "state": self.state, "mode": self.mode, "type": self.kind()})
+    }
+    /// What `ssh-keygen -t` takes, by its name.
+    pub fn kind(&self) -> &'static str {
+        let name = self.path.rsplit('/').next().unwrap_or_default();
+        ["rsa", "ecdsa"].into_iter().find(|k| name.contains(k)).unwrap_or("ed25519")
+    }
+    /// `STATE drwxr-xr-x UID GID PATH`. sshd refuses a key of its own user that others may touch (authfile.c,
+    /// sshkey_perm_ok); one of another owner it does not check.
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(5, ' ');
+        let (state, letters, uid, _, path) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let mode = bits(letters);
+        let open = state == "good" && uid == "0" && mode.is_some_and(|m| m & 0o077 != 0);
+        Some(Self {
+            path: path.to_owned(),
+            state: if open { "open" } else { state }.to_owned(),
+            mode: mode.map(|m| format!("{m:04o}")).unwrap_or_default(),
+        })
+    }
+    fn problem(&self) -> String {
+        match self.state.as_str() {
+            "open" => format!("others may read it (mode {})", self.mode),
+            "empty" => "it is empty".into(),
+            "endings" => "its line endings are damaged".into(),
+            "corrupt" => "it is damaged, or has a passphrase".into(),
+            "nofile" => "it is not a file".into(),
+            "missing" => "it is missing".into(),
+            other => other.to_owned(),
+        }
+    }
+}
+
+/// `-rw-r--r--` as bits; set-user-id and the like do not matter here.
+fn bits(letters: &str) -> Option<u32> {
+    let nine = letters.get(1..10)?;
+    Some(nine.chars().fold(0, |m, c| m << 1 | u32::from(c != '-')))
+}
+
+/// What is known of sshd.
+#[derive(Debug, Default)]
+pub struct Seen {
+    pub program: String,
+    pub template: String,
+    pub no_user: bool,
+    pub generator: bool,
+    pub libwrap: bool,
+    /// The unit makes its directory at each start (RuntimeDirectory=).
+    runtime: bool,
+    /// /run/sshd, as `ls -lnd` shows it.
+    directory: Option<String>,
+    pub options: Vec<Place>,
+    pub keys: Vec<Key>,
+    /// What the first try said, with everything as it is.
+    pub said: Said,
+    /// `sshd -T`, if any try came to that: keyword and value, in its order.
+    pub settings: Option<Vec<(String, String)>>,
+    pub absent: Vec<String>,
+    /// The socket unit that may listen in its place.
+    socket: Option<UnitState>,
+    /// The service runs itself, or comes up at boot by itself.
+    alone: bool,
+    /// Where its lines stand.
+    tree: Option<Tree>,
+    /// The real sshd was asked.
+    tried: bool,
+}
+
+impl Seen {
+    /// Asks sshd; `None` where none can run. The first question is the one that decides whether candidates will do.
+    ///
+    /// # Errors
+    /// It cannot be known.
+    pub fn read(view: &View<'_>) -> Result<Option<Self>, Halt> {
+        if !view.place().live && !view.facts()?.can_run {
+            return Ok(None);
+        }
+        let probe = script();
+        // As it is, so that both questions travel together; with candidates once it is known which files matter.
+        let first = view.own_script(&probe, &[]);
+        let lines = view.lines(MAIN, tree::SSHD, TELLING, &[]);
+        first?;
+        let reads = resources(&Tree::new(MAIN, lines?));
+        let (answer, lines) = (view.own_script(&probe, &reads), view.lines(MAIN, tree::SSHD, TELLING, &reads));
+        let (answer, files) = (answer?, lines?);
+        let facts = view.facts()?;
+        let err = String::from_utf8_lossy(&answer.stderr).into_owned();
+        let mut seen = parse(&String::from_utf8_lossy(&answer.stdout), &err);
+        if !facts.root && (seen.settings.is_none() || err.contains("ermission denied")) {
+            return Err(Halt::Unknown {
+                why: "sshd reads its files and host keys as root only".into(),
+                hint: Some("run it as root".into()),
+            });
+        }
+        if !matches!(answer.status, Status::Exit(_)) || matches!(answer.status, Status::Exit(126..)) {
+            let ends = matches!(answer.status, Status::Exit(255));
+            if !ends && seen.said.broken.is_none() {
+                let said = crate::plan::first_line(&answer.stderr);
+                seen.said.broken =
+                    Some(if said.is_empty() { "sshd ends at once, without a word".into() } else { said });
+            }
+        }
+        if facts.init == "systemd" {
+            let units = view.units(crate::module::service::SSH)?;
+            seen.alone = units.iter().any(|u| u.asked.ends_with(".service") && (u.running() || u.wants_boot()));
+            seen.socket = units.into_iter().find(|u| u.asked.ends_with(".socket") && u.exists());
+        }
+        let tree = Tree::new(MAIN, files);
+        seen.locate(&tree);
+        seen.tree = Some(tree);
+        Ok(Some(seen))
+    }
+
+    /// Where no sshd can run, its files are read by our own rules. Whether sshd would accept them is not known, and the
+    /// evidence says so.
+    pub fn offline(view: &View<'_>) -> Result<Self, Halt> {
+        let lines = view.lines(MAIN, tree::SSHD, TELLING, &[])?;
+        let reads = resources(&Tree::new(MAIN, lines));
+        let tree = Tree::new(MAIN, view.lines(MAIN, tree::SSHD, TELLING, &reads)?);
+        let values = |key: &str| tree.values(key).iter().map(|d| d.args.first().cloned().unwrap_or_default()).collect();
+        let (mut ports, listen): (Vec<String>, Vec<String>) = (values("port"), values("listenaddress"));
+        if ports.is_empty() {
+            ports.push("22".into());
+        }
+        let listen = if listen.is_empty() { vec!["0.0.0.0".into(), "[::]".into()] } else { listen };
+        let mut settings: Vec<(String, String)> = ports.iter().map(|p| ("port".into(), p.clone())).collect();
+        for a in listen {
+            if split(&a).1.is_some() {
+                settings.push(("listenaddress".into(), a));
+            } else {
+                let host = if a.contains(':') && !a.starts_with('[') { format!("[{a}]") } else { a };
+                settings.extend(ports.iter().map(|p| ("listenaddress".into(), format!("{host}:{p}"))));
+            }
+        }
+        Ok(Self { settings: Some(settings), tree: Some(tree), ..Self::default() })
+    }
+
+    /// A complaint without a place gets the line that has the word.
+    fn locate(&mut self, tree: &Tree) {
+        for f in self.said.faults.iter_mut().filter(|f| f.file.is_empty()) {
+            let hit =
+                tree.directives().iter().find(|d| d.args.iter().any(|a| a.len() > 3 && f.message.contains(a.as_str())));
+            if let Some(d) = hit {
+                *f = Fault { file: d.file.clone(), line: d.line, message: f.message.clone() };
+            }
+        }
+    }
+
+    /// The first value of a setting.
+    pub fn setting(&self, key: &str) -> Option<&str> {
+        self.settings.iter().flatten().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
+    }
+    fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
+        self.settings.iter().flatten().filter(move |(k, _)| k == key).map(|(_, v)| v.as_str())
+    }
+    /// systemd listens for it: the socket unit is up, or would be at the next boot and the service would not.
+    pub fn by_socket(&self) -> bool {
+        self.socket.as_ref().is_some_and(|k| k.running() || (k.wants_boot() && !self.alone))
+    }
+    /// For expressions.
+    pub fn socket_value(&self) -> Value {
+        let none = UnitState::default();
+        let k = self.socket.as_ref().unwrap_or(&none);
+        json!({"unit": k.name(), "active": k.running(), "enabled": k.wants_boot(), "listen": k.listen})
+    }
+    /// `ADDRESS:PORT`: of the socket unit where that counts, and no generator makes it from the files.
+    pub fn addresses(&self) -> Vec<&str> {
+        match &self.socket {
+            Some(k) if self.by_socket() && !self.generator => {
+                k.listen.iter().map(String::as_str).filter(|a| split(a).1.is_some()).collect()
+            }
+            _ => self.all("listenaddress").collect(),
+        }
+    }
+    /// Of `listenaddress`, not of `port`: an address may have a port of its own.
+    pub fn ports(&self) -> Vec<u16> {
+        let mut ports: Vec<u16> = self.addresses().into_iter().filter_map(|a| split(a).1).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        ports
+    }
+    /// Every address is loopback.
+    pub fn loopback_only(&self) -> bool {
+        let all = self.addresses();
+        !all.is_empty() && all.into_iter().all(loopback)
+    }
+    /// No address can be reached from elsewhere.
+    pub fn unreachable(&self) -> bool {
+        let all = self.addresses();
+        let dead = |a: &str| loopback(a) || self.absent.iter().any(|x| x == split(a).0);
+        !all.is_empty() && all.into_iter().all(dead)
+    }
+    /// No host key loads.
+    pub fn no_keys(&self) -> bool {
+        self.said.no_keys || (!self.keys.is_empty() && self.keys.iter().all(|k| k.state != "good"))
+    }
+    /// The lines of a keyword that count, in sshd's order.
+    pub fn places(&self, key: &str) -> Vec<Value> {
+        self.lines_of(key).iter().map(Place::value).collect()
+    }
+    fn lines_of(&self, key: &str) -> Vec<Place> {
+        let Some(tree) = &self.tree else { return Vec::new() };
+        let place = |d: &&Directive| Place {
+            file: d.file.clone(),
+            line: d.line,
+            text: format!("{} {}", d.keyword, d.args.join(" ")),
+        };
+        tree.values(key).iter().map(place).collect()
+    }
+    /// The privilege separation directory and what is wrong with it.
+    pub fn directory_problem(&self) -> Option<(String, String)> {
+        if self.runtime {
+            // systemd makes it, and sets its mode and owner; only something else in its place would stop it.
+            let other = self.directory.as_ref().filter(|d| !d.starts_with('d'));
+            return other.map(|_| ("/run/sshd".to_owned(), "is not a directory".to_owned()));
+        }
+        self.said.directory.clone()
+    }
+    /// Which keys there are, and why none will do.
+    pub fn keys_evidence(&self) -> String {
+        if !self.no_keys() {
+            return "at least one host key loads".into();
+        }
+        let all = |state: &str| !self.keys.is_empty() && self.keys.iter().all(|k| k.state == state);
+        match self.keys.as_slice() {
+            [] => "no host key can be loaded".into(),
+            [one] => format!("its only host key cannot be used: {}: {}", one.path, one.problem()),
+            _ if all("missing") => "there are no host keys, and sshd does not start without one".into(),
+            [first, ..] => format!("none of its host keys can be used; {}: {}", first.path, first.problem()),
+        }
+    }
+    /// Where it would listen, and which line says so.
+    pub fn listen_evidence(&self) -> String {
+        let (ports, listen) = (self.lines_of("port"), self.lines_of("listenaddress"));
+        if self.by_socket() && !self.generator {
+            return format!("ssh.socket listens on {}", self.addresses().join(", "));
+        }
+        if let Some(a) = self.absent.first() {
+            let line = listen.iter().find(|l| l.text.contains(a.as_str()));
+            return line.map_or(format!("this host does not have the address {a}"), |l| {
+                format!("{}, an address that this host does not have", l.says())
+            });
+        }
+        match (listen.first(), self.options.first(), ports.first()) {
+            (Some(l), ..) if self.loopback_only() => l.says(),
+            (_, Some(o), _) => o.says(),
+            (_, None, Some(p)) if self.ports().len() == 1 => p.says(),
+            _ if !self.tried => "its files were only read: no sshd can run in this tree".into(),
+            _ => format!("it would listen on {}", self.addresses().join(", ")),
+        }
+    }
+}
+
+fn script() -> String {
+    // Comments and indentation are for those who read it here.
+    crate::target::squeeze(include_str!("probe.sh"))
+}
+
+/// What an answer depends on: the main file, all that it includes or might, and the files with its command line. Host
+/// keys are not among them: they are stood in for.
+fn resources(tree: &Tree) -> Vec<Resource> {
+    let mut out: Vec<Resource> =
+        [MAIN, "/etc/default/ssh", "/etc/sysconfig/sshd", "/etc/conf.d/sshd", "/etc/passwd", "/run/sshd"]
+            .into_iter()
+            .chain([
+                "/etc/systemd/system/ssh.service",
+                "/etc/systemd/system/ssh.service.d/**",
+                "/etc/systemd/system/sshd.service",
+                "/etc/systemd/system/sshd.service.d/**",
+            ])
+            .map(|p| Resource::File(p.to_owned()))
+            .collect();
+    for pattern in tree.patterns() {
+        let at = pattern.find(['*', '?', '[']).unwrap_or(pattern.len());
+        let dir = crate::target::parent(&pattern[..at]);
+        out.push(Resource::File(if at == pattern.len() { pattern.clone() } else { format!("{dir}/**") }));
+    }
+    out.push(Resource::Package("openssh-server".into()));
+    out
+}
+
+/// Reads probe.sh.
+fn parse(out: &str, err: &str) -> Seen {
+    let mut seen = Seen { tried: true, ..Seen::default() };
+    let (strict, _) = err.split_once("-- again\n").unwrap_or((err, ""));
+    seen.said = errors::parse(strict);
+    let mut section = "";
+    let mut own: Vec<IpAddr> = Vec::new();
+    for line in out.lines() {
+        if let Some(name) = line.strip_prefix("-- ") {
+            section = if name == "end" { "" } else { name };
+            if name == "T" {
+                seen.settings = None;
+            }
+            continue;
+        }
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match (section, word) {
+            ("T", "") => {}
+            ("T", _) => seen.settings.get_or_insert_default().push((word.to_ascii_lowercase(), rest.to_owned())),
+            ("own", _) => {
+                own.extend(line.split_whitespace().filter_map(|w| w.split(['/', '%']).next()?.parse::<IpAddr>().ok()));
+            }
+            (_, "program") => rest.clone_into(&mut seen.program),
+            (_, "template") => rest.clone_into(&mut seen.template),
+            (_, "directory") => seen.directory = Some(rest.to_owned()),
+            (_, "exec" | "options") => seen.options.extend(Place::parse(rest)),
+            (_, "nouser") => seen.no_user = true,
+            (_, "noconfig") => seen.said.no_config = true,
+            (_, "generator") => seen.generator = true,
+            (_, "libwrap") => seen.libwrap = true,
+            (_, "runtime") => seen.runtime = true,
+            (_, "key") => seen.keys.extend(Key::parse(rest)),
+            _ => {}
+        }
+    }
+    if !own.is_empty() {
+        let hosts = seen.all("listenaddress").map(|a| split(a).0.to_owned());
+        let foreign = |h: &String| {
+            h.parse::<IpAddr>().is_ok_and(|a| !a.is_unspecified() && !a.is_loopback() && !own.contains(&a))
+        };
+        let mut absent: Vec<String> = hosts.filter(foreign).collect();
+        absent.dedup();
+        seen.absent = absent;
+    }
+    seen
+}
+
+/// `ADDRESS:PORT`, `[ADDRESS]:PORT`; a bare IPv6 address has colons too (sshd_config(5), ListenAddress).
+fn split(address: &str) -> (&str, Option<u16>) {
+    if let Some((host, rest)) = address.strip_prefix('[').and_then(|a| a.split_once(']')) {
+        return (host, rest.strip_prefix(':').and_then(|p| p.parse().ok()));
+    }
+    match address.split_once(':') {
+        Some((host, port)) if !port.contains(':') => (host, port.parse().ok()),
+        _ => (address, None),
+    }
+}
+
+/// With a port or without: `127.0.0.1:22`, `[::1]:22`, `::1`, `localhost`.
+fn loopback(address: &str) -> bool {
+    let host = split(address).0;
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|a| a.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_in_every_spelling() {
+        assert_eq!(split("[::]:22"), ("::", Some(22)));
+        assert_eq!(split("0.0.0.0:2222"), ("0.0.0.0", Some(2222)));
+        assert_eq!(split("fe80::1"), ("fe80::1", None));
+        assert!(loopback("127.0.0.1:22") && loopback("[::1]:22") && loopback("::1") && !loopback("0.0.0.0:22"));
+    }
+
+    #[test]
+    fn a_key_that_others_may_read() {
+        let k = Key::parse("good -rw-r--r-- 0 0 /etc/ssh/ssh_host_rsa_key").unwrap();
+        assert_eq!((k.state.as_str(), k.mode.as_str()), ("open", "0644"));
+        assert_eq!(Key::parse("missing - - - /etc/ssh/k").unwrap().problem(), "it is missing");
+    }
+
+    #[test]
+    fn the_second_try_counts_where_the_first_was_stopped() {
+        let out = "program /usr/sbin/sshd\nruntime\n-- T\n\n-- end\n-- T\nport 22\nlistenaddress [::]:22\n-- end\n-- keys\n\
+                   key missing - - - /etc/ssh/ssh_host_rsa_key\n";
+        let s = parse(out, "sshd: no hostkeys available -- exiting.\n-- again\n");
+        assert!(s.no_keys() && s.said.faults.is_empty());
+        assert_eq!(s.ports(), [22]);
+        assert_eq!(s.keys_evidence(), "its only host key cannot be used: /etc/ssh/ssh_host_rsa_key: it is missing");
+    }
+
+    #[test]
+    fn an_address_that_the_host_lacks() {
+        let out = "-- T\nlistenaddress 203.0.113.9:22\n-- end\n-- own\n2: eth0    inet 10.0.0.5/24 brd 10.0.0.255\n";
+        assert_eq!(parse(out, "").absent, ["203.0.113.9"]);
+    }
+}

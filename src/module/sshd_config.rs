@@ -1,0 +1,344 @@
+//! `sshd_config`: directives by what they mean to sshd.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use super::sshd::{MAIN, Seen, from_value, shown};
+use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty, exactly_one};
+use crate::edit::managed_by;
+use crate::edit::sshd_config::{Edits, Fault, Policy, Tree};
+use crate::plan::{Change, View};
+use crate::target::files::{Content, FileReading, FileState, Kind};
+use crate::target::tree::SSHD;
+
+/// sshd's configuration.
+pub struct SshdConfig;
+
+static SPEC: Spec = Spec {
+    name: "sshd_config",
+    summary: "Directives of sshd_config(5) by what they mean: through Include and Match, in any spelling. It changes the line that decides and leaves every other byte, and has sshd -T confirm the result before anything is written.",
+    scalar: None,
+    params: &[
+        Param {
+            name: "set",
+            ty: Ty::Map,
+            required: false,
+            help: "exactly these: {Port: 22}; a list for directives that add up",
+        },
+        Param {
+            name: "add",
+            ty: Ty::Map,
+            required: false,
+            help: "these too, for directives that add up (Port, ListenAddress, AcceptEnv …)",
+        },
+        Param {
+            name: "unset",
+            ty: Ty::List,
+            required: false,
+            help: "these names have no line any more: a # is put in front",
+        },
+        Param {
+            name: "fix",
+            ty: Ty::Maps,
+            required: false,
+            help: "what sshd refuses, as `sshd: config` lists it in `errors`: a misspelling is corrected, any other bad line is commented out",
+        },
+        Param {
+            name: "policy",
+            ty: Ty::OneOf(&["comment", "correct"]),
+            required: false,
+            help: "for fix, on lines that decide who gets in; without it they are left to a person",
+        },
+        Param { name: "path", ty: Ty::Path, required: false, help: "the main file (/etc/ssh/sshd_config)" },
+    ],
+    fields: &[
+        Field { name: "lines", help: "the lines that would change: a list of {file, line, before, after}" },
+        Field { name: "said", help: "what each change means, in a person's words: a list" },
+        Field { name: "proven", help: "sshd -T confirmed the result" },
+    ],
+    reads: "file:/etc/ssh/**",
+    writes: "file:/etc/ssh/**",
+    open: false,
+};
+
+/// As many rounds of repair as a file may have bad lines that sshd names one at a time.
+const TRIES: usize = 60;
+
+impl Module for SshdConfig {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+    fn lint(&self, p: &Map<String, Value>) -> Vec<(&'static str, String, String)> {
+        let mut out = Vec::new();
+        if p.contains_key("fix") || !["set", "add", "unset"].iter().any(|k| p.contains_key(*k)) {
+            out.extend(exactly_one(p, &["fix", "set", "add", "unset"]));
+        }
+        if p.contains_key("policy") && !p.contains_key("fix") {
+            out.push(("policy", "\"policy\" belongs to \"fix\"".into(), "take it out".into()));
+        }
+        out
+    }
+    fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
+        let main = p.str("path").unwrap_or(MAIN);
+        let mut work = Work::read(main, view)?;
+        let proven = if p.has("fix") { work.fix(p)? } else { work.edit(p)? };
+        work.decision(proven)
+    }
+}
+
+/// The files on their way from what they are to what they should be.
+struct Work<'a, 'v> {
+    view: &'a View<'v>,
+    main: &'a str,
+    found: Vec<(String, FileReading)>,
+    files: BTreeMap<String, Vec<u8>>,
+    edited: BTreeSet<String>,
+    lines: Vec<Value>,
+    said: Vec<String>,
+}
+
+impl<'a, 'v> Work<'a, 'v> {
+    fn read(main: &'a str, view: &'a View<'v>) -> Result<Self, Halt> {
+        let found = view.tree(main, SSHD)?;
+        let files: BTreeMap<String, Vec<u8>> =
+            found.iter().filter_map(|(name, r)| Some((name.clone(), r.state.bytes()?.to_vec()))).collect();
+        if !files.contains_key(main) {
+            return Err(Halt::Error {
+                param: Some("path".into()),
+                why: format!("{main} does not exist"),
+                hint: Some("restore it in a step before: file: {path: …, copy: …}".into()),
+            });
+        }
+        Ok(Self { view, main, found, files, edited: BTreeSet::new(), lines: Vec::new(), said: Vec::new() })
+    }
+
+    fn tree(&self) -> Tree {
+        Tree::new(self.main, self.files.clone())
+    }
+
+    fn take(&mut self, edits: Edits) {
+        for t in &edits.touched {
+            let text = |b: &Option<Vec<u8>>| b.as_ref().map(|b| String::from_utf8_lossy(b).trim_end().to_owned());
+            self.lines
+                .push(json!({"file": t.file, "line": t.line, "before": text(&t.before), "after": text(&t.after)}));
+        }
+        self.said.extend(edits.notes);
+        for (name, bytes) in edits.files {
+            self.edited.insert(name.clone());
+            self.files.insert(name, bytes);
+        }
+    }
+
+    /// Directives that are asked for. True if sshd confirmed the result.
+    fn edit(&mut self, p: &Params) -> Result<bool, Halt> {
+        // Asked early, so that it travels with the files.
+        let before = Seen::read(self.view)?;
+        let mut keys = BTreeSet::new();
+        for key in p.list("unset") {
+            let edits = self.tree().unset(&key).map_err(|e| Halt::error("unset", e.to_string()))?;
+            if !edits.files.is_empty() {
+                keys.insert(key.to_ascii_lowercase());
+            }
+            self.take(edits);
+        }
+        for (param, pairs) in [("set", values(p, "set")?), ("add", values(p, "add")?)] {
+            for (key, wanted) in pairs {
+                let says = |s: &Seen| s.setting(&key.to_ascii_lowercase()).map(str::to_owned);
+                let as_is = before.as_ref().and_then(says);
+                // Neither a default that holds already nor an empty list is worth a line.
+                let holds =
+                    self.tree().values(&key).is_empty() && wanted.len() == 1 && as_is.as_ref() == wanted.first();
+                if wanted.is_empty() || (param == "set" && holds) {
+                    continue;
+                }
+                let edits =
+                    if param == "set" { self.tree().set(&key, &wanted) } else { self.tree().add(&key, &wanted) };
+                let edits = edits.map_err(|e| Halt::error(param, e.to_string()))?;
+                if !edits.files.is_empty() {
+                    keys.insert(key.to_ascii_lowercase());
+                }
+                self.take(edits);
+            }
+        }
+        match before {
+            Some(before) if self.can_try()? && !self.edited.is_empty() => self.prove(&before, &keys, p),
+            _ => Ok(false),
+        }
+    }
+
+    /// sshd itself says that the result is what was meant, and nothing else.
+    fn prove(&self, before: &Seen, keys: &BTreeSet<String>, p: &Params) -> Result<bool, Halt> {
+        let Some(after) = self.ask()? else { return Ok(false) };
+        let refused = after.said.faults.first().map(shown).or_else(|| after.said.other.clone());
+        let (Some(old), Some(new)) = (&before.settings, &after.settings) else {
+            // It was refused before, for other lines; what it says of these is not known.
+            return Ok(false);
+        };
+        if let Some(why) = refused {
+            return Err(Halt::error(
+                first_param(p),
+                format!("sshd would refuse the result, so nothing is done: {why}"),
+            ));
+        }
+        let may = |k: &str| {
+            keys.contains(k) || (k == "listenaddress" && (keys.contains("port") || keys.contains("addressfamily")))
+            // OpenSSH lists a port only where it is used.
+            || (k == "port" && keys.contains("listenaddress"))
+        };
+        let of = |s: &[(String, String)], k: &str| -> Vec<String> {
+            s.iter().filter(|(x, _)| x == k).map(|(_, v)| v.clone()).collect()
+        };
+        let names: BTreeSet<&String> = old.iter().chain(new).map(|(k, _)| k).collect();
+        if let Some(k) = names.iter().find(|k| !may(k) && of(old, k) != of(new, k)) {
+            let why = format!(
+                "the edit would change {k} too (from {} to {}), so nothing is done",
+                of(old, k).join(" "),
+                of(new, k).join(" ")
+            );
+            return Err(Halt::error(first_param(p), why));
+        }
+        let wanted_ports: Vec<u16> = ["set", "add"]
+            .iter()
+            .flat_map(|m| values(p, m).unwrap_or_default())
+            .filter(|(k, _)| k.eq_ignore_ascii_case("port"))
+            .flat_map(|(_, v)| v.iter().filter_map(|v| v.parse().ok()).collect::<Vec<u16>>())
+            .collect();
+        if let Some(lost) = wanted_ports.iter().find(|w| !after.ports().contains(w)) {
+            return Err(Halt::Error {
+                param: Some(first_param(p).to_owned()),
+                why: format!("sshd would still not listen on port {lost}: {}", after.listen_evidence()),
+                hint: Some(
+                    "something else decides where it listens: its command line, or ListenAddress lines with ports"
+                        .into(),
+                ),
+            });
+        }
+        Ok(true)
+    }
+
+    /// What sshd refuses is repaired line by line, tried on the candidates until it is clean.
+    fn fix(&mut self, p: &Params) -> Result<bool, Halt> {
+        let policy = match p.str("policy") {
+            Some("comment") => Policy::Comment,
+            Some(_) => Policy::Correct,
+            None => Policy::Ask,
+        };
+        let given = p.0.get("fix").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let mut faults: Vec<Fault> = given.iter().filter_map(from_value).collect();
+        if faults.is_empty() {
+            return Ok(false);
+        }
+        let tries = self.can_try()?;
+        for _ in 0..TRIES {
+            let fixed = self.tree().fix(&faults, policy).map_err(|e| Halt::error("fix", e.to_string()))?;
+            if let Some(left) = fixed.left.first() {
+                let place = match (left.fault.file.as_str(), left.fault.line) {
+                    ("", _) => "your configuration".to_owned(),
+                    (file, line) => format!("{file}, line {line}"),
+                };
+                let meant = left.suggestion.as_ref().map(|s| format!(" (perhaps \"{}\" was meant)", s.trim()));
+                let todo = format!("look at {place}: {}{}", left.why, meant.unwrap_or_default());
+                return Err(Halt::Person { why: shown(&left.fault), todo, param: Some("policy") });
+            }
+            if fixed.edits.files.is_empty() {
+                let why = faults.first().map(shown).unwrap_or_default();
+                return Err(Halt::Person { why: why.clone(), todo: format!("mend it by hand: {why}"), param: None });
+            }
+            self.said.extend(fixed.said);
+            self.take(fixed.edits);
+            if !tries {
+                faults = self.tree().check();
+                if faults.is_empty() {
+                    return Ok(false);
+                }
+                continue;
+            }
+            let Some(seen) = self.ask()? else { return Ok(false) };
+            if seen.said.faults.is_empty() {
+                return Ok(true);
+            }
+            faults = seen.said.faults;
+        }
+        Err(Halt::error("fix", format!("more than {TRIES} rounds of bad lines: is this an sshd_config?")))
+    }
+
+    fn can_try(&self) -> Result<bool, Halt> {
+        let facts = self.view.facts()?;
+        Ok(facts.overlay && (facts.live || facts.can_run) && self.main == MAIN)
+    }
+
+    fn ask(&self) -> Result<Option<Seen>, Halt> {
+        self.view.with_changes(&self.changes()?, Seen::read)
+    }
+
+    fn changes(&self) -> Result<Vec<Change>, Halt> {
+        let mut out = Vec::new();
+        for name in &self.edited {
+            let Some((_, reading)) = self.found.iter().find(|(n, _)| n == name) else { continue };
+            let bytes = self.files[name].clone();
+            let after = FileState { kind: Kind::File(Content::Bytes(bytes)), mode: None, owner: None };
+            out.extend(self.view.change_file(name, reading, after, false)?);
+        }
+        Ok(out)
+    }
+
+    fn decision(self, proven: bool) -> Result<Decision, Halt> {
+        let mut changes = self.changes()?;
+        let mut said = self.said.clone();
+        for name in &self.edited {
+            let old = self.found.iter().find(|(n, _)| n == name).and_then(|(_, r)| r.state.bytes()).unwrap_or_default();
+            if let Some((n, text)) = managed_by(old) {
+                let text = String::from_utf8_lossy(text).trim().to_owned();
+                said.push(format!("another tool claims {name} (line {n}: {text}) and may undo the edit"));
+            }
+        }
+        // Each note under the file that it speaks of.
+        let mut left = said.clone();
+        for c in changes.iter_mut().rev() {
+            let Change::File(f) = c else { continue };
+            let first = Some(&f.path) == self.edited.first();
+            (f.notes, left) = left.into_iter().partition(|n| first || n.contains(f.path.as_str()));
+        }
+        let text = |v: &Value, k: &str| v[k].as_str().unwrap_or_default().to_owned();
+        let evidence = match self.lines.first() {
+            None => "sshd is told so already".into(),
+            Some(l) if l["before"].is_null() => format!("{} lacks \"{}\"", text(l, "file"), text(l, "after").trim()),
+            Some(l) => format!("{}:{} says \"{}\"", text(l, "file"), l["line"], text(l, "before").trim()),
+        };
+        Ok(Decision::new(true, evidence)
+            .with("lines", self.lines)
+            .with("said", said)
+            .with("proven", proven)
+            .changing(changes))
+    }
+}
+
+fn first_param(p: &Params) -> &'static str {
+    if p.has("set") {
+        "set"
+    } else if p.has("add") {
+        "add"
+    } else {
+        "unset"
+    }
+}
+
+/// `{Port: 22, AcceptEnv: [LANG, LC_*]}` as texts; YAML's booleans are sshd's yes and no.
+fn values(p: &Params, name: &str) -> Result<Vec<(String, Vec<String>)>, Halt> {
+    let text = |v: &Value| match v {
+        Value::String(s) => Ok(s.clone()),
+        Value::Number(n) => Ok(n.to_string()),
+        Value::Bool(b) => Ok(if *b { "yes" } else { "no" }.to_owned()),
+        other => {
+            Err(Halt::error(name, format!("expected a value or a list of values, found {}", super::kind_of(other))))
+        }
+    };
+    let map = p.0.get(name).and_then(Value::as_object).cloned().unwrap_or_default();
+    map.into_iter()
+        .map(|(k, v)| {
+            let list = v.as_array().cloned().unwrap_or_else(|| vec![v]);
+            Ok((k, list.iter().map(text).collect::<Result<Vec<_>, _>>()?))
+        })
+        .collect()
+}
