@@ -156,6 +156,14 @@ pub struct Step {
     pub place: Place,
 }
 
+impl Step {
+    /// It has a check and nothing to do about it: what it finds is a symptom, if another step finds the cause.
+    #[must_use]
+    pub fn looks_only(&self) -> bool {
+        self.remediation.is_empty() && !self.ensure && self.manual.is_none()
+    }
+}
+
 /// What is done once after a round's edits.
 #[derive(Debug, Clone)]
 pub struct Handler {

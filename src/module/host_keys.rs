@@ -69,7 +69,7 @@ fn mend(key: &Key) -> Option<CommandChange> {
     let (path, old) = (sh_quote(&key.path)?, sh_quote(&format!("{}.before-runbook", key.path))?);
     Some(CommandChange {
         sh: format!("cp -p {path} {old} && {{ tr -d '\\r' <{old}; echo; }} >{path}"),
-        shown: format!("mend the line endings of {}", key.path),
+        shown: format!("tr -d '\\r' <{} (the key itself stays the same)", key.path),
         undo: Some(format!("mv -f {old} {path}")),
         writes: vec![Resource::File(key.path.clone())],
         root: true,

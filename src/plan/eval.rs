@@ -171,6 +171,7 @@ impl Maker<'_> {
     fn step_view(&self, step: &Step) -> View<'_> {
         self.view()
             .from_controller(step.vantage == Where::Controller)
+            .as_is(step.looks_only())
             .within(step.timeout)
             .reading(step.reads.clone())
             .retrying(step.retries)

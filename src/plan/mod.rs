@@ -325,17 +325,11 @@ impl<'a> Maker<'a> {
     /// symptom: it is looked at again after the change, and is a failure only if it is still there.
     fn symptoms(&mut self) {
         let book = self.input.book;
-        let looks = |s: &StepPlan| {
-            book.steps.get(s.step).is_some_and(|b| b.remediation.is_empty() && !b.ensure && b.manual.is_none())
-        };
+        let looks = |s: &StepPlan| book.steps.get(s.step).is_some_and(crate::book::Step::looks_only);
         let causes = self.plan.steps.iter().any(|s| s.finding.is_some() && !looks(s));
         for i in 0..self.plan.steps.len() {
             let s = &self.plan.steps[i];
-            let Some(step) =
-                book.steps.get(s.step).filter(|b| b.remediation.is_empty() && !b.ensure && b.manual.is_none())
-            else {
-                continue;
-            };
+            let Some(step) = book.steps.get(s.step).filter(|b| b.looks_only()) else { continue };
             let Some(call) = step.check.as_ref().filter(|_| s.status == StepStatus::Failed && s.finding.is_some())
             else {
                 continue;

@@ -116,6 +116,8 @@ pub struct View<'a> {
     ahead: bool,
     /// After everything else of the round: what a command may have touched is taken as it was read.
     at_the_end: bool,
+    /// What is there now is what is asked, whatever earlier steps would change.
+    as_is: bool,
     retries: Option<Retries>,
     salt: u64,
 }
@@ -146,6 +148,7 @@ impl<'a> View<'a> {
             changes: false,
             ahead: false,
             at_the_end: false,
+            as_is: false,
             retries: None,
             salt: 0,
         }
@@ -189,6 +192,12 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn ahead(mut self) -> Self {
         self.ahead = true;
+        self
+    }
+    /// For a symptom: what a client sees now.
+    #[must_use]
+    pub fn as_is(mut self, yes: bool) -> Self {
+        self.as_is = yes;
         self
     }
     /// For a handler.
@@ -446,7 +455,7 @@ impl<'a> View<'a> {
         if self.ahead {
             return Err(Halt::Pending);
         }
-        if let Some(step) = self.overlay.beyond_files(&[Resource::Socket, Resource::Rules]) {
+        if let Some(step) = self.overlay.beyond_files(&[Resource::Socket, Resource::Rules]).filter(|_| !self.as_is) {
             return Err(Halt::Waits(step));
         }
         match self.get(Read::Knock(knock))? {
