@@ -39,6 +39,12 @@ static SPEC: Spec = Spec {
             required: false,
             help: "in place of content: a file beside the runbook, as it is",
         },
+        Param {
+            name: "copy",
+            ty: Ty::Path,
+            required: false,
+            help: "in place of content: another file on the target; its mode and owner stay behind",
+        },
         Param { name: "to", ty: Ty::Str, required: false, help: "where a link points" },
         Param {
             name: "mode",
@@ -86,12 +92,20 @@ impl Module for File {
                 "to: /where/it/points".to_owned(),
             ));
         }
-        let texts: Vec<&str> = ["content", "template", "source"].into_iter().filter(|k| p.contains_key(*k)).collect();
+        let texts: Vec<&str> =
+            ["content", "template", "source", "copy"].into_iter().filter(|k| p.contains_key(*k)).collect();
         if let [_, second, ..] = texts[..] {
             out.push((
                 "content",
                 format!("\"{}\" and \"{second}\" exclude one another", texts[0]),
                 "keep one of them".to_owned(),
+            ));
+        }
+        if p.contains_key("copy") && p.get("sensitive").is_some_and(|v| *v == Value::Bool(true)) {
+            out.push((
+                "copy",
+                "a sensitive file cannot be copied: its content would have to be brought here".to_owned(),
+                "copy it with a command: cp -p FROM TO".to_owned(),
             ));
         }
         if state != "file" && !texts.is_empty() {
@@ -112,7 +126,9 @@ impl Module for File {
             _ if secret => Look::Digest,
             _ => Look::Follow,
         };
-        let found = view.file(path, look)?;
+        let (found, copied) = (view.file(path, look), p.str("copy").map(|from| copied(from, secret, view)).transpose());
+        let (found, copied) = (found?, copied?);
+        let content = p.str("content").map(|text| text.as_bytes().to_vec()).or(copied);
         let facts = &found.state;
         let mut wanted = FileState { kind: facts.kind.clone(), mode: p.mode("mode"), owner: None };
         match state {
@@ -120,14 +136,14 @@ impl Module for File {
             "directory" => wanted.kind = Kind::Directory,
             "link" => wanted = FileState { kind: Kind::Link(p.text("to").to_owned()), mode: None, owner: None },
             _ => {
-                if let Some(text) = p.str("content") {
-                    wanted.kind = Kind::File(Content::Bytes(text.as_bytes().to_vec()));
+                if let Some(bytes) = content {
                     // Where only a digest was brought back, equal digests are equal content.
-                    if let Kind::File(Content::Digest(d)) = &facts.kind
-                        && [sha256(text.as_bytes()), cksum(text.as_bytes())].contains(d)
-                    {
-                        wanted.kind = facts.kind.clone();
-                    }
+                    wanted.kind = match &facts.kind {
+                        Kind::File(Content::Digest(d)) if [sha256(&bytes), cksum(&bytes)].contains(d) => {
+                            facts.kind.clone()
+                        }
+                        _ => Kind::File(Content::Bytes(bytes)),
+                    };
                 } else if facts.kind == Kind::Absent && (p.has("mode") || p.has("owner") || p.has("group")) {
                     return Err(Halt::error(
                         "path",
@@ -174,6 +190,23 @@ impl Module for File {
     }
 }
 
+/// The bytes of another file on the target, with what earlier steps would change.
+fn copied(from: &str, secret: bool, view: &View<'_>) -> Result<Vec<u8>, Halt> {
+    if secret || always_sensitive(from) {
+        return Err(Halt::error(
+            "copy",
+            "a sensitive file cannot be copied: its content would have to be brought here",
+        ));
+    }
+    let state = view.file(from, Look::Follow)?.state;
+    match (&state.kind, state.bytes()) {
+        (_, Some(bytes)) => Ok(bytes.to_vec()),
+        (Kind::Absent, _) => Err(Halt::error("copy", format!("{from} does not exist"))),
+        (Kind::File(_), None) => Err(Halt::error("copy", format!("{from} is sensitive, and cannot be copied"))),
+        _ => Err(Halt::error("copy", format!("{from} is {}", state.noun()))),
+    }
+}
+
 /// The numbers behind the names, from the target's own passwd(5) and group(5).
 fn owner(p: &Params, found: &FileState, view: &View<'_>) -> Result<Owner, Halt> {
     let (users, groups) = (view.file("/etc/passwd", Look::Follow), view.file("/etc/group", Look::Follow));
@@ -198,4 +231,41 @@ fn owner(p: &Params, found: &FileState, view: &View<'_>) -> Result<Owner, Halt> 
         g.clone_into(&mut out.group);
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::canned::Canned;
+    use super::*;
+    use serde_json::json;
+
+    fn host(there: &'static str) -> Canned<'static> {
+        Canned::new(move |sh| {
+            let from = "regular file|600|0|0|root|root|1|w\n/usr/share/openssh/sshd_config\nPort 22\n";
+            let out = match sh {
+                s if s.contains("/usr/share/openssh/sshd_config") => from.to_owned(),
+                s if s.contains("/etc/ssh/sshd_config") => there.to_owned(),
+                _ => "absent|w\n/nowhere\n".to_owned(),
+            };
+            (0, out)
+        })
+    }
+
+    #[test]
+    fn content_from_another_file_of_the_target() {
+        let p = json!({"path": "/etc/ssh/sshd_config", "copy": "/usr/share/openssh/sshd_config"});
+        let d = host("absent|w\n/etc/ssh/sshd_config\n").decide(&File, &p).unwrap();
+        assert_eq!(d.changes[0].title(), "create /etc/ssh/sshd_config");
+        assert!(String::from_utf8_lossy(&d.changes[0].diff()).contains("+Port 22\n"));
+        assert_eq!(d.changes[0].attributes(), ["mode 0644"]);
+        let same = "regular file|644|0|0|root|root|1|w\n/etc/ssh/sshd_config\nPort 22\n";
+        assert!(host(same).decide(&File, &p).unwrap().ok);
+        let p = json!({"path": "/etc/ssh/sshd_config", "copy": "/none"});
+        assert!(matches!(host(same).decide(&File, &p), Err(Halt::Error { why, .. }) if why == "/none does not exist"));
+        let p = json!({"path": "/etc/x", "copy": "/etc/ssh/ssh_host_rsa_key"});
+        assert!(matches!(host(same).decide(&File, &p), Err(Halt::Error { .. })));
+        let lint = |p: Value| File.lint(p.as_object().unwrap()).len();
+        assert_eq!(lint(json!({"path": "/a", "copy": "/b", "content": "x"})), 1);
+        assert_eq!(lint(json!({"path": "/a", "copy": "/b", "sensitive": true})), 1);
+    }
 }
