@@ -73,7 +73,13 @@ impl Session<'_> {
                 self.sink.event(&Event::Doing { number: at + n + 1, of: plan.changes.len(), planned: p });
             }
             let next = plan.changes.get(end).and_then(|p| p.handler.as_ref());
-            self.perform(round, &plan.changes[at..end], at, batch.0.as_deref(), next).await?;
+            if !self.perform(round, &plan.changes[at..end], at, batch.0.as_deref(), next).await? {
+                // A service that would not start, while steps wait to be judged: one of them may know why. What was
+                // notified stays owed, and is done after the next round's repairs.
+                let more = plan.steps.iter().any(|s| s.waits_for.is_some() && !s.symptom);
+                let service = plan.changes[at..end].iter().all(|p| matches!(p.change, Change::Unit(_)));
+                return if more && service { Ok(()) } else { Err(Stop::Exit(exit::FAILED)) };
+            }
             at = end;
         }
         self.paid_by_start(plan).await
@@ -111,6 +117,7 @@ impl Session<'_> {
         if concerned { (Some(sh.clone()), run) } else { (None, 1) }
     }
 
+    /// False: it was not done, and what was seen is told.
     async fn perform(
         &mut self,
         round: usize,
@@ -118,7 +125,7 @@ impl Session<'_> {
         at: usize,
         validate: Option<&str>,
         next: Option<&String>,
-    ) -> Result<(), Stop> {
+    ) -> Result<bool, Stop> {
         let started = Instant::now();
         let run = self.journal.as_ref().map(|j| j.id().to_owned()).unwrap_or_default();
         let nul = || Stop::Channel(ChannelError::new("a path or a text with a NUL cannot be sent"));
@@ -149,10 +156,10 @@ impl Session<'_> {
         let answer = self.script(&sh, CHANGE_DEADLINE).await?;
         let seconds = started.elapsed().as_secs_f64();
         for (n, p) in batch.iter().enumerate() {
-            self.done.insert(p.change.digest());
             let number = number(round, at + n);
             match answer.status {
                 Status::Exit(0) => {
+                    self.done.insert(p.change.digest());
                     self.record("done", json!({"number": number, "seconds": seconds}))?;
                     self.sink.event(&Event::Done { planned: p, seconds });
                 }
@@ -169,7 +176,7 @@ impl Session<'_> {
                 }
             }
         }
-        if answer.status == Status::Exit(0) { Ok(()) } else { Err(Stop::Exit(exit::FAILED)) }
+        Ok(answer.status == Status::Exit(0))
     }
 
     /// Handlers that a start of this round made needless are paid too.

@@ -13,7 +13,7 @@ pub(super) fn capital(s: &str) -> String {
         Some(f)
             if f.is_lowercase()
                 && s.split_whitespace().next().is_some_and(|w| w.chars().all(char::is_alphabetic))
-                && !s.starts_with("sshd") =>
+                && !["sshd", "systemd"].iter().any(|w| s.starts_with(w)) =>
         {
             f.to_uppercase().chain(c).collect()
         }

@@ -42,6 +42,7 @@ static SPEC: Spec = Spec {
         Field { name: "ports", help: "the ports it would listen on" },
         Field { name: "addresses", help: "the addresses it would listen on, with ports" },
         Field { name: "family", help: "AddressFamily: any, inet or inet6" },
+        Field { name: "v6_only", help: "all of these addresses are IPv6: ssh.socket may take no IPv4 clients" },
         Field { name: "loopback_only", help: "it would be reachable from this host alone" },
         Field {
             name: "unreachable",
@@ -50,14 +51,17 @@ static SPEC: Spec = Spec {
         Field { name: "by_socket", help: "systemd listens in its place (ssh.socket), and what that unit says counts" },
         Field {
             name: "socket",
-            help: "that unit: {unit, active, enabled, listen}; the unit is empty if there is none",
+            help: "that unit: {unit, active, enabled, listen, result}; the unit is empty if there is none",
         },
         Field { name: "absent", help: "addresses that it would listen on and that this host does not have" },
         Field { name: "port_lines", help: "the lines that give it ports: a list of {file, line, text}" },
         Field { name: "listen_lines", help: "the ListenAddress lines, likewise" },
         Field { name: "options", help: "options on its command line, likewise; they overrule the files" },
         Field { name: "options_with_ports", help: "those of them that give it a port" },
-        Field { name: "generator", help: "a generator makes ssh.socket listen where the files say (Ubuntu 24.04)" },
+        Field {
+            name: "generator",
+            help: "a generator makes ssh.socket listen where the files say (Ubuntu 24.04), and nobody overruled it",
+        },
         Field { name: "libwrap", help: "it heeds hosts.allow and hosts.deny" },
     ],
     reads: "file:/etc/ssh/**, file:/etc/default/ssh, file:/etc/sysconfig/sshd, package:openssh-server",
@@ -141,6 +145,7 @@ fn fields(d: Decision, s: &Seen) -> Decision {
         .with("family", s.setting("addressfamily").unwrap_or("any"))
         .with("loopback_only", s.loopback_only())
         .with("unreachable", s.unreachable())
+        .with("v6_only", s.addresses().iter().all(|a| a.starts_with('[')))
         .with("by_socket", s.by_socket())
         .with("socket", s.socket_value())
         .with("absent", json!(s.absent))

@@ -229,7 +229,7 @@ impl Seen {
     pub fn socket_value(&self) -> Value {
         let none = UnitState::default();
         let k = self.socket.as_ref().unwrap_or(&none);
-        json!({"unit": k.name(), "active": k.running(), "enabled": k.wants_boot(), "listen": k.listen})
+        json!({"unit": k.name(), "active": k.running(), "enabled": k.wants_boot(), "listen": k.listen, "result": k.result})
     }
     /// `ADDRESS:PORT`: of the socket unit where that counts, and no generator makes it from the files.
     pub fn addresses(&self) -> Vec<&str> {
@@ -352,7 +352,7 @@ fn parse(out: &str, err: &str) -> Seen {
     let mut seen = Seen { tried: true, ..Seen::default() };
     let (strict, _) = err.split_once("-- again\n").unwrap_or((err, ""));
     seen.said = errors::parse(strict);
-    let mut section = "";
+    let (mut section, mut by_hand) = ("", false);
     let mut own: Vec<IpAddr> = Vec::new();
     for line in out.lines() {
         if let Some(name) = line.strip_prefix("-- ") {
@@ -376,12 +376,14 @@ fn parse(out: &str, err: &str) -> Seen {
             (_, "nouser") => seen.no_user = true,
             (_, "noconfig") => seen.said.no_config = true,
             (_, "generator") => seen.generator = true,
+            (_, "byhand") => by_hand = true,
             (_, "libwrap") => seen.libwrap = true,
             (_, "runtime") => seen.runtime = true,
             (_, "key") => seen.keys.extend(Key::parse(rest)),
             _ => {}
         }
     }
+    seen.generator &= !by_hand;
     if !own.is_empty() {
         let hosts = seen.all("listenaddress").map(|a| split(a).0.to_owned());
         let foreign = |h: &String| {
