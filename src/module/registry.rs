@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Custom, Module, command, connect, edit, file, ini, listening, package, resolve, service, sshd};
+use super::{Custom, Module, command, connect, edit, file, ini, listening, package, process, resolve, service, sshd};
 
 /// Every built-in module, in the order of the docs.
 pub static BUILTIN: &[&dyn Module] = &[
@@ -15,6 +15,7 @@ pub static BUILTIN: &[&dyn Module] = &[
     &sshd::Sshd,
     &package::Package,
     &listening::Listening,
+    &process::Process,
     &connect::Connect,
     &resolve::Resolve,
 ];
