@@ -17,6 +17,7 @@ mod ini;
 mod journal;
 mod listening;
 mod package;
+mod process;
 mod registry;
 mod resolve;
 mod service;

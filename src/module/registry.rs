@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{
-    Custom, Module, command, connect, edit, file, host_keys, ini, listening, package, resolve, service, sshd,
+    Custom, Module, command, connect, edit, file, host_keys, ini, listening, package, process, resolve, service, sshd,
     sshd_config,
 };
 
@@ -20,6 +20,7 @@ pub static BUILTIN: &[&dyn Module] = &[
     &host_keys::HostKeys,
     &sshd::Sshd,
     &listening::Listening,
+    &process::Process,
     &connect::Connect,
     &resolve::Resolve,
 ];
