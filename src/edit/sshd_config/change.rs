@@ -130,9 +130,11 @@ impl Tree {
 
     /// Says so where a file that is changed is read in a Match too.
     pub(super) fn note_second_reading(&self, file: &str, changes: &mut Changes<'_>) {
-        let inside = self.directives.iter().filter(|line| line.file == file).find_map(|line| {
-            line.scope.as_ref().filter(|block| !block.everyone && block.file != file).cloned()
-        });
+        let inside = self
+            .directives
+            .iter()
+            .filter(|line| line.file == file)
+            .find_map(|line| line.scope.as_ref().filter(|block| !block.everyone && block.file != file).cloned());
         if let Some(block) = inside {
             let criteria = &block.criteria;
             changes.note(format!("{file} is also read inside `Match {criteria}` ({}:{})", block.file, block.line));

@@ -92,7 +92,8 @@ impl Tree {
                 empty.then(|| Said { message: format!("keyword {spelled} empty argument"), last: false })
             }
             _ => value::complaint(keyword, spelled, args).map(|message| {
-                let goes_on = message.ends_with("extra arguments at end of line") || message.starts_with("unsupported PubkeyAuth");
+                let goes_on = message.ends_with("extra arguments at end of line")
+                    || message.starts_with("unsupported PubkeyAuth");
                 Said { message, last: !goes_on }
             }),
         }

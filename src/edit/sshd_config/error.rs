@@ -38,7 +38,9 @@ impl Error {
             Self::Unknown { near: Some(near), .. } => format!("did you mean {near}?"),
             Self::Unknown { .. } => "sshd_config(5) lists the keywords".to_owned(),
             Self::NotSettable { .. } => "edit the lines with `edit`".to_owned(),
-            Self::Value { .. } => "write the value as it would stand in sshd_config, in quotes if it has blanks".to_owned(),
+            Self::Value { .. } => {
+                "write the value as it would stand in sshd_config, in quotes if it has blanks".to_owned()
+            }
             Self::HowMany { .. } => "`unset` takes a keyword away".to_owned(),
             Self::OneValue { .. } => "use `set`".to_owned(),
             Self::NoFile { .. } => "give the path of the file that sshd reads".to_owned(),

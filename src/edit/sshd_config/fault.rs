@@ -49,7 +49,8 @@ fn unplaced(text: &str) -> Option<Fault> {
         return nowhere(0);
     }
     let (file, why) = text.rsplit_once(": ")?;
-    let unreadable = ["No such file or directory", "Permission denied", "Is a directory", "Too many levels of symbolic links"];
+    let unreadable =
+        ["No such file or directory", "Permission denied", "Is a directory", "Too many levels of symbolic links"];
     let fits = file.starts_with('/') && !file.contains(' ') && unreadable.contains(&why);
     fits.then(|| Fault { file: file.to_owned(), line: 0, message: why.to_owned() })
 }
@@ -70,13 +71,8 @@ mod tests {
             Unable to load host key: /nope\r\n\
             /etc/ssh/sshd_config: terminating, 1 bad configuration options\r\n";
         let places: Vec<_> = faults(said).into_iter().map(|fault| (fault.file, fault.line)).collect();
-        let expected = [
-            ("/etc/ssh/sshd_config", 3),
-            ("/etc/ssh/a b.conf", 12),
-            ("", 7),
-            ("", 0),
-            ("/etc/ssh/x.conf", 0),
-        ];
+        let expected =
+            [("/etc/ssh/sshd_config", 3), ("/etc/ssh/a b.conf", 12), ("", 7), ("", 0), ("/etc/ssh/x.conf", 0)];
         assert_eq!(places, expected.map(|(file, line)| (file.to_owned(), line)));
     }
 }

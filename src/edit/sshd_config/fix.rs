@@ -284,7 +284,11 @@ impl Tree {
         if let Some(block) = place.scope.as_ref().filter(|block| !block.everyone) {
             let key = keyword.key();
             let same = self.directives.iter().find(|line| {
-                line.key == key && line.scope.as_ref().is_some_and(|other| (&other.file, &other.criteria) == (&block.file, &block.criteria))
+                line.key == key
+                    && line
+                        .scope
+                        .as_ref()
+                        .is_some_and(|other| (&other.file, &other.criteria) == (&block.file, &block.criteria))
             });
             then = match same {
                 Some(line) => format!("for `Match {}` what then decides is {}", block.criteria, show(line)),

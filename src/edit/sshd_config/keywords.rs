@@ -285,8 +285,16 @@ impl Keyword {
     /// Whether it decides who gets in, so that a person decides about it.
     pub fn policy(&self) -> bool {
         let key = self.key();
-        ["allowusers", "allowgroups", "permitrootlogin", "trustedusercakeys", "forcecommand", "chrootdirectory", "match"]
-            .contains(&key.as_str())
+        [
+            "allowusers",
+            "allowgroups",
+            "permitrootlogin",
+            "trustedusercakeys",
+            "forcecommand",
+            "chrootdirectory",
+            "match",
+        ]
+        .contains(&key.as_str())
             || ["allow", "deny", "authorizedkeys", "authorizedprincipals"].iter().any(|start| key.starts_with(start))
             || key.contains("authentication")
     }
@@ -308,8 +316,11 @@ mod tests {
 
     #[test]
     fn spellings_are_unique_and_aliases_are_one_keyword() {
-        let mut all: Vec<String> =
-            KEYWORDS.iter().flat_map(|k| std::iter::once(k.name).chain(k.aliases.iter().copied())).map(str::to_lowercase).collect();
+        let mut all: Vec<String> = KEYWORDS
+            .iter()
+            .flat_map(|k| std::iter::once(k.name).chain(k.aliases.iter().copied()))
+            .map(str::to_lowercase)
+            .collect();
         let count = all.len();
         all.sort();
         all.dedup();
@@ -337,7 +348,14 @@ mod tests {
 
     #[test]
     fn policy() {
-        for name in ["AllowUsers", "DenyGroups", "PasswordAuthentication", "AuthorizedKeysFile", "Match", "AuthenticationMethods"] {
+        for name in [
+            "AllowUsers",
+            "DenyGroups",
+            "PasswordAuthentication",
+            "AuthorizedKeysFile",
+            "Match",
+            "AuthenticationMethods",
+        ] {
             assert!(find(name).unwrap().policy(), "{name}");
         }
         for name in ["Port", "UsePAM", "AcceptEnv", "X11Forwarding"] {

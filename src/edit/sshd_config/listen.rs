@@ -33,7 +33,10 @@ impl Tree {
         for line in self.values("ListenAddress") {
             if let Some(Listen { port: Some(_), .. }) = listen(line) {
                 let place = line.args.first().map(String::as_str).unwrap_or_default();
-                changes.note(format!("`ListenAddress {place}` ({}:{}) has a port of its own: Port does not change it", line.file, line.line));
+                changes.note(format!(
+                    "`ListenAddress {place}` ({}:{}) has a port of its own: Port does not change it",
+                    line.file, line.line
+                ));
             }
         }
     }
@@ -59,7 +62,12 @@ impl Tree {
                 if !done.contains(&id) && !ports.any(|other| other.is_none_or(|other| other == port)) {
                     done.push(id);
                     let host = if place.host.contains(':') { format!("[{}]", place.host) } else { place.host.clone() };
-                    new.push(std::iter::once(format!("{host}:{port}")).chain(place.rest.clone()).collect::<Vec<_>>().join(" "));
+                    new.push(
+                        std::iter::once(format!("{host}:{port}"))
+                            .chain(place.rest.clone())
+                            .collect::<Vec<_>>()
+                            .join(" "),
+                    );
                 }
             }
         }
@@ -96,13 +104,18 @@ impl Tree {
         let mut missing: Vec<Wanted> = wanted_places.iter().filter(|want| !there(want)).cloned().collect();
         if lines.is_empty() {
             // sshd listens on every address already, on the ports of Port.
-            let own_port = |want: &Wanted| want.args.first().and_then(|arg| value::address(arg)).is_some_and(|(_, port)| port.is_some());
+            let own_port = |want: &Wanted| {
+                want.args.first().and_then(|arg| value::address(arg)).is_some_and(|(_, port)| port.is_some())
+            };
             missing.retain(|want| own_port(want) || want.args.len() > 1);
             if missing.is_empty() {
                 changes.note("no line says ListenAddress: sshd listens on every address".to_owned());
                 return Ok(());
             }
-            let family = self.values("AddressFamily").first().and_then(|line| line.args.first().map(|word| word.to_ascii_lowercase()));
+            let family = self
+                .values("AddressFamily")
+                .first()
+                .and_then(|line| line.args.first().map(|word| word.to_ascii_lowercase()));
             let all: &[&str] = match family.as_deref() {
                 Some("inet") => &["0.0.0.0"],
                 Some("inet6") => &["::"],

@@ -73,7 +73,11 @@ impl<'a> Reader<'a> {
     fn matching(&self, pattern: &str) -> Vec<(&'a str, &'a [u8])> {
         let files = self.files;
         if !glob::special(pattern) {
-            return files.get_key_value(pattern).map(|(name, bytes)| (name.as_str(), bytes.as_slice())).into_iter().collect();
+            return files
+                .get_key_value(pattern)
+                .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+                .into_iter()
+                .collect();
         }
         let all = files.iter().filter(|(name, _)| glob::matches(pattern, name));
         all.map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect()

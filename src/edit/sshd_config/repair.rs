@@ -92,7 +92,8 @@ fn plan_for(text: &[u8], line: &Line, spelled: &str) -> Plan {
         wrong: format!("sshd does not know `{}`", spelled.escape_debug()),
         form: if keyword.is_some_and(|keyword| keyword.kind == Kind::Match) { Form::Header } else { Form::Alone },
     };
-    if let (Some((text, _)), Parsed::Line(line)) = (&plan.correction, syntax::parse(text.get(3..).unwrap_or_default())) {
+    if let (Some((text, _)), Parsed::Line(line)) = (&plan.correction, syntax::parse(text.get(3..).unwrap_or_default()))
+    {
         let keyword = keywords::find(&String::from_utf8_lossy(&line.keyword));
         plan.policy = keyword.is_some_and(Keyword::policy);
         plan.form = if super::change::is_match(text) { Form::Header } else { Form::Alone };

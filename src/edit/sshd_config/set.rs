@@ -249,7 +249,8 @@ impl Tree {
                 changes.note("HostKey: the default keys are written too, else they would no longer be used".to_owned());
             }
             "AllowUsers" | "AllowGroups" => {
-                changes.note(format!("{}: until now it was {}; now nobody else gets in", keyword.name, keyword.default));
+                changes
+                    .note(format!("{}: until now it was {}; now nobody else gets in", keyword.name, keyword.default));
             }
             _ => {}
         }

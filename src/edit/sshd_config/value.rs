@@ -114,7 +114,9 @@ pub fn complaint(keyword: &Keyword, spelled: &str, args: &[String]) -> Option<St
             (_, [_] | [_, _, _]) if args.get(1).is_none_or(|word| word == "rdomain") => return None,
             _ => return says("bad ListenAddress syntax"),
         },
-        Type::File if missing && matches!(keyword.name, "ChrootDirectory" | "AuthorizedPrincipalsFile") => return named(),
+        Type::File if missing && matches!(keyword.name, "ChrootDirectory" | "AuthorizedPrincipalsFile") => {
+            return named();
+        }
         Type::File if missing => return says("missing file name."),
         Type::Word if missing => return named(),
         Type::Algorithms if missing => return named(),
@@ -146,7 +148,9 @@ pub fn complaint(keyword: &Keyword, spelled: &str, args: &[String]) -> Option<St
         Type::Subsystem if missing => return named(),
         Type::Subsystem if args.len() < 2 => return says("Missing subsystem command."),
         Type::Timeouts => {
-            let fits = |word: &String| word.split_once('=').is_some_and(|(name, time)| !name.is_empty() && seconds(time).is_some());
+            let fits = |word: &String| {
+                word.split_once('=').is_some_and(|(name, time)| !name.is_empty() && seconds(time).is_some())
+            };
             let bad = args.iter().find(|word| !fits(word) && !word.eq_ignore_ascii_case("none"));
             return bad.map(|word| format!("invalid channel timeout {word}"));
         }
@@ -255,7 +259,9 @@ mod tests {
         ] {
             assert_eq!(complaint(find(keyword).unwrap(), keyword, &args(text)).as_deref(), Some(says));
         }
-        for (keyword, text) in [("Port", "22"), ("UseDNS", "YES"), ("RekeyLimit", "1G 1h"), ("ListenAddress", "::1"), ("IPQoS", "ef cs1")] {
+        for (keyword, text) in
+            [("Port", "22"), ("UseDNS", "YES"), ("RekeyLimit", "1G 1h"), ("ListenAddress", "::1"), ("IPQoS", "ef cs1")]
+        {
             assert_eq!(complaint(find(keyword).unwrap(), keyword, &args(text)), None, "{keyword}");
         }
     }

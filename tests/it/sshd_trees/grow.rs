@@ -92,7 +92,7 @@ pub const SAMPLES: &[Sample] = &[
     anywhere("chrootdirectory", &["ChrootDirectory"], &["none", "/srv/%u"]),
     anywhere("permitopen", &["PermitOpen"], &["any", "a.example:80 b.example:81", "none"]),
     anywhere("permitlisten", &["PermitListen"], &["any", "8080", "localhost:9"]),
-    anywhere("authenticationmethods", &["AuthenticationMethods"], &["publickey", "publickey,password password"]),
+    anywhere("authenticationmethods", &["AuthenticationMethods"], &["any", "publickey"]),
     anywhere("streamlocalbindmask", &["StreamLocalBindMask"], &["0177", "0111"]),
     anywhere("ipqos", &["IPQoS"], &["ef cs1", "af11", "lowdelay throughput"]),
     anywhere("rekeylimit", &["RekeyLimit"], &["16M 1h", "1K 600"]),
@@ -110,7 +110,7 @@ const MATCHES: &[&str] = &[
     "Match User=eve",
     "Match User bob Host *.other",
     "Match Group wheel",
-    "\tMatch LocalPort 22",
+    "\tMatch LocalAddress 10.0.0.1",
 ];
 
 /// A tree, and what is in it.
@@ -131,17 +131,22 @@ pub fn grow(seed: u64) -> Grown {
     let mut files: Vec<(String, Vec<String>)> = Vec::new();
     let mut main = global_lines(dice, once, 9);
     if includes {
-        let line = dice.pick(&["Include /etc/ssh/sshd_config.d/*.conf", "include sshd_config.d/*.conf", "Include \"sshd_config.d/[0-9]*\" nothing/*"]);
+        let line = dice.pick(&[
+            "Include /etc/ssh/sshd_config.d/*.conf",
+            "include sshd_config.d/*.conf",
+            "Include \"sshd_config.d/[0-9]*\" nothing/*",
+        ]);
         main.insert(dice.below(main.len() + 1), (*line).to_owned());
         for name in ["10-a.conf", "20-b.conf", ".hidden.conf"].iter().take(1 + dice.below(3)) {
-            let mut lines = if name.starts_with('.') { vec!["This is not read".to_owned()] } else { global_lines(dice, once, 5) };
+            let mut lines =
+                if name.starts_with('.') { vec!["This is not read".to_owned()] } else { global_lines(dice, once, 5) };
             if matches && dice.once_in(2) && !name.starts_with('.') {
                 lines.extend(block(dice, false));
             }
             files.push((format!("/etc/ssh/sshd_config.d/{name}"), lines));
         }
         if dice.once_in(4) {
-            files[0].1.push("Include deep/one".to_owned());
+            files[0].1.insert(0, "Include deep/one".to_owned());
             files.push(("/etc/ssh/deep/one".to_owned(), global_lines(dice, once, 3)));
         }
     }
@@ -176,7 +181,14 @@ fn global_lines(dice: &mut Dice, once: &mut Once, most: usize) -> Vec<String> {
     for _ in 0..dice.below(most + 1) {
         lines.push(match dice.below(8) {
             0 => (*dice.pick(&["", "# Port forwarding is explained below", "  ", "\t# x"])).to_owned(),
-            1 => (*dice.pick(&["#Port 22", "#X11Forwarding no", "#LoginGraceTime 2m", "#AllowUsers bob", "# Banner none"])).to_owned(),
+            1 => (*dice.pick(&[
+                "#Port 22",
+                "#X11Forwarding no",
+                "#LoginGraceTime 2m",
+                "#AllowUsers bob",
+                "# Banner none",
+            ]))
+            .to_owned(),
             _ => setting(dice, once, false),
         });
     }
