@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What to do about lines that decide who gets in: `Allow*`, `Deny*`, `PermitRootLogin`, `*Authentication*`,
-/// `AuthorizedKeys*`, `AuthorizedPrincipals*`, `TrustedUserCAKeys`, `ForceCommand`, `ChrootDirectory`, `Match`, and
-/// what is probably a misspelling of one.
+/// `AuthorizedKeys*`, `AuthorizedPrincipals*`, `TrustedUserCAKeys`, `RevokedKeys`, `PermitEmptyPasswords`,
+/// `RefuseConnection`, `ForceCommand`, `ChrootDirectory`, `Match`, and what is probably a misspelling of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
     /// They are left for a person.

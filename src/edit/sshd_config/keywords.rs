@@ -285,17 +285,19 @@ impl Keyword {
     /// Whether it decides who gets in, so that a person decides about it.
     pub fn policy(&self) -> bool {
         let key = self.key();
-        [
-            "allowusers",
-            "allowgroups",
+        let begins = ["allow", "deny", "authorizedkeys", "authorizedprincipals"];
+        let is = [
             "permitrootlogin",
+            "permitemptypasswords",
             "trustedusercakeys",
+            "revokedkeys",
+            "refuseconnection",
             "forcecommand",
             "chrootdirectory",
             "match",
-        ]
-        .contains(&key.as_str())
-            || ["allow", "deny", "authorizedkeys", "authorizedprincipals"].iter().any(|start| key.starts_with(start))
+        ];
+        begins.iter().any(|start| key.starts_with(start))
+            || is.contains(&key.as_str())
             || key.contains("authentication")
     }
 

@@ -20,6 +20,18 @@ fn listen(line: &Directive) -> Option<Listen> {
     Some(Listen { host, port, rest: line.args.iter().skip(1).cloned().collect() })
 }
 
+/// Whether `0.0.0.0` or `::` is listened on at the same port: another address of that family could not be bound.
+fn covered(want: &Wanted, listens: &[Listen]) -> bool {
+    let [place] = want.args.as_slice() else { return false };
+    let Some((host, port)) = value::address(place) else { return false };
+    let any = |all: &str| listens.iter().any(|there| there.host == all && there.port == port && there.rest.is_empty());
+    match host.parse::<std::net::IpAddr>() {
+        Ok(std::net::IpAddr::V4(_)) => any("0.0.0.0"),
+        Ok(std::net::IpAddr::V6(_)) => any("::"),
+        Err(_) => any("0.0.0.0") && any("::"),
+    }
+}
+
 fn keyword(name: &str) -> Result<&'static Keyword, Error> {
     keywords::find(name).ok_or_else(|| Error::Unknown { keyword: name.to_owned(), near: None })
 }
@@ -101,7 +113,9 @@ impl Tree {
         let keyword = keyword("ListenAddress")?;
         let lines = self.lines_of(keyword);
         let there = |want: &Wanted| lines.iter().any(|line| value::meaning(keyword, &line.args) == want.meaning);
-        let mut missing: Vec<Wanted> = wanted_places.iter().filter(|want| !there(want)).cloned().collect();
+        let listens = self.listens();
+        let mut missing: Vec<Wanted> =
+            wanted_places.iter().filter(|want| !there(want) && !covered(want, &listens)).cloned().collect();
         if lines.is_empty() {
             // sshd listens on every address already, on the ports of Port.
             let own_port = |want: &Wanted| {

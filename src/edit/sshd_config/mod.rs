@@ -79,10 +79,6 @@ impl Directive {
     pub fn global(&self) -> bool {
         self.scope.as_ref().is_none_or(|block| block.everyone)
     }
-
-    fn table(&self) -> Option<&'static Keyword> {
-        keywords::find(&self.keyword)
-    }
 }
 
 impl Tree {

@@ -92,7 +92,7 @@ pub const SAMPLES: &[Sample] = &[
     anywhere("chrootdirectory", &["ChrootDirectory"], &["none", "/srv/%u"]),
     anywhere("permitopen", &["PermitOpen"], &["any", "a.example:80 b.example:81", "none"]),
     anywhere("permitlisten", &["PermitListen"], &["any", "8080", "localhost:9"]),
-    anywhere("authenticationmethods", &["AuthenticationMethods"], &["publickey", "publickey,password password"]),
+    anywhere("authenticationmethods", &["AuthenticationMethods"], &["any", "publickey"]),
     anywhere("streamlocalbindmask", &["StreamLocalBindMask"], &["0177", "0111"]),
     anywhere("ipqos", &["IPQoS"], &["ef cs1", "af11", "lowdelay throughput"]),
     anywhere("rekeylimit", &["RekeyLimit"], &["16M 1h", "1K 600"]),
@@ -110,7 +110,7 @@ const MATCHES: &[&str] = &[
     "Match User=eve",
     "Match User bob Host *.other",
     "Match Group wheel",
-    "\tMatch LocalPort 22",
+    "\tMatch LocalAddress 10.0.0.1",
 ];
 
 /// A tree, and what is in it.
@@ -146,7 +146,7 @@ pub fn grow(seed: u64) -> Grown {
             files.push((format!("/etc/ssh/sshd_config.d/{name}"), lines));
         }
         if dice.once_in(4) {
-            files[0].1.push("Include deep/one".to_owned());
+            files[0].1.insert(0, "Include deep/one".to_owned());
             files.push(("/etc/ssh/deep/one".to_owned(), global_lines(dice, once, 3)));
         }
     }

@@ -61,11 +61,6 @@ pub fn ask(cases: &[(Files, Option<&str>)]) -> Vec<Answer> {
     })
 }
 
-/// One tree alone.
-pub fn ask_one(files: &Files) -> Answer {
-    ask(&[(files.clone(), None)]).remove(0)
-}
-
 fn ask_in_order(cases: &[(Files, Option<&str>)]) -> Vec<Answer> {
     let desk = tempfile::tempdir().unwrap();
     fs::set_permissions(desk.path(), fs::Permissions::from_mode(0o755)).unwrap();
