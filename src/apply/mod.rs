@@ -301,9 +301,9 @@ impl<'a> Session<'a> {
                     return Ok((exit::USAGE, round));
                 }
             };
-            self.round(round + 1, &plan, stepwise).await.map_err(|e| (e, round + 1))?;
+            let whole = self.round(round + 1, &plan, stepwise).await.map_err(|e| (e, round + 1))?;
             round += 1;
-            plan = self.settle(&plan).await.map_err(|e| (e, round))?;
+            plan = self.settle(&plan, !whole).await.map_err(|e| (e, round))?;
         }
     }
 
@@ -379,7 +379,7 @@ impl<'a> Session<'a> {
     }
 
     /// After a round: looks until what was changed shows, or its time is up.
-    async fn settle(&mut self, before: &Plan) -> Result<Plan, Stop> {
+    async fn settle(&mut self, before: &Plan, stumbled: bool) -> Result<Plan, Stop> {
         let watched: Vec<usize> = before
             .steps
             .iter()
@@ -398,7 +398,9 @@ impl<'a> Session<'a> {
                 StepStatus::Change => !soon,
                 _ => !watched.contains(&s.step),
             };
-            if plan.steps.iter().all(settled) || Instant::now() >= deadline {
+            // Where there is more to do, nothing is gained by waiting for what that may heal.
+            let more = !plan.changes.is_empty() && (stumbled || !soon);
+            if plan.steps.iter().all(settled) || more || Instant::now() >= deadline {
                 for s in plan.steps.iter().filter(|s| watched.contains(&s.step) && s.status != StepStatus::Skipped) {
                     self.sink.event(&Event::Verified { step: s });
                 }

@@ -26,8 +26,8 @@ impl Session<'_> {
         answers.into_iter().next().ok_or_else(|| ChannelError::new("no answer"))
     }
 
-    /// Does what a plan says.
-    pub(super) async fn round(&mut self, round: usize, plan: &Plan, stepwise: bool) -> Result<(), Stop> {
+    /// Does what a plan says. False: a service would not start, and what waits to be judged may say why.
+    pub(super) async fn round(&mut self, round: usize, plan: &Plan, stepwise: bool) -> Result<bool, Stop> {
         if self.journal.is_none() {
             let mut j = Journal::create(self.options.redactor.clone())?;
             let facts = plan.facts.as_ref();
@@ -78,11 +78,12 @@ impl Session<'_> {
                 // notified stays owed, and is done after the next round's repairs.
                 let more = plan.steps.iter().any(|s| s.waits_for.is_some() && !s.symptom);
                 let service = plan.changes[at..end].iter().all(|p| matches!(p.change, Change::Unit(_)));
-                return if more && service { Ok(()) } else { Err(Stop::Exit(exit::FAILED)) };
+                return if more && service { Ok(false) } else { Err(Stop::Exit(exit::FAILED)) };
             }
             at = end;
         }
-        self.paid_by_start(plan).await
+        self.paid_by_start(plan).await?;
+        Ok(true)
     }
 
     /// No room for backups and candidates: stop before the first write.

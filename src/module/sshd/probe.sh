@@ -19,7 +19,7 @@ if [ -n "$x" ]; then
   for w in ${w#*[[:space:]]}; do case $w in -D|-e|'$SSHD_OPTS'|'${SSHD_OPTS}'|'$OPTIONS'|\$*|*/sshd) ;; *) a="$a $w";; esac; done
   [ -z "$a" ] || echo "exec $x"
   # What a unit makes before it starts is no fault while it does not run.
-  grep -qs '^RuntimeDirectory=.*sshd' "$@" && echo runtime
+  case $(grep -hs '^RuntimeDirectory=' "$@" | tail -n 1) in *sshd*) echo runtime;; esac
 fi
 for f in /etc/default/ssh /etc/sysconfig/sshd /etc/conf.d/sshd; do
   x=$(grep -nHsE '^[[:space:]]*(export )?(SSHD_OPTS|OPTIONS|command_args)=.' $f /dev/null | tail -n 1)
