@@ -21,6 +21,7 @@ mod registry;
 mod resolve;
 mod service;
 mod sshd;
+mod user;
 
 pub use custom::Custom;
 pub use registry::{BUILTIN, Handle, lookup};

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Custom, Module, command, connect, edit, file, ini, listening, package, process, resolve, service, sshd};
+use super::{
+    Custom, Module, command, connect, edit, file, ini, listening, package, process, resolve, service, sshd, user,
+};
 
 /// Every built-in module, in the order of the docs.
 pub static BUILTIN: &[&dyn Module] = &[
@@ -14,6 +16,7 @@ pub static BUILTIN: &[&dyn Module] = &[
     &service::Service,
     &sshd::Sshd,
     &package::Package,
+    &user::User,
     &listening::Listening,
     &process::Process,
     &connect::Connect,
