@@ -23,6 +23,7 @@ mod resolve;
 mod service;
 mod sshd;
 mod sshd_config;
+mod user;
 
 pub use custom::Custom;
 pub use registry::{BUILTIN, Handle, lookup};

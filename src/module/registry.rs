@@ -3,26 +3,24 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{
-    Custom, Module, command, connect, edit, file, host_keys, ini, listening, package, process, resolve, service, sshd,
-    sshd_config,
-};
+use super::{Custom, Module};
 
 /// Every built-in module, in the order of the docs.
 pub static BUILTIN: &[&dyn Module] = &[
-    &command::Command,
-    &file::File,
-    &edit::Edit,
-    &ini::Ini,
-    &service::Service,
-    &package::Package,
-    &sshd_config::SshdConfig,
-    &host_keys::HostKeys,
-    &sshd::Sshd,
-    &listening::Listening,
-    &process::Process,
-    &connect::Connect,
-    &resolve::Resolve,
+    &super::command::Command,
+    &super::file::File,
+    &super::edit::Edit,
+    &super::ini::Ini,
+    &super::service::Service,
+    &super::package::Package,
+    &super::user::User,
+    &super::sshd_config::SshdConfig,
+    &super::host_keys::HostKeys,
+    &super::sshd::Sshd,
+    &super::listening::Listening,
+    &super::process::Process,
+    &super::connect::Connect,
+    &super::resolve::Resolve,
 ];
 
 /// A module that is either built in or an executable beside a runbook.
