@@ -96,6 +96,8 @@ struct Work<'a, 'v> {
     edited: BTreeSet<String>,
     lines: Vec<Value>,
     said: Vec<String>,
+    /// OpenSSH's, where it can be asked: the rules changed over time.
+    version: Option<(u32, u32)>,
 }
 
 impl<'a, 'v> Work<'a, 'v> {
@@ -110,11 +112,24 @@ impl<'a, 'v> Work<'a, 'v> {
                 hint: Some("restore it in a step before: file: {path: …, copy: …}".into()),
             });
         }
-        Ok(Self { view, main, found, files, edited: BTreeSet::new(), lines: Vec::new(), said: Vec::new() })
+        Ok(Self {
+            view,
+            main,
+            found,
+            files,
+            edited: BTreeSet::new(),
+            lines: Vec::new(),
+            said: Vec::new(),
+            version: None,
+        })
     }
 
     fn tree(&self) -> Tree {
-        Tree::new(self.main, self.files.clone())
+        let tree = Tree::new(self.main, self.files.clone());
+        match self.version {
+            Some(v) => tree.with_version(v),
+            None => tree,
+        }
     }
 
     fn take(&mut self, edits: Edits) {
@@ -134,6 +149,7 @@ impl<'a, 'v> Work<'a, 'v> {
     fn edit(&mut self, p: &Params) -> Result<bool, Halt> {
         // Asked early, so that it travels with the files.
         let before = Seen::read(self.view)?;
+        self.version = before.as_ref().and_then(Seen::numbers);
         let mut keys = BTreeSet::new();
         for key in p.list("unset") {
             let edits = self.tree().unset(&key).map_err(|e| Halt::error("unset", e.to_string()))?;

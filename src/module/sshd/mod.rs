@@ -26,6 +26,7 @@ static SPEC: Spec = Spec {
     }],
     fields: &[
         Field { name: "program", help: "its path; empty if there is none" },
+        Field { name: "version", help: "OpenSSH's, such as 9.2; empty if it cannot be told" },
         Field { name: "errors", help: "what it refuses in its configuration: a list of {file, line, message, shown}" },
         Field { name: "no_config", help: "its main file is not there" },
         Field { name: "template", help: "a copy of the main file as the package ships it; empty if there is none" },
@@ -133,6 +134,7 @@ fn answer(what: &str, s: &Seen) -> Result<(bool, String), Halt> {
 fn fields(d: Decision, s: &Seen) -> Decision {
     let (path, problem) = s.directory_problem().unwrap_or_default();
     d.with("program", s.program.clone())
+        .with("version", s.version.clone())
         .with("errors", s.said.faults.iter().map(errors::value).collect::<Vec<_>>())
         .with("no_config", s.said.no_config)
         .with("template", s.template.clone())

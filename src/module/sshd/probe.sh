@@ -44,6 +44,7 @@ echo "program $s"
 [ -s "$s" ] && [ -x "$s" ] || { echo "$s: it cannot be run" >&2; exit 126; }
 # An empty or cut file would be taken for a script.
 case $(dd if="$s" bs=4 count=1 2>/dev/null) in *ELF) ;; *) echo "$s: it is not a program (damaged)" >&2; exit 126;; esac
+"$s" -V 2>&1 </dev/null | sed -n 's/^.*OpenSSH_\([0-9.]*\).*/version \1/p'
 grep -qF libwrap.so "$s" && echo libwrap
 # An address to listen on must be one of the host's own.
 own='grep "^listenaddress" | grep -qvE " (0\.0\.0\.0|\[::\]|127\.|\[::1\])" && { echo "-- own"; ip -o addr || ifconfig -a; } 2>/dev/null'
@@ -61,7 +62,7 @@ eval "$own" <"$K/T"; echo "-- keys"
 h=$(sed -n "s/^hostkey //p" "$K/T" | grep -vxF "$K/k")
 for f in ${h:-/etc/ssh/ssh_host_rsa_key /etc/ssh/ssh_host_ecdsa_key /etc/ssh/ssh_host_ed25519_key}; do
   if [ ! -e "$f" ]; then echo "key missing - - - $f"; continue; fi
-  set -- $(ls -lnLd "$f"); v=good
+  set -- $(ls -lLd "$f"); v=good
   if [ ! -f "$f" ]; then v=nofile
   elif [ ! -r "$f" ]; then v=unread
   elif [ ! -s "$f" ]; then v=empty

@@ -72,14 +72,15 @@ impl Key {
         let name = self.path.rsplit('/').next().unwrap_or_default();
         ["rsa", "ecdsa"].into_iter().find(|k| name.contains(k)).unwrap_or("ed25519")
     }
-    /// `STATE drwxr-xr-x UID GID PATH`. sshd refuses a key of its own user that others may touch (authfile.c,
-    /// sshkey_perm_ok); one of another owner it does not check.
+    /// `STATE -rw-r--r-- USER GROUP PATH`. sshd refuses a key of its own user that others may touch (authfile.c,
+    /// sshkey_perm_ok); one of another owner it does not check, and Fedora's lets the group ssh_keys read.
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(5, ' ');
-        let (state, letters, uid, _, path) =
+        let (state, letters, user, group, path) =
             (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let mode = bits(letters);
-        let open = state == "good" && uid == "0" && mode.is_some_and(|m| m & 0o077 != 0);
+        let others = if group == "ssh_keys" { 0o037 } else { 0o077 };
+        let open = state == "good" && user == "root" && mode.is_some_and(|m| m & others != 0);
         Some(Self {
             path: path.to_owned(),
             state: if open { "open" } else { state }.to_owned(),
@@ -109,6 +110,8 @@ fn bits(letters: &str) -> Option<u32> {
 #[derive(Debug, Default)]
 pub struct Seen {
     pub program: String,
+    /// `9.2`
+    pub version: String,
     pub template: String,
     pub no_user: bool,
     pub generator: bool,
@@ -214,6 +217,11 @@ impl Seen {
         }
     }
 
+    /// For [`Tree::with_version`].
+    pub fn numbers(&self) -> Option<(u32, u32)> {
+        let (major, minor) = self.version.split_once('.')?;
+        Some((major.parse().ok()?, minor.split('.').next()?.parse().ok()?))
+    }
     /// The first value of a setting.
     pub fn setting(&self, key: &str) -> Option<&str> {
         self.settings.iter().flatten().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
@@ -324,20 +332,19 @@ fn script() -> String {
     crate::target::squeeze(include_str!("probe.sh"))
 }
 
-/// What an answer depends on: the main file, all that it includes or might, and the files with its command line. Host
-/// keys are not among them: they are stood in for.
+/// What an answer depends on: the main file, all that it includes or might, and the files with its command line. Not
+/// its keys, user and directory: they are stood in for.
 fn resources(tree: &Tree) -> Vec<Resource> {
-    let mut out: Vec<Resource> =
-        [MAIN, "/etc/default/ssh", "/etc/sysconfig/sshd", "/etc/conf.d/sshd", "/etc/passwd", "/run/sshd"]
-            .into_iter()
-            .chain([
-                "/etc/systemd/system/ssh.service",
-                "/etc/systemd/system/ssh.service.d/**",
-                "/etc/systemd/system/sshd.service",
-                "/etc/systemd/system/sshd.service.d/**",
-            ])
-            .map(|p| Resource::File(p.to_owned()))
-            .collect();
+    let mut out: Vec<Resource> = [MAIN, "/etc/default/ssh", "/etc/sysconfig/sshd", "/etc/conf.d/sshd"]
+        .into_iter()
+        .chain([
+            "/etc/systemd/system/ssh.service",
+            "/etc/systemd/system/ssh.service.d/**",
+            "/etc/systemd/system/sshd.service",
+            "/etc/systemd/system/sshd.service.d/**",
+        ])
+        .map(|p| Resource::File(p.to_owned()))
+        .collect();
     for pattern in tree.patterns() {
         let at = pattern.find(['*', '?', '[']).unwrap_or(pattern.len());
         let dir = crate::target::parent(&pattern[..at]);
@@ -370,6 +377,7 @@ fn parse(out: &str, err: &str) -> Seen {
                 own.extend(line.split_whitespace().filter_map(|w| w.split(['/', '%']).next()?.parse::<IpAddr>().ok()));
             }
             (_, "program") => rest.clone_into(&mut seen.program),
+            (_, "version") => rest.clone_into(&mut seen.version),
             (_, "template") => rest.clone_into(&mut seen.template),
             (_, "directory") => seen.directory = Some(rest.to_owned()),
             (_, "exec" | "options") => seen.options.extend(Place::parse(rest)),
@@ -427,8 +435,9 @@ mod tests {
 
     #[test]
     fn a_key_that_others_may_read() {
-        let k = Key::parse("good -rw-r--r-- 0 0 /etc/ssh/ssh_host_rsa_key").unwrap();
+        let k = Key::parse("good -rw-r--r-- root root /etc/ssh/ssh_host_rsa_key").unwrap();
         assert_eq!((k.state.as_str(), k.mode.as_str()), ("open", "0644"));
+        assert_eq!(Key::parse("good -rw-r----- root ssh_keys /k").unwrap().state, "good");
         assert_eq!(Key::parse("missing - - - /etc/ssh/k").unwrap().problem(), "it is missing");
     }
 
