@@ -255,7 +255,7 @@ pub static KEYWORDS: &[Keyword] = &[
 /// The keyword of this spelling, in any letter case, aliases included.
 pub fn find(spelled: &str) -> Option<&'static Keyword> {
     let is = |name: &&str| name.eq_ignore_ascii_case(spelled);
-    KEYWORDS.iter().find(|keyword| is(&keyword.name) || keyword.aliases.iter().any(|alias| is(alias)))
+    KEYWORDS.iter().find(|keyword| is(&keyword.name) || keyword.aliases.iter().any(is))
 }
 
 /// The one keyword that a misspelling probably means; what sshd throws away is not meant.
