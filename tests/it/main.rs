@@ -11,6 +11,7 @@
 
 mod docs;
 mod engine;
+mod faults;
 mod lab_attributes;
 mod lab_faults;
 mod lab_kill_controller;

@@ -33,6 +33,11 @@ pub fn lab_is_on() -> bool {
     on
 }
 
+/// Whether the long runs were asked for, whose dated tables go under docs/.
+pub fn full() -> bool {
+    std::env::var_os("RUNBOOK_FULL").is_some()
+}
+
 /// What a command of ours printed and how it ended.
 #[derive(Debug, Clone)]
 pub struct Done {
@@ -152,12 +157,18 @@ pub struct Host {
 impl Host {
     /// Boots one; `None` (and a note) where the lab is off. Tests run side by side, so `tag` is the test's own.
     pub fn up(tag: &str) -> Option<Self> {
+        Self::up_as("service", tag)
+    }
+    /// One of a kind that `lab up --kind` knows.
+    pub fn up_as(kind: &str, tag: &str) -> Option<Self> {
         if !lab_is_on() {
             return None;
         }
-        let name = format!("t-{}-{}", tag.replace('_', "-"), std::process::id());
+        // The lab's names have 31 characters.
+        let tag: String = tag.replace('_', "-").chars().take(20).collect();
+        let name = format!("t-{tag}-{}", std::process::id());
         let mut host = Self { name, address: String::new(), desk: Desk::new() };
-        let up = host.lab(&["up", &host.name], b"");
+        let up = host.lab(&["up", "--kind", kind, &host.name], b"");
         assert_eq!(up.code, 0, "lab up {}: {}{}", host.name, up.stdout, up.stderr);
         host.address = up.stdout.split_whitespace().nth(1).expect("lab up prints NAME ADDRESS").to_owned();
         Some(host)
