@@ -128,7 +128,7 @@ fn plan_json(round: usize, plan: &Plan, book: &crate::book::Runbook) -> Value {
     let step = |s: &crate::plan::StepPlan| {
         json!({
             "id": book.steps.get(s.step).and_then(|b| b.id.clone()), "item": s.item, "name": s.name, "status": s.status, "evidence": s.evidence,
-            "finding": s.finding, "hint": s.hint, "manual": s.manual, "result": s.result,
+            "finding": s.finding, "symptom": s.symptom, "hint": s.hint, "manual": s.manual, "result": s.result,
             "waits_for": s.waits_for.and_then(|w| book.steps.get(w)).map(|b| b.name.text.clone()),
         })
     };
@@ -153,10 +153,16 @@ fn plan_json(round: usize, plan: &Plan, book: &crate::book::Runbook) -> Value {
     json!({
         "round": round,
         "facts": plan.facts,
-        "finding": plan.steps.iter().filter(|s| s.waits_for.is_none()).find_map(|s| s.finding.clone()),
+        "finding": cause(plan),
         "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
         "changes": plan.changes.iter().map(change).collect::<Vec<_>>(),
         "kept_back": plan.kept_back.iter().map(|(h, why)| json!({"handler": h, "why": why})).collect::<Vec<_>>(),
         "validations": plan.validations.iter().map(validation).collect::<Vec<_>>(),
     })
+}
+
+/// The first thing that is wrong; a symptom only where no cause was found.
+fn cause(plan: &Plan) -> Option<String> {
+    let found = |symptom: bool| plan.steps.iter().filter(move |s| s.symptom == symptom).find_map(|s| s.finding.clone());
+    found(false).or_else(|| found(true))
 }
