@@ -396,6 +396,8 @@ impl<'a> Session<'a> {
             let settled = |s: &plan::StepPlan| match s.status {
                 StepStatus::Ok | StepStatus::Skipped => true,
                 StepStatus::Change => !soon,
+                // It waits for a change of the next round: more time does not help.
+                StepStatus::Unknown if s.waits_for.is_some() => !soon,
                 _ => !watched.contains(&s.step),
             };
             // Where there is more to do, nothing is gained by waiting for what that may heal.

@@ -383,7 +383,8 @@ fn trouble(u: &UnitState, behind_socket: bool, said: &journal::Said) -> String {
     let why = said.why.as_deref().filter(|_| said.sure || matches!(u.result.as_str(), "exit-code" | "start-limit-hit"));
     match (why, how.is_empty()) {
         // The log's words come first; systemd's only where they fit on the line too.
-        (Some(why), false) if u.name().len() + verb.len() + why.len() + how.len() <= 92 => {
+        // A port that could not be opened is what the log says, too.
+        (Some(why), false) if !socket && u.name().len() + verb.len() + why.len() + how.len() <= 92 => {
             format!("{verb}: {why} ({})", how.trim_start_matches("it "))
         }
         (Some(why), _) if last.is_some() => format!("{verb}: {why} ({}, not tried again)", at(&u.exit)),

@@ -11,6 +11,10 @@ fn a_healthy_host_costs_one_round_trip() {
     let wire = &run.json["wire"];
     eprintln!("healthy host: {wire}, {} s", run.json["seconds"]);
     assert_eq!(wire["round_trips"], 1, "a healthy host took {wire}: {}", run.seen());
+    // A console of 115200 baud carries 11 kB a second.
+    for way in ["bytes_sent", "bytes_received"] {
+        assert!(wire[way].as_u64().is_some_and(|n| n < 16 << 10), "a healthy host took {wire}");
+    }
     let run = host.plan(&["-e", "port=22"]);
     eprintln!("healthy host, port given: {}", run.json["wire"]);
     assert_eq!((run.exit, &run.json["wire"]["round_trips"]), (0, &1.into()), "{} {}", run.json["wire"], run.seen());
