@@ -16,11 +16,14 @@ mod listen;
 mod near;
 mod read;
 mod repair;
+mod said;
 mod set;
 mod syntax;
+mod table;
 #[cfg(test)]
 mod tests;
 mod value;
+mod wanted;
 
 pub use change::{Edits, TouchedLine};
 pub use error::Error;

@@ -3,7 +3,7 @@
 use super::fault::Fault;
 use super::keywords::{self, Keyword, Kind};
 use super::syntax::{self, Line, Parsed};
-use super::{near, read, set, value};
+use super::{near, read, value, wanted};
 
 /// What is to be done about a line, before anyone was asked.
 #[derive(Debug, PartialEq, Eq)]
@@ -150,7 +150,7 @@ fn other_word(text: &[u8], keyword: &'static Keyword, args: &[String]) -> Option
         Some(_) => format!("{} is written {word} in sshd_config, not {given}", keyword.name),
         None => format!("\"{given}\" is a misspelling of {word}"),
     };
-    Some((set::with_value(text, keyword, &[word.to_owned()])?, what))
+    Some((wanted::with_value(text, keyword, &[word.to_owned()])?, what))
 }
 
 /// A quote that is not closed: closed at the end of the line, if sshd then takes the value.
