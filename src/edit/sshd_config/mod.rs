@@ -5,6 +5,7 @@
 
 mod change;
 mod check;
+mod complaint;
 mod error;
 mod fault;
 mod fix;

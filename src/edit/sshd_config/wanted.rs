@@ -2,8 +2,8 @@
 
 use super::keywords::{Keyword, Kind};
 use super::syntax::{self, Parsed};
-use super::value;
 use super::{Directive, Error};
+use super::{complaint, value};
 
 /// A value that was asked for: its arguments, and what they mean.
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ pub fn wanted(keyword: &'static Keyword, values: &[String]) -> Result<Vec<Wanted
     }
     let mut wanted: Vec<Wanted> = Vec::new();
     for args in lists {
-        if let Some(why) = value::complaint(keyword, keyword.name, &args) {
+        if let Some(why) = complaint::complaint(keyword, keyword.name, &args) {
             return Err(Error::Value { keyword: keyword.name, value: args.join(" "), why });
         }
         let meaning = value::meaning(keyword, &args);

@@ -62,6 +62,8 @@ const BAD: &[Bad] = &[
     bad("ListenAddress 127.0.0.1:0\nListenAddress 127.0.0.1\n", "#ListenAddress 127.0.0.1:0\nListenAddress 127.0.0.1\n", "go on holding"),
     bad("AcceptEnv A=1\nMaxSessions many\nSyslogFacility MAIL\n", "#AcceptEnv A=1\n#MaxSessions many\n#SyslogFacility MAIL\n", "unsupported log facility"),
     bad("SetEnv A\nFingerprintHash md6\nSubsystem sftp\n", "#SetEnv A\nFingerprintHash md5\n#Subsystem sftp\n", "Missing subsystem command"),
+    bad("MaxAuthTries -1\nPermitListen x:y\nRekeyLimit 1\nPubkeyAuthOptions x\n", "#MaxAuthTries -1\n#PermitListen x:y\n#RekeyLimit 1\n#PubkeyAuthOptions x\n", "the default then holds: PubkeyAuthOptions none"),
+    bad("ListenAddress [::1\nPort 22 23\nPermitOpen foo\n", "#ListenAddress [::1\n#Port 22 23\n#PermitOpen foo\n", "bad address:port usage"),
     bad("Include\n", "#Include\n", "has no value"),
     sshd_alone("Ciphers rot13\n", "#Ciphers rot13\n", "Bad SSH2 cipher spec 'rot13'"),
     sshd_alone("Subsystem a /x\nSubsystem a /y\n", "Subsystem a /x\n#Subsystem a /y\n", "already defined"),
