@@ -8,6 +8,8 @@
 //!   without one. Removing a line removes exactly its bytes. (An empty last line needs its newline to exist, and has it.)
 //! - A UTF-8 byte order mark stays in front, and `^` matches behind it.
 //! - `edit(edit(x)) == edit(x)`, byte for byte; the second time `touched` is empty.
+//!
+//! `sshd_config` edits a tree of files that include each other, and takes a byte order mark for text, as sshd does.
 
 pub mod block;
 pub mod comment;

@@ -2,7 +2,7 @@
 
 use super::keywords::{Keyword, Kind};
 use super::syntax::{self, Parsed};
-use super::{Error, Tree, keywords, value};
+use super::{Error, Tree, complaint, keywords};
 use crate::edit::Touched;
 use crate::edit::lines::Draft;
 use std::collections::BTreeMap;
@@ -163,5 +163,5 @@ fn commented_default(text: &[u8], keyword: &Keyword) -> bool {
     let Some(text) = text.trim_ascii_start().strip_prefix(b"#") else { return false };
     let Some((found, line)) = keyword_of(text) else { return false };
     let Some(args) = super::arguments(text, &line, keyword.raw()) else { return false };
-    found.name == keyword.name && !args.is_empty() && value::complaint(keyword, keyword.name, &args).is_none()
+    found.name == keyword.name && !args.is_empty() && complaint::complaint(keyword, keyword.name, &args).is_none()
 }

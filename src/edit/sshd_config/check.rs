@@ -4,10 +4,10 @@
 //! first bad value (`fatal`), and at the end of a file in which anything was wrong.
 
 use super::fault::Fault;
-use super::keywords::{self, Keyword, Kind};
+use super::keywords::{self, Keyword, Kind, Type};
 use super::read::{self, Step};
 use super::syntax::{self, Line};
-use super::{Block, Tree, value};
+use super::{Block, Tree, complaint};
 
 /// A message, and whether sshd stops at it.
 pub(super) struct Said {
@@ -91,9 +91,9 @@ impl Tree {
                 let empty = args.iter().any(String::is_empty);
                 empty.then(|| Said { message: format!("keyword {spelled} empty argument"), last: false })
             }
-            _ => value::complaint(keyword, spelled, args).map(|message| {
-                let goes_on = message.ends_with("extra arguments at end of line")
-                    || message.starts_with("unsupported PubkeyAuth");
+            _ => complaint::complaint(keyword, spelled, args).map(|message| {
+                let errors = ["extra arguments at end of line", "empty argument", "must appear alone."];
+                let goes_on = errors.iter().any(|end| message.ends_with(end)) || keyword.value == Type::KeyOptions;
                 Said { message, last: !goes_on }
             }),
         }

@@ -4,9 +4,10 @@ use super::change::{Changes, Edits, is_match};
 use super::fault::Fault;
 use super::keywords::{self, Kind};
 use super::repair::{Form, Plan, Repair, repair};
+use super::said::{Done, Place};
 use super::syntax::{self, Parsed};
 use super::{Block, Directive, Error, Tree, value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What to do about lines that decide who gets in: `Allow*`, `Deny*`, `PermitRootLogin`, `*Authentication*`,
@@ -42,23 +43,10 @@ pub struct Left {
     pub suggestion: Option<String>,
 }
 
-/// The line that a fault is about.
-struct Place {
-    file: String,
-    line: usize,
-    scope: Option<Arc<Block>>,
-}
-
-/// What was done to a line, for the sentence about it.
-struct Done {
-    place: Place,
-    what: String,
-    about: Option<&'static str>,
-    form: Form,
-    corrected: bool,
-}
+type Scopes = BTreeMap<(String, usize), Option<Arc<Block>>>;
 
 struct Fixer<'t> {
+    scopes: Scopes,
     tree: &'t Tree,
     policy: Policy,
     changes: Changes<'t>,
@@ -79,8 +67,15 @@ impl Tree {
     /// [`Error`] if a file cannot be edited.
     pub fn fix(&self, faults: &[Fault], policy: Policy) -> Result<Fixed, Error> {
         let changes = Changes::new(self);
-        let mut fixer =
-            Fixer { tree: self, policy, changes, handled: BTreeSet::new(), done: Vec::new(), left: Vec::new() };
+        let mut fixer = Fixer {
+            scopes: scopes(self),
+            tree: self,
+            policy,
+            changes,
+            handled: BTreeSet::new(),
+            done: Vec::new(),
+            left: Vec::new(),
+        };
         for fault in faults {
             fixer.one(fault)?;
         }
@@ -94,10 +89,13 @@ impl Tree {
         Ok(Fixed { edits, left, said })
     }
 
-    fn places(&self, fault: &Fault) -> Vec<Place> {
+    fn places(&self, fault: &Fault, scopes: &Scopes) -> Vec<Place> {
         let place = |line: &Directive| Place { file: line.file.clone(), line: line.line, scope: line.scope.clone() };
         if !fault.file.is_empty() {
-            return self.place(&fault.file, fault.line).into_iter().collect();
+            let there = self.text(&fault.file, fault.line).is_some();
+            let scope = scopes.get(&(fault.file.clone(), fault.line)).cloned().flatten();
+            let place = Place { file: fault.file.clone(), line: fault.line, scope };
+            return there.then_some(place).into_iter().collect();
         }
         let host = fault.message.strip_prefix("bad addr or host: ").and_then(|rest| rest.split(' ').next());
         let fits = |line: &&Directive| match host {
@@ -111,22 +109,20 @@ impl Tree {
         places.dedup_by(|a, b| (&a.file, a.line) == (&b.file, b.line));
         if host.is_none() && places.len() > 1 { Vec::new() } else { places }
     }
+}
 
-    /// A line, in the scope in which sshd refuses it: inside a Match, if the file is read in several places.
-    fn place(&self, file: &str, line: usize) -> Option<Place> {
-        self.text(file, line)?;
-        let mut scopes = super::read::read(&self.main, &self.files).into_iter().filter_map(|step| match step {
-            super::read::Step::Line { file: name, number, scope, .. } if (name, number) == (file, line) => Some(scope),
-            _ => None,
-        });
-        let first = scopes.next();
-        let inside = |scope: &Option<Arc<Block>>| scope.as_ref().is_some_and(|block| !block.everyone);
-        let scope = match first {
-            Some(first) if !inside(&first) => scopes.find(inside).or(Some(first)),
-            other => other,
-        };
-        Some(Place { file: file.to_owned(), line, scope: scope.flatten() })
+/// The scope of each line, the one in which sshd refuses most if the file is read in several places: inside a Match.
+fn scopes(tree: &Tree) -> Scopes {
+    let mut scopes = Scopes::new();
+    for step in super::read::read(&tree.main, &tree.files) {
+        let super::read::Step::Line { file, number, scope, .. } = step else { continue };
+        let inside = scope.as_ref().is_some_and(|block| !block.everyone);
+        let place = (file.to_owned(), number);
+        if inside || !scopes.contains_key(&place) {
+            scopes.insert(place, scope);
+        }
     }
+    scopes
 }
 
 impl Fixer<'_> {
@@ -140,7 +136,7 @@ impl Fixer<'_> {
             self.leave(fault, why, None);
             return Ok(());
         }
-        let places = self.tree.places(fault);
+        let places = self.tree.places(fault, &self.scopes);
         if places.is_empty() {
             let gone = fault.file.is_empty() && fault.message.starts_with("bad addr or host: ");
             let why = match fault.line {
@@ -208,8 +204,13 @@ impl Fixer<'_> {
         let own = place.scope.as_ref().is_some_and(|block| block.file == place.file);
         let file = if own { place.file.clone() } else { self.tree.main.clone() };
         let before = self.tree.before_match(&file);
-        self.changes.remove(&place.file, place.line)?;
         self.changes.insert(&file, before, text)?;
+        if own {
+            self.changes.remove(&place.file, place.line)?;
+        } else {
+            // The lines below keep their numbers, by which sshd may have named more of them.
+            self.changes.comment_out(&place.file, place.line)?;
+        }
         Ok(format!("{what}: moved to line {before} of {file}"))
     }
 
@@ -224,7 +225,7 @@ impl Fixer<'_> {
                 break;
             }
             if let Parsed::Line(_) = syntax::parse(line.text) {
-                self.changes.comment_out(&place.file, number)?;
+                self.changes.set(&place.file, number, [b"#", line.text].concat())?;
                 self.handled.insert((place.file.clone(), number));
                 last = number;
             }
@@ -244,57 +245,4 @@ fn begins_block(text: &[u8]) -> bool {
 
 fn is_near_match(spelled: &str) -> bool {
     keywords::nearest(spelled).is_some_and(|(keyword, _)| keyword.kind == Kind::Match)
-}
-
-impl Tree {
-    /// `line 12 of FILE: … corrected` or `… commented out; the default then holds: LoginGraceTime 120`.
-    fn sentence(&self, done: &Done, after: &Tree) -> String {
-        let Done { place, what, about, form, corrected } = done;
-        let mut text = format!("line {} of {}: {what}", place.line, place.file);
-        let Some(keyword) = about.and_then(keywords::find) else { return text };
-        if matches!(form, Form::Header | Form::Opaque) || *corrected && *form != Form::Misplaced {
-            return text;
-        }
-        if let Some(then) = after.holds(keyword, place, *form) {
-            text += "; ";
-            text += &then;
-        }
-        text
-    }
-
-    /// What holds for a keyword once a line of it is gone or elsewhere.
-    fn holds(&self, keyword: &keywords::Keyword, place: &Place, form: Form) -> Option<String> {
-        let name = keyword.name;
-        let show = |line: &Directive| format!("{name} {} (line {} of {})", line.args.join(" "), line.line, line.file);
-        let values = self.values(name);
-        if form == Form::Misplaced {
-            let all = self.lines_of(keyword);
-            let first = values.first().filter(|_| keyword.kind == Kind::First && all.len() > 1)?;
-            return Some(format!("of {} lines the first one decides: {}", all.len(), show(first)));
-        }
-        let mut then = match (values.first(), keyword.kind) {
-            (_, Kind::Include | Kind::Match | Kind::Dead) => return None,
-            (None, _) => format!("the default then holds: {name} {}", keyword.default),
-            (Some(_), Kind::Appends | Kind::PerName) => {
-                let all: Vec<String> = values.iter().map(|line| show(line)).collect();
-                format!("its other lines go on holding: {}", all.join(", "))
-            }
-            (Some(line), _) => format!("what then decides is {}", show(line)),
-        };
-        if let Some(block) = place.scope.as_ref().filter(|block| !block.everyone) {
-            let key = keyword.key();
-            let same = self.directives.iter().find(|line| {
-                line.key == key
-                    && line
-                        .scope
-                        .as_ref()
-                        .is_some_and(|other| (&other.file, &other.criteria) == (&block.file, &block.criteria))
-            });
-            then = match same {
-                Some(line) => format!("for `Match {}` what then decides is {}", block.criteria, show(line)),
-                None => format!("for `Match {}`, {then}", block.criteria),
-            };
-        }
-        Some(then)
-    }
 }

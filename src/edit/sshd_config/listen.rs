@@ -5,7 +5,7 @@
 
 use super::change::Changes;
 use super::keywords::{self, Keyword};
-use super::set::{Wanted, wanted};
+use super::wanted::{Wanted, wanted};
 use super::{Directive, Error, Tree, value};
 
 /// A ListenAddress: host, port of its own, what follows (`rdomain NAME`).

@@ -5,6 +5,7 @@
 
 mod change;
 mod check;
+mod complaint;
 mod error;
 mod fault;
 mod fix;
@@ -16,11 +17,14 @@ mod listen;
 mod near;
 mod read;
 mod repair;
+mod said;
 mod set;
 mod syntax;
+mod table;
 #[cfg(test)]
 mod tests;
 mod value;
+mod wanted;
 
 pub use change::{Edits, TouchedLine};
 pub use error::Error;

@@ -3,7 +3,7 @@
 use super::fault::Fault;
 use super::keywords::{self, Keyword, Kind};
 use super::syntax::{self, Line, Parsed};
-use super::{near, read, set, value};
+use super::{complaint, near, read, value, wanted};
 
 /// What is to be done about a line, before anyone was asked.
 #[derive(Debug, PartialEq, Eq)]
@@ -129,7 +129,7 @@ fn fitting(text: Vec<u8>, keyword: &'static Keyword) -> Option<Vec<u8>> {
     let args = super::arguments(&text, &line, keyword.raw()).filter(|args| !args.is_empty())?;
     match keyword.kind {
         Kind::Match => read::criteria(&text, &line).is_ok().then_some(text),
-        _ if value::complaint(keyword, keyword.name, &args).is_none() => Some(text),
+        _ if complaint::complaint(keyword, keyword.name, &args).is_none() => Some(text),
         _ => other_word(&text, keyword, &args).map(|(new, _)| new),
     }
 }
@@ -150,7 +150,7 @@ fn other_word(text: &[u8], keyword: &'static Keyword, args: &[String]) -> Option
         Some(_) => format!("{} is written {word} in sshd_config, not {given}", keyword.name),
         None => format!("\"{given}\" is a misspelling of {word}"),
     };
-    Some((set::with_value(text, keyword, &[word.to_owned()])?, what))
+    Some((wanted::with_value(text, keyword, &[word.to_owned()])?, what))
 }
 
 /// A quote that is not closed: closed at the end of the line, if sshd then takes the value.
@@ -208,7 +208,7 @@ impl Plan {
 /// A value that sshd does not take.
 fn bad_value(text: &[u8], line: &Line, keyword: &'static Keyword, spelled: &str, message: &str) -> Repair {
     let args = super::arguments(text, line, keyword.raw()).unwrap_or_default();
-    let ours = value::complaint(keyword, spelled, &args);
+    let ours = complaint::complaint(keyword, spelled, &args);
     if ours.is_none() && named_value(message).is_some() && !mentioned(text, message) {
         return Repair::Stale;
     }

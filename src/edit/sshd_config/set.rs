@@ -2,16 +2,9 @@
 
 use super::change::{Changes, Edits};
 use super::keywords::{self, Keyword, Kind};
-use super::syntax::{self, Parsed};
 use super::value;
+use super::wanted::{Wanted, has, joined, new_line, wanted, with_value, with_words};
 use super::{Directive, Error, Tree};
-
-/// A value that was asked for: its arguments, and what they mean.
-#[derive(Debug, Clone)]
-pub(super) struct Wanted {
-    pub args: Vec<String>,
-    pub meaning: Vec<String>,
-}
 
 impl Tree {
     /// Makes a keyword have exactly these values, for everybody. No edits if it has them already.
@@ -155,18 +148,17 @@ impl Tree {
         wanted: &[Wanted],
         changes: &mut Changes<'_>,
     ) -> Result<(), Error> {
-        let is_wanted = |word: &String| wanted.iter().any(|want| want.args.contains(word));
+        let is_wanted = |word: &str| wanted.iter().any(|want| want.args.iter().any(|arg| arg == word));
         let missing = wanted.iter().filter(|want| !lines.iter().any(|line| has(keyword, line, want)));
         let mut missing: Vec<Wanted> = missing.cloned().collect();
-        for line in lines.iter().filter(|line| !line.args.iter().all(is_wanted)) {
-            let kept = line.args.iter().filter(|word| is_wanted(word)).cloned();
-            let args: Vec<String> = kept.chain(missing.drain(..).flat_map(|want| want.args)).collect();
-            if args.is_empty() {
-                changes.comment_out(&line.file, line.line)?;
-                self.note_second_reading(&line.file, changes);
-            } else {
-                self.change(keyword, line, &[Wanted { meaning: args.clone(), args }], changes)?;
+        for line in lines.iter().filter(|line| !line.args.iter().all(|word| is_wanted(word))) {
+            let more: Vec<String> = missing.drain(..).flat_map(|want| want.args).collect();
+            let text = self.text(&line.file, line.line).unwrap_or_default();
+            match with_words(text, is_wanted, &more) {
+                Some(new) => changes.set(&line.file, line.line, new)?,
+                None => changes.comment_out(&line.file, line.line)?,
             }
+            self.note_second_reading(&line.file, changes);
         }
         self.insert_near(keyword, lines, &joined(missing), changes)
     }
@@ -244,7 +236,7 @@ impl Tree {
             "HostKey" => {
                 let defaults = ["rsa", "ecdsa", "ed25519"].map(|kind| format!("/etc/ssh/ssh_host_{kind}_key"));
                 let given: Vec<Wanted> = std::mem::take(missing);
-                *missing = self::wanted(keyword, &defaults)?;
+                *missing = wanted(keyword, &defaults)?;
                 missing.extend(given.into_iter().filter(|want| !defaults.contains(&want.args.concat())));
                 changes.note("HostKey: the default keys are written too, else they would no longer be used".to_owned());
             }
@@ -256,109 +248,4 @@ impl Tree {
         }
         Ok(())
     }
-}
-
-/// Whether a line has this value (among its words, where each word is a value).
-pub(super) fn has(keyword: &Keyword, line: &Directive, want: &Wanted) -> bool {
-    match keyword.word_list() {
-        true => want.args.iter().all(|word| line.args.contains(word)),
-        false => value::meaning(keyword, &line.args) == want.meaning,
-    }
-}
-
-fn joined(wanted: Vec<Wanted>) -> Vec<Wanted> {
-    let args: Vec<String> = wanted.into_iter().flat_map(|want| want.args).collect();
-    if args.is_empty() { Vec::new() } else { vec![Wanted { meaning: args.clone(), args }] }
-}
-
-/// The values that were asked for, each once, as far as sshd would take them.
-pub(super) fn wanted(keyword: &'static Keyword, values: &[String]) -> Result<Vec<Wanted>, Error> {
-    let how_many = |wanted| Error::HowMany { keyword: keyword.name, wanted, given: values.len() };
-    if values.is_empty() {
-        return Err(how_many("a value"));
-    }
-    let accumulates = matches!(keyword.kind, Kind::Appends | Kind::PerName);
-    if keyword.raw() && values.len() > 1 {
-        return Err(how_many("one value"));
-    }
-    let mut lists = Vec::new();
-    for text in values {
-        lists.push(arguments(keyword, text)?);
-    }
-    if keyword.word_list() {
-        lists = lists.into_iter().flatten().map(|word| vec![word]).collect();
-    } else if !accumulates {
-        lists = vec![lists.concat()];
-    }
-    let mut wanted: Vec<Wanted> = Vec::new();
-    for args in lists {
-        if let Some(why) = value::complaint(keyword, keyword.name, &args) {
-            return Err(Error::Value { keyword: keyword.name, value: args.join(" "), why });
-        }
-        let meaning = value::meaning(keyword, &args);
-        if !wanted.iter().any(|want| want.meaning == meaning) {
-            wanted.push(Wanted { args, meaning });
-        }
-    }
-    Ok(wanted)
-}
-
-/// The arguments of a value that was given as text.
-fn arguments(keyword: &'static Keyword, text: &str) -> Result<Vec<String>, Error> {
-    let bad = |why: &str| Error::Value { keyword: keyword.name, value: text.to_owned(), why: why.to_owned() };
-    if text.contains(['\n', '\r', '\0']) {
-        return Err(bad("a line break or NUL cannot stand in a value"));
-    }
-    let trimmed = text.trim_matches([' ', '\t', '\x0c']);
-    if keyword.raw() {
-        return match trimmed {
-            "" => Err(bad("there is no value")),
-            _ if trimmed.starts_with('=') => Err(bad("sshd takes a `=` in front for a separator")),
-            _ => Ok(vec![trimmed.to_owned()]),
-        };
-    }
-    let line = [b"Keyword ", trimmed.as_bytes()].concat();
-    let args = syntax::split(&line, 8).map_err(|_| bad("a quote is not closed"))?;
-    let whole = args.last().is_none_or(|arg| arg.at.end == line.len());
-    if args.is_empty() || !whole {
-        return Err(bad("`#` begins a comment: put the value in quotes"));
-    }
-    let mut args: Vec<String> = args.iter().map(|arg| String::from_utf8_lossy(&arg.value).into_owned()).collect();
-    let single = value::words_of(keyword.value);
-    if let [word] = args.as_mut_slice() {
-        let yes_or_no = match word.to_ascii_lowercase().as_str() {
-            "true" => "yes",
-            "false" => "no",
-            _ => "",
-        };
-        if single.contains(&yes_or_no) {
-            *word = yes_or_no.to_owned();
-        }
-    }
-    Ok(args)
-}
-
-/// A new line as sshd_config(5) writes it.
-fn new_line(keyword: &Keyword, args: &[String]) -> Vec<u8> {
-    [keyword.name.as_bytes(), b" ", &value_text(keyword, args, b'"')].concat()
-}
-
-fn value_text(keyword: &Keyword, args: &[String], quote: u8) -> Vec<u8> {
-    if keyword.raw() {
-        return args.join(" ").into_bytes();
-    }
-    args.iter().map(|arg| syntax::written(arg.as_bytes(), quote)).collect::<Vec<_>>().join(&b' ')
-}
-
-/// The line with another value: keyword, separator, indentation and comment stay as they are.
-pub(super) fn with_value(text: &[u8], keyword: &Keyword, args: &[String]) -> Option<Vec<u8>> {
-    let Parsed::Line(line) = syntax::parse(text) else { return None };
-    let at = line.value_at(keyword.raw());
-    let old = text.get(at.clone())?;
-    let quote = old.iter().copied().find(|byte| matches!(byte, b'"' | b'\'')).unwrap_or(b'"');
-    let mut new = value_text(keyword, args, quote);
-    if at.is_empty() && at.end < text.len() {
-        new.push(b' ');
-    }
-    Some([text.get(..at.start)?, &new, text.get(at.end..)?].concat())
 }

@@ -165,3 +165,24 @@ fn what_is_refused() {
     assert_eq!(tree("Include sshd_config\n").set("Port", &words(&["1"])), Err(Error::Endless));
     assert_eq!(tree("Port 1\0").set("Port", &words(&["2"])), Err(Error::Nul { file: MAIN.to_owned() }));
 }
+
+#[test]
+fn words_that_stay_keep_their_bytes() {
+    let text = b"AllowUsers 'a'\t\"b b\" \xff gone # x\n".to_vec();
+    let tree = Tree::new(MAIN, BTreeMap::from([(MAIN.to_owned(), text)]));
+    let edits = tree.set("AllowUsers", &words(&["a", "'b b'", "\u{fffd}", "new"])).unwrap();
+    assert_eq!(edits.files[MAIN], b"AllowUsers 'a' \"b b\" \xff new # x\n");
+}
+
+#[test]
+fn notes_say_what_a_person_should_know() {
+    let notes = |edits: Edits| edits.notes.join("; ");
+    let own = tree("ListenAddress 0.0.0.0:22\n").set("Port", &words(&["23"])).unwrap();
+    assert!(notes(own).contains("has a port of its own"));
+    let first = tree("").add("AllowUsers", &words(&["bob"])).unwrap();
+    assert_eq!(notes(first), "AllowUsers: until now it was every user; now nobody else gets in");
+    let twice =
+        Tree::new(MAIN, files(&[("sshd_config", "Include a\nMatch User bob\nInclude a\n"), ("a", "Banner /x\n")]));
+    let edits = twice.set("Banner", &words(&["/y"])).unwrap();
+    assert_eq!(notes(edits), "/etc/ssh/a is also read inside `Match User bob` (/etc/ssh/sshd_config:2)");
+}

@@ -1,12 +1,11 @@
-//! Values: what sshd would say about one, and when two mean the same.
+//! Values: how they are read, and when two mean the same.
 //!
-//! Source: the cases of `process_server_config_line_depth` (servconf.c), `convtime`, `a2port` and `hpdelim` (misc.c).
-//! What depends on how sshd was built (algorithms), on users or on files is taken as it is.
+//! Source: `convtime`, `a2port` and `hpdelim` (misc.c), and the tables of words of servconf.c and log.c.
 
 use super::keywords::{Keyword, Type};
 
-const LEVELS: &[&str] = &["QUIET", "FATAL", "ERROR", "INFO", "VERBOSE", "DEBUG", "DEBUG1", "DEBUG2", "DEBUG3"];
-const FACILITIES: &[&str] = &[
+pub const LEVELS: &[&str] = &["QUIET", "FATAL", "ERROR", "INFO", "VERBOSE", "DEBUG", "DEBUG1", "DEBUG2", "DEBUG3"];
+pub const FACILITIES: &[&str] = &[
     "DAEMON", "USER", "AUTH", "AUTHPRIV", "LOCAL0", "LOCAL1", "LOCAL2", "LOCAL3", "LOCAL4", "LOCAL5", "LOCAL6",
     "LOCAL7",
 ];
@@ -58,11 +57,11 @@ pub fn address(text: &str) -> Option<(String, Option<u16>)> {
     (!host.is_empty()).then(|| (host.to_ascii_lowercase(), number))
 }
 
-fn integer(text: &str) -> Option<i64> {
+pub fn integer(text: &str) -> Option<i64> {
     text.parse::<i32>().ok().map(i64::from).filter(|number| *number >= 0)
 }
 
-fn among(words: &[&str], text: &str) -> bool {
+pub fn among(words: &[&str], text: &str) -> bool {
     words.iter().any(|word| word.eq_ignore_ascii_case(text))
 }
 
@@ -74,118 +73,6 @@ pub fn words_of(value: Type) -> &'static [&'static str] {
         Type::LogLevel => LEVELS,
         Type::Facility => FACILITIES,
         _ => &[],
-    }
-}
-
-/// What sshd says about these arguments, without file and line; nothing if it takes them. `spelled` is the keyword as
-/// it stands in the line. A `Text` or `Command` is one argument, the whole rest.
-pub fn complaint(keyword: &Keyword, spelled: &str, args: &[String]) -> Option<String> {
-    let first = args.first().map(String::as_str).unwrap_or_default();
-    let missing = first.is_empty();
-    let named = || Some(format!("{spelled} missing argument."));
-    let says = |text: &str| Some(text.to_owned());
-    let invalid = || Some(format!("Invalid {spelled} spec."));
-    match keyword.value {
-        Type::YesNo | Type::OneOf(_) if missing => return says("missing argument."),
-        Type::OneOf(words) if keyword.name == "FingerprintHash" && !among(words, first) => {
-            return Some(format!("Invalid {spelled} algorithm \"{first}\"."));
-        }
-        Type::YesNo | Type::OneOf(_) if !among(words_of(keyword.value), first) => {
-            return Some(format!("unsupported option \"{first}\"."));
-        }
-        Type::Exactly(_) if missing => return named(),
-        Type::Exactly(words) if !words.contains(&first) => {
-            return Some(format!("bad {spelled} argument {first}"));
-        }
-        Type::Integer | Type::Limit if keyword.value == Type::Limit && missing => return named(),
-        Type::Limit if first == "none" => {}
-        Type::Integer | Type::Limit if integer(first).is_none() => {
-            let why = if missing { "missing" } else { "invalid" };
-            return Some(format!("{spelled} integer value {why}."));
-        }
-        Type::TimeOrNone if first.eq_ignore_ascii_case("none") => {}
-        Type::Time | Type::TimeOrNone if missing => return says("missing time value."),
-        Type::Time | Type::TimeOrNone if seconds(first).is_none() => return says("invalid time value."),
-        Type::Port if missing => return says("missing port number."),
-        Type::Port if port(first).is_none() => return says("Badly formatted port number."),
-        Type::Address if missing => return says("missing address"),
-        Type::Address => match (address(first), args) {
-            (None, _) => return says("bad port number"),
-            (_, [_] | [_, _, _]) if args.get(1).is_none_or(|word| word == "rdomain") => return None,
-            _ => return says("bad ListenAddress syntax"),
-        },
-        Type::File if missing && matches!(keyword.name, "ChrootDirectory" | "AuthorizedPrincipalsFile") => {
-            return named();
-        }
-        Type::File if missing => return says("missing file name."),
-        Type::Word if missing => return named(),
-        Type::Algorithms if missing => return named(),
-        Type::Text if missing => return named(),
-        Type::Command if !first.starts_with('/') && !first.eq_ignore_ascii_case("none") => {
-            return Some(format!("{spelled} must be an absolute path"));
-        }
-        Type::Names if args.iter().any(|word| word.is_empty() || word.contains('=')) => {
-            return says("Invalid environment name.");
-        }
-        Type::Variables if args.iter().any(|word| !word.contains('=')) => return says("Invalid environment."),
-        Type::LogLevel if !among(LEVELS, first) => {
-            return Some(format!("unsupported log level '{}'", if missing { "<NONE>" } else { first }));
-        }
-        Type::Facility if !among(FACILITIES, first) => {
-            return Some(format!("unsupported log facility '{}'", if missing { "<NONE>" } else { first }));
-        }
-        Type::Startups | Type::Blocks | Type::Octal | Type::Rekey | Type::Places if missing => return named(),
-        Type::Startups if !startups(first) => return invalid(),
-        Type::Blocks if !blocks(first) => return invalid(),
-        Type::Octal if i64::from_str_radix(first, 8).is_ok_and(|mode| (0..=0o777).contains(&mode)) => {}
-        Type::Octal => return Some(format!("Invalid {spelled}.")),
-        Type::Rekey => match args {
-            [_] => return None,
-            [_, time] if time == "none" || seconds(time).is_some() => return None,
-            [_, _] => return says("invalid time value."),
-            _ => {}
-        },
-        Type::Subsystem if missing => return named(),
-        Type::Subsystem if args.len() < 2 => return says("Missing subsystem command."),
-        Type::Timeouts => {
-            let fits = |word: &String| {
-                word.split_once('=').is_some_and(|(name, time)| !name.is_empty() && seconds(time).is_some())
-            };
-            let bad = args.iter().find(|word| !fits(word) && !word.eq_ignore_ascii_case("none"));
-            return bad.map(|word| format!("invalid channel timeout {word}"));
-        }
-        Type::KeyOptions => {
-            let known = ["none", "touch-required", "verify-required"];
-            let bad = args.iter().find(|word| !among(&known, word));
-            return bad.map(|word| format!("unsupported {spelled} option {word}"));
-        }
-        _ => {}
-    }
-    let most = match keyword.value {
-        Type::Rekey => 2,
-        Type::Words | Type::Names | Type::Variables | Type::Subsystem | Type::Places | Type::Text | Type::Criteria => {
-            usize::MAX
-        }
-        _ => 1,
-    };
-    (args.len() > most).then(|| format!("keyword {spelled} extra arguments at end of line"))
-}
-
-fn startups(text: &str) -> bool {
-    let numbers: Vec<Option<i64>> = text.split(':').map(integer).collect();
-    match numbers[..] {
-        [Some(start)] => start > 0,
-        [Some(start), Some(rate), Some(full)] => start > 0 && start <= full && (1..=100).contains(&rate),
-        _ => false,
-    }
-}
-
-fn blocks(text: &str) -> bool {
-    let numbers: Vec<Option<i64>> = text.split(':').map(integer).collect();
-    match numbers[..] {
-        [Some(four)] => four <= 32,
-        [Some(four), Some(six)] => four <= 32 && six <= 128,
-        _ => false,
     }
 }
 
@@ -240,30 +127,6 @@ mod tests {
         assert_eq!(address("::1"), Some(("::1".into(), None)));
         assert_eq!(address("0.0.0.0:2222"), Some(("0.0.0.0".into(), Some(2222))));
         assert_eq!(address("host:x"), None);
-    }
-
-    #[test]
-    fn in_the_words_of_sshd() {
-        for (keyword, text, says) in [
-            ("Port", "99999", "Badly formatted port number."),
-            ("UseDNS", "True", "unsupported option \"True\"."),
-            ("UseDNS", "yes no", "keyword UseDNS extra arguments at end of line"),
-            ("LogLevel", "FOO", "unsupported log level 'FOO'"),
-            ("PermitTunnel", "YES", "bad PermitTunnel argument YES"),
-            ("Subsystem", "sftp", "Missing subsystem command."),
-            ("MaxAuthTries", "x", "MaxAuthTries integer value invalid."),
-            ("StreamLocalBindMask", "9", "Invalid StreamLocalBindMask."),
-            ("ListenAddress", "1.2.3.4 foo", "bad ListenAddress syntax"),
-            ("ListenAddress", "1.2.3.4:0", "bad port number"),
-            ("AuthorizedKeysCommand", "x", "AuthorizedKeysCommand must be an absolute path"),
-        ] {
-            assert_eq!(complaint(find(keyword).unwrap(), keyword, &args(text)).as_deref(), Some(says));
-        }
-        for (keyword, text) in
-            [("Port", "22"), ("UseDNS", "YES"), ("RekeyLimit", "1G 1h"), ("ListenAddress", "::1"), ("IPQoS", "ef cs1")]
-        {
-            assert_eq!(complaint(find(keyword).unwrap(), keyword, &args(text)), None, "{keyword}");
-        }
     }
 
     #[test]

@@ -62,6 +62,8 @@ const BAD: &[Bad] = &[
     bad("ListenAddress 127.0.0.1:0\nListenAddress 127.0.0.1\n", "#ListenAddress 127.0.0.1:0\nListenAddress 127.0.0.1\n", "go on holding"),
     bad("AcceptEnv A=1\nMaxSessions many\nSyslogFacility MAIL\n", "#AcceptEnv A=1\n#MaxSessions many\n#SyslogFacility MAIL\n", "unsupported log facility"),
     bad("SetEnv A\nFingerprintHash md6\nSubsystem sftp\n", "#SetEnv A\nFingerprintHash md5\n#Subsystem sftp\n", "Missing subsystem command"),
+    bad("MaxAuthTries -1\nPermitListen x:y\nRekeyLimit 1\nPubkeyAuthOptions x\n", "#MaxAuthTries -1\n#PermitListen x:y\n#RekeyLimit 1\n#PubkeyAuthOptions x\n", "the default then holds: PubkeyAuthOptions none"),
+    bad("ListenAddress [::1\nPort 22 23\nPermitOpen foo\n", "#ListenAddress [::1\n#Port 22 23\n#PermitOpen foo\n", "bad address:port usage"),
     bad("Include\n", "#Include\n", "has no value"),
     sshd_alone("Ciphers rot13\n", "#Ciphers rot13\n", "Bad SSH2 cipher spec 'rot13'"),
     sshd_alone("Subsystem a /x\nSubsystem a /y\n", "Subsystem a /x\n#Subsystem a /y\n", "already defined"),
@@ -72,7 +74,7 @@ const BAD: &[Bad] = &[
     // Match.
     bad("Match User bob\n  X11Forwarding no\n  Port 2222\n", "Port 2222\nMatch User bob\n  X11Forwarding no\n", "may not stand inside a Match: moved to line 1"),
     bad("UseDNS yes\n# bob\nMatch User bob\nUseDNS no\n", "UseDNS yes\nUseDNS no\n# bob\nMatch User bob\n", "the first one decides: UseDNS yes"),
-    bad("Match User bob\nUsePAM yes\nInclude x\nMatch all\nUsePAM no\n== x\nUseDNS yes\n", "UsePAM yes\nUseDNS yes\nMatch User bob\nInclude x\nMatch all\nUsePAM no\n== x\n", "of 2 lines the first one decides: UsePAM yes"),
+    bad("Match User bob\nUsePAM yes\nInclude x\nMatch all\nUsePAM no\n== x\nUseDNS yes\n", "UsePAM yes\nUseDNS yes\nMatch User bob\nInclude x\nMatch all\nUsePAM no\n== x\n#UseDNS yes\n", "of 2 lines the first one decides: UsePAM yes"),
     bad("Match User bob\n  Frobnicate 1\n  MaxAuthTries x\n", "Match User bob\n#  Frobnicate 1\n#  MaxAuthTries x\n", "for `Match User bob`, the default then holds: MaxAuthTries 6"),
     bad("MaxAuthTries 3\nMatch User bob\n  MaxAuthTries x\n", "MaxAuthTries 3\nMatch User bob\n#  MaxAuthTries x\n", "for `Match User bob`, what then decides is MaxAuthTries 3 (line 1"),
     ordered(Comment, "Match Usr bob\n  ForceCommand /x\n\n # y\n  Banner no\nMatch User ann\n  X11Forwarding no\n", "#Match Usr bob\n#  ForceCommand /x\n\n # y\n#  Banner no\nMatch User ann\n  X11Forwarding no\n", "with its block, to line 5"),
@@ -195,5 +197,18 @@ fn what_a_person_must_decide_is_left() {
         assert_eq!(shown(&course.files), *text);
         assert!(!course.accepted && course.left.len() == 1, "{text:?}: {:?}", course.left);
         assert_eq!(course.left[0].suggestion.as_deref(), *suggestion, "{text:?}");
+    }
+}
+
+#[test]
+fn where_no_sshd_can_run_our_own_table_repairs_the_same() {
+    for bad in BAD.iter().filter(|bad| bad.known) {
+        let mut files = files(bad.before);
+        for _ in 0..8 {
+            let tree = Tree::new(MAIN, files.clone());
+            files.extend(tree.fix(&tree.check(), bad.policy).unwrap().edits.files);
+        }
+        assert_eq!(shown(&files), bad.after);
+        assert_eq!(Tree::new(MAIN, files).check(), [], "{:?}", bad.before);
     }
 }
