@@ -38,7 +38,7 @@ pub const FUNCTIONS: &[(&str, &str)] = &{
 /// Rounds of one run at most.
 const ROUNDS: usize = 5;
 /// Questions to the target before one plan is finished, at most: each answers all that is known to be missing.
-const TRIPS: usize = 20;
+const TRIPS: usize = 100;
 
 /// Exit codes (DESIGN 9).
 pub mod exit {
@@ -375,7 +375,7 @@ impl<'a> Session<'a> {
             self.sink.event(&Event::Asking { count: wanted.len() });
             cache.extend(self.ask_target(wanted).await?);
         }
-        Err(Stop::Channel(ChannelError::new("the plan needs more than 20 questions that depend on one another")))
+        Err(Stop::Channel(ChannelError::new("the plan needs more than 100 questions that depend on one another")))
     }
 
     /// After a round: looks until what was changed shows, or its time is up.

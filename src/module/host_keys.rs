@@ -80,7 +80,8 @@ fn mend(key: &Key) -> Option<CommandChange> {
 fn make(key: &Key) -> Option<CommandChange> {
     let (path, kind) = (sh_quote(&key.path)?, key.kind());
     let old = sh_quote(&format!("{}.before-runbook", key.path))?;
-    let make = format!("ssh-keygen -q -t {kind} -N '' -f {path} </dev/null");
+    let dir = sh_quote(crate::target::parent(&key.path))?;
+    let make = format!("mkdir -p {dir} && ssh-keygen -q -t {kind} -N '' -f {path} </dev/null");
     let (sh, undo) = if key.state == "missing" {
         (make, format!("rm -f {path} {path}.pub"))
     } else {
@@ -113,7 +114,11 @@ mod tests {
     #[test]
     fn a_damaged_key_is_kept_beside_the_new_one() {
         let c = make(&keys(&["corrupt"])[0]).unwrap();
-        assert!(c.sh.starts_with("mv -f '/k/corrupt_rsa' '/k/corrupt_rsa.before-runbook' && ssh-keygen"), "{}", c.sh);
+        assert!(
+            c.sh.starts_with("mv -f '/k/corrupt_rsa' '/k/corrupt_rsa.before-runbook' && mkdir -p '/k' && ssh-keygen"),
+            "{}",
+            c.sh
+        );
         assert!(c.undo.unwrap().contains("mv -f '/k/corrupt_rsa.before-runbook' '/k/corrupt_rsa'"));
     }
 }

@@ -41,6 +41,7 @@ static SPEC: Spec = Spec {
         Field { name: "drop_ins", help: "files that change its units: a list of paths" },
         Field { name: "needs_reload", help: "its files have changed since systemd read them" },
         Field { name: "conditions_failed", help: "conditions for which systemd skipped its start: a list of text" },
+        Field { name: "maintenance", help: "rescue or emergency, where the system stands in that mode; else empty" },
         Field { name: "log", help: "the last lines of its journal, if it failed: a list" },
     ],
     reads: "unit:NAME",
@@ -83,12 +84,20 @@ impl Module for Service {
         let mut d = Decision::new(!blocked, pair.evidence(main, &said));
         d.fields = pair.fields(main);
         d.fields.insert("log".into(), said.last.into());
+        let shell = units.iter().find(|u| SHELLS.contains(&u.asked.as_str()) && u.active == "active");
+        let mode = shell.and_then(|u| u.asked.strip_suffix(".service")).unwrap_or_default();
+        d.fields.insert("maintenance".into(), mode.into());
         Ok(d.changing(changes))
     }
 }
 
 /// The names that sshd's units go by: `ssh` on Debian, `sshd` elsewhere.
-pub(super) const SSH: &[&str] = &["ssh.service", "sshd.service", "ssh.socket", "sshd.socket"];
+pub(super) const SSH: &[&str] =
+    &["ssh.service", "sshd.service", "ssh.socket", "sshd.socket", "rescue.service", "emergency.service"];
+
+/// The units whose shell stands for "the system did not come up" (systemd.special(7), rescue.target and
+/// emergency.target).
+const SHELLS: [&str; 2] = ["rescue.service", "emergency.service"];
 
 /// The unit names that a service may go by.
 fn candidates(name: &str) -> Vec<String> {
@@ -96,8 +105,11 @@ fn candidates(name: &str) -> Vec<String> {
         return vec![name.to_owned()];
     }
     let stem = name.strip_suffix(".service").unwrap_or(name);
-    let stems: &[&str] = if matches!(stem, "ssh" | "sshd") { &["ssh", "sshd"] } else { &[stem] };
-    [".service", ".socket"].iter().flat_map(|kind| stems.iter().map(move |s| format!("{s}{kind}"))).collect()
+    if matches!(stem, "ssh" | "sshd") {
+        return SSH.iter().map(|n| (*n).to_owned()).collect();
+    }
+    let units = [".service", ".socket"].map(|kind| format!("{stem}{kind}"));
+    units.into_iter().chain(SHELLS.map(str::to_owned)).collect()
 }
 
 /// A service and the socket unit that may listen in its place (systemd.socket(5)).
@@ -110,7 +122,7 @@ struct Pair<'a> {
 impl<'a> Pair<'a> {
     fn of(units: &'a [UnitState]) -> Self {
         let is_socket = |u: &&UnitState| u.asked.ends_with(".socket");
-        let there = || units.iter().filter(|u| u.exists());
+        let there = || units.iter().filter(|u| u.exists() && !SHELLS.contains(&u.asked.as_str()));
         let sockets = || there().filter(is_socket);
         Pair {
             service: there().find(|u| !is_socket(u)),
@@ -324,6 +336,7 @@ impl<'a> Pair<'a> {
             "needs_reload": both().any(|u| u.needs_reload),
             "conditions_failed": list(|u| &u.conditions),
             "log": [],
+            "maintenance": "",
         });
         match fields {
             Value::Object(map) => map,

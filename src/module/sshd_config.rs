@@ -9,7 +9,7 @@ use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty, exactly_one}
 use crate::edit::managed_by;
 use crate::edit::sshd_config::{Edits, Fault, Policy, Tree};
 use crate::plan::{Change, View};
-use crate::target::files::{Content, FileReading, FileState, Kind};
+use crate::target::files::{Content, FileReading, FileState, Kind, Look};
 use crate::target::tree::SSHD;
 
 /// sshd's configuration.
@@ -80,8 +80,12 @@ impl Module for SshdConfig {
         out
     }
     fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
-        let main = p.str("path").unwrap_or(MAIN);
-        let mut work = Work::read(main, view)?;
+        // Asked early, so that it travels with the files.
+        let (found, seen) = (view.tree(p.str("path").unwrap_or(MAIN), SSHD), Seen::read(view));
+        let seen = seen?;
+        let main = p.str("path").unwrap_or_else(|| seen.as_ref().map_or(MAIN, Seen::main)).to_owned();
+        let found = if main == MAIN || p.has("path") { found? } else { view.tree(&main, SSHD)? };
+        let mut work = Work::new(main, found, seen, view)?;
         let proven = if p.has("fix") { work.fix(p)? } else { work.edit(p)? };
         work.decision(proven)
     }
@@ -90,7 +94,11 @@ impl Module for SshdConfig {
 /// The files on their way from what they are to what they should be.
 struct Work<'a, 'v> {
     view: &'a View<'v>,
-    main: &'a str,
+    main: String,
+    /// sshd, before any of this.
+    before: Option<Seen>,
+    /// Links that lead nowhere, to be taken away.
+    gone: Vec<String>,
     found: Vec<(String, FileReading)>,
     files: BTreeMap<String, Vec<u8>>,
     edited: BTreeSet<String>,
@@ -101,31 +109,28 @@ struct Work<'a, 'v> {
 }
 
 impl<'a, 'v> Work<'a, 'v> {
-    fn read(main: &'a str, view: &'a View<'v>) -> Result<Self, Halt> {
-        let found = view.tree(main, SSHD)?;
+    fn new(
+        main: String,
+        found: Vec<(String, FileReading)>,
+        before: Option<Seen>,
+        view: &'a View<'v>,
+    ) -> Result<Self, Halt> {
         let files: BTreeMap<String, Vec<u8>> =
             found.iter().filter_map(|(name, r)| Some((name.clone(), r.state.bytes()?.to_vec()))).collect();
-        if !files.contains_key(main) {
+        if !files.contains_key(&main) {
             return Err(Halt::Error {
                 param: Some("path".into()),
                 why: format!("{main} does not exist"),
                 hint: Some("restore it in a step before: file: {path: …, copy: …}".into()),
             });
         }
-        Ok(Self {
-            view,
-            main,
-            found,
-            files,
-            edited: BTreeSet::new(),
-            lines: Vec::new(),
-            said: Vec::new(),
-            version: None,
-        })
+        let version = before.as_ref().and_then(Seen::numbers);
+        let (edited, gone, lines, said) = Default::default();
+        Ok(Self { view, main, before, found, files, edited, gone, lines, said, version })
     }
 
     fn tree(&self) -> Tree {
-        let tree = Tree::new(self.main, self.files.clone());
+        let tree = Tree::new(&self.main, self.files.clone());
         match self.version {
             Some(v) => tree.with_version(v),
             None => tree,
@@ -147,9 +152,7 @@ impl<'a, 'v> Work<'a, 'v> {
 
     /// Directives that are asked for. True if sshd confirmed the result.
     fn edit(&mut self, p: &Params) -> Result<bool, Halt> {
-        // Asked early, so that it travels with the files.
-        let before = Seen::read(self.view)?;
-        self.version = before.as_ref().and_then(Seen::numbers);
+        let before = self.before.take();
         let mut keys = BTreeSet::new();
         for key in p.list("unset") {
             let edits = self.tree().unset(&key).map_err(|e| Halt::error("unset", e.to_string()))?;
@@ -177,8 +180,9 @@ impl<'a, 'v> Work<'a, 'v> {
                 self.take(edits);
             }
         }
-        match before {
-            Some(before) if self.can_try()? && !self.edited.is_empty() => self.prove(&before, &keys, p),
+        self.before = before;
+        match &self.before {
+            Some(before) if self.can_try()? && !self.edited.is_empty() => self.prove(before, &keys, p),
             _ => Ok(false),
         }
     }
@@ -247,6 +251,7 @@ impl<'a, 'v> Work<'a, 'v> {
         }
         let tries = self.can_try()?;
         for _ in 0..TRIES {
+            self.unlink(&mut faults)?;
             let fixed = self.tree().fix(&faults, policy).map_err(|e| Halt::error("fix", e.to_string()))?;
             if let Some(left) = fixed.left.first() {
                 let place = match (left.fault.file.as_str(), left.fault.line) {
@@ -257,7 +262,7 @@ impl<'a, 'v> Work<'a, 'v> {
                 let todo = format!("look at {place}: {}{}", left.why, meant.unwrap_or_default());
                 return Err(Halt::Person { why: shown(&left.fault), todo, param: Some("policy") });
             }
-            if fixed.edits.files.is_empty() {
+            if fixed.edits.files.is_empty() && !faults.is_empty() {
                 let why = faults.first().map(shown).unwrap_or_default();
                 return Err(Halt::Person { why: why.clone(), todo: format!("mend it by hand: {why}"), param: None });
             }
@@ -279,9 +284,24 @@ impl<'a, 'v> Work<'a, 'v> {
         Err(Halt::error("fix", format!("more than {TRIES} rounds of bad lines: is this an sshd_config?")))
     }
 
+    /// A link in the place of an included file that leads nowhere: sshd will not start for it, and there is nothing in it.
+    fn unlink(&mut self, faults: &mut Vec<Fault>) -> Result<(), Halt> {
+        let missing = |f: &Fault| f.line == 0 && f.message.starts_with("No such file") && f.file != self.main;
+        let links: Vec<String> = faults.iter().filter(|f| missing(f)).map(|f| f.file.clone()).collect();
+        for path in links {
+            if matches!(self.view.file(&path, Look::Link)?.state.kind, Kind::Link(_)) {
+                faults.retain(|f| f.file != path);
+                self.said.push(format!("{path} leads to a file that is not there: the link is taken away"));
+                self.gone.push(path);
+            }
+        }
+        Ok(())
+    }
+
     fn can_try(&self) -> Result<bool, Halt> {
         let facts = self.view.facts()?;
-        Ok(facts.overlay && (facts.live || facts.can_run) && self.main == MAIN)
+        let asked = self.before.as_ref().map_or(MAIN, Seen::main);
+        Ok(facts.overlay && (facts.live || facts.can_run) && self.main == asked)
     }
 
     fn ask(&self) -> Result<Option<Seen>, Halt> {
@@ -295,6 +315,10 @@ impl<'a, 'v> Work<'a, 'v> {
             let bytes = self.files[name].clone();
             let after = FileState { kind: Kind::File(Content::Bytes(bytes)), mode: None, owner: None };
             out.extend(self.view.change_file(name, reading, after, false)?);
+        }
+        for path in &self.gone {
+            let link = self.view.file(path, Look::Link)?;
+            out.extend(self.view.change_file(path, &link, FileState::ABSENT, false)?);
         }
         Ok(out)
     }
@@ -313,11 +337,12 @@ impl<'a, 'v> Work<'a, 'v> {
         let mut left = said.clone();
         for c in changes.iter_mut().rev() {
             let Change::File(f) = c else { continue };
-            let first = Some(&f.path) == self.edited.first();
+            let first = Some(&f.path) == self.edited.first().or(self.gone.first());
             (f.notes, left) = left.into_iter().partition(|n| first || n.contains(f.path.as_str()));
         }
         let text = |v: &Value, k: &str| v[k].as_str().unwrap_or_default().to_owned();
         let evidence = match self.lines.first() {
+            None if !self.gone.is_empty() => format!("{} leads nowhere", self.gone[0]),
             None => "sshd is told so already".into(),
             Some(l) if l["before"].is_null() => format!("{} lacks \"{}\"", text(l, "file"), text(l, "after").trim()),
             Some(l) => format!("{}:{} says \"{}\"", text(l, "file"), l["line"], text(l, "before").trim()),

@@ -127,13 +127,8 @@ fn scopes(tree: &Tree) -> Scopes {
 
 impl Fixer<'_> {
     fn one(&mut self, fault: &Fault) -> Result<(), Error> {
-        let person = match fault.message.as_str() {
-            _ if self.tree.endless => Some("the Includes go round in a circle"),
-            message if message.contains("Temporary failure in name resolution") => Some("the name may resolve again"),
-            _ => None,
-        };
-        if let Some(why) = person {
-            self.leave(fault, why, None);
+        if self.tree.endless {
+            self.leave(fault, "the Includes go round in a circle", None);
             return Ok(());
         }
         let places = self.tree.places(fault, &self.scopes);

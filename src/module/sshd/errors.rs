@@ -104,6 +104,7 @@ fn quiet(text: &str) -> bool {
         "sh: 0: getcwd",
     ];
     text.contains(": terminating, ")
+        || text.contains("connection test specification")
         || text.contains("Deprecated option")
         || text.contains("Unsupported option")
         || starts.iter().any(|p| text.starts_with(p))

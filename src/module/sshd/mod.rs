@@ -4,6 +4,7 @@ mod errors;
 mod seen;
 
 pub(super) use errors::{from_value, shown};
+use seen::Place;
 pub(super) use seen::{Key, MAIN, Seen};
 
 use serde_json::json;
@@ -26,6 +27,15 @@ static SPEC: Spec = Spec {
     }],
     fields: &[
         Field { name: "program", help: "its path; empty if there is none" },
+        Field {
+            name: "problem",
+            help: "why it cannot be started: empty, none (there is no sshd), stray (the unit starts a program that is not there), mode (it may not be executed), library, damaged",
+        },
+        Field { name: "library", help: "the shared library that is missing, else empty" },
+        Field {
+            name: "main",
+            help: "the configuration file that it begins with: /etc/ssh/sshd_config, unless its command line says otherwise",
+        },
         Field { name: "version", help: "OpenSSH's, such as 9.2; empty if it cannot be told" },
         Field { name: "errors", help: "what it refuses in its configuration: a list of {file, line, message, shown}" },
         Field { name: "no_config", help: "its main file is not there" },
@@ -33,7 +43,7 @@ static SPEC: Spec = Spec {
         Field { name: "no_user", help: "the user sshd does not exist" },
         Field {
             name: "directory",
-            help: "the privilege separation directory: {path, problem}; the problem is empty if all is well, or if the unit makes it at each start",
+            help: "what is wrong with the privilege separation directory: {kind, path, problem, by_unit}; by_unit: the unit makes it at each start; kind is empty (all is well, or the unit makes it at each start), missing, mode, inway (something else is there), unit (a line of path makes it wrongly)",
         },
         Field {
             name: "keys",
@@ -49,6 +59,11 @@ static SPEC: Spec = Spec {
             name: "unreachable",
             help: "no address it would listen on can be reached: each is loopback, or not this host's",
         },
+        Field { name: "families", help: "of these addresses: ipv4, ipv6" },
+        Field {
+            name: "counterparts",
+            help: "addresses that ListenAddress lines lack: 0.0.0.0 where they have ::, and the reverse",
+        },
         Field { name: "by_socket", help: "systemd listens in its place (ssh.socket), and what that unit says counts" },
         Field {
             name: "socket",
@@ -58,7 +73,9 @@ static SPEC: Spec = Spec {
         Field { name: "port_lines", help: "the lines that give it ports: a list of {file, line, text}" },
         Field { name: "listen_lines", help: "the ListenAddress lines, likewise" },
         Field { name: "options", help: "options on its command line, likewise; they overrule the files" },
-        Field { name: "options_with_ports", help: "those of them that give it a port" },
+        Field { name: "listen_options", help: "those of them that say where it listens" },
+        Field { name: "bad_option", help: "the one with an option that sshd does not have, else null" },
+        Field { name: "exec", help: "the line of the unit that starts a program that is not there, else null" },
         Field {
             name: "generator",
             help: "a generator makes ssh.socket listen where the files say (Ubuntu 24.04), and nobody overruled it",
@@ -94,10 +111,10 @@ fn answer(what: &str, s: &Seen) -> Result<(bool, String), Halt> {
         _ => Ok(()),
     };
     if what == "program" {
-        return Ok(match (&s.said.broken, s.program.as_str()) {
+        return Ok(match (&s.said.broken, &s.stray) {
             (Some(why), _) => (false, why.clone()),
-            (None, "") => (false, "there is no sshd on this host".into()),
-            (None, path) => (true, format!("{path} runs")),
+            (None, Some(line)) => (false, format!("{}, which is not there", line.says())),
+            (None, None) => (true, format!("{} runs", s.program)),
         });
     }
     if let Some(why) = &s.said.broken {
@@ -105,6 +122,10 @@ fn answer(what: &str, s: &Seen) -> Result<(bool, String), Halt> {
     }
     Ok(match what {
         "config" if s.said.no_config => (false, "/etc/ssh/sshd_config does not exist".into()),
+        "config" if s.bad_option().is_some() => {
+            let line = s.bad_option().map(Place::says).unwrap_or_default();
+            (false, format!("{line}, and sshd has no such option"))
+        }
         "config" => match refused() {
             Some(why) => (false, why),
             None => (true, "sshd accepts its configuration".into()),
@@ -119,9 +140,10 @@ fn answer(what: &str, s: &Seen) -> Result<(bool, String), Halt> {
         }
         "directory" => {
             known("its directory")?;
-            match s.directory_problem() {
-                Some((path, problem)) => (false, format!("{path} {problem}")),
-                None => (true, "its privilege separation directory is as it should be, or made at each start".into()),
+            let d = s.directory_problem();
+            match d.kind {
+                "" => (true, "its directory is as it should be, or made at each start".into()),
+                _ => (false, format!("{} {}", d.path, d.problem)),
             }
         }
         _ => {
@@ -131,15 +153,38 @@ fn answer(what: &str, s: &Seen) -> Result<(bool, String), Halt> {
     })
 }
 
+/// Why it cannot be started.
+fn problem(s: &Seen) -> &'static str {
+    match &s.said.broken {
+        None if s.stray.is_some() => "stray",
+        None => "",
+        Some(_) if s.program.is_empty() => "none",
+        Some(_) if s.not_executable => "mode",
+        Some(_) if library(s).is_some() => "library",
+        Some(_) => "damaged",
+    }
+}
+
+/// `…: error while loading shared libraries: libwrap.so.0: cannot open shared object file: …` (ld.so(8)).
+fn library(s: &Seen) -> Option<&str> {
+    let (_, rest) = s.said.broken.as_deref()?.split_once("loading shared libraries: ")?;
+    Some(rest.split(':').next().unwrap_or(rest).trim())
+}
+
 fn fields(d: Decision, s: &Seen) -> Decision {
-    let (path, problem) = s.directory_problem().unwrap_or_default();
+    let directory = s.directory_problem();
+    let directory =
+        json!({"kind": directory.kind, "path": directory.path, "problem": directory.problem, "by_unit": s.runtime});
     d.with("program", s.program.clone())
+        .with("problem", problem(s))
+        .with("library", library(s).unwrap_or_default())
+        .with("main", s.main())
         .with("version", s.version.clone())
         .with("errors", s.said.faults.iter().map(errors::value).collect::<Vec<_>>())
         .with("no_config", s.said.no_config)
         .with("template", s.template.clone())
         .with("no_user", s.no_user)
-        .with("directory", json!({"path": path, "problem": problem}))
+        .with("directory", directory)
         .with("keys", s.keys.iter().map(Key::value).collect::<Vec<_>>())
         .with("no_keys", s.no_keys())
         .with("ports", json!(s.ports()))
@@ -148,16 +193,17 @@ fn fields(d: Decision, s: &Seen) -> Decision {
         .with("loopback_only", s.loopback_only())
         .with("unreachable", s.unreachable())
         .with("v6_only", s.addresses().iter().all(|a| a.starts_with('[')))
+        .with("families", json!(s.families()))
+        .with("counterparts", json!(s.counterparts()))
         .with("by_socket", s.by_socket())
         .with("socket", s.socket_value())
         .with("absent", json!(s.absent))
         .with("port_lines", s.places("port"))
         .with("listen_lines", s.places("listenaddress"))
-        .with("options", s.options.iter().map(seen::Place::value).collect::<Vec<_>>())
-        .with(
-            "options_with_ports",
-            s.options.iter().filter(|o| o.gives_a_port()).map(seen::Place::value).collect::<Vec<_>>(),
-        )
+        .with("options", s.options.iter().map(Place::value).collect::<Vec<_>>())
+        .with("listen_options", s.options.iter().filter(|o| o.listens()).map(Place::value).collect::<Vec<_>>())
+        .with("bad_option", s.bad_option().map(Place::value))
+        .with("exec", s.stray.as_ref().map(Place::value))
         .with("generator", s.generator)
         .with("libwrap", s.libwrap)
 }

@@ -8,7 +8,7 @@ use super::errors::{self, Said};
 use crate::edit::sshd_config::{Directive, Fault, Tree};
 use crate::module::Halt;
 use crate::plan::{Resource, View};
-use crate::target::frame::Status;
+use crate::target::frame::{Answer, Status};
 use crate::target::tree;
 use crate::target::units::UnitState;
 
@@ -31,17 +31,36 @@ pub struct Place {
 
 impl Place {
     /// `FILE:LINE says "TEXT"`
-    fn says(&self) -> String {
+    pub fn says(&self) -> String {
         format!("{}:{} says \"{}\"", self.file, self.line, self.text)
     }
     /// For expressions.
     pub fn value(&self) -> Value {
         json!({"file": self.file, "line": self.line, "text": self.text})
     }
-    /// `-p 2222`, `-p2222`; `-o Port=2222` is left to a person.
-    pub fn gives_a_port(&self) -> bool {
-        let mut words = self.text.split([' ', '\t', '=', '"', '\'']).peekable();
-        words.any(|w| w.strip_prefix("-p").is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit())))
+    /// `-p 2222`, `-p2222`, `-o Port=2222`, `-oListenAddress=::1`: options that say where sshd listens.
+    pub fn listens(&self) -> bool {
+        let text = self.text.to_ascii_lowercase();
+        let words = || text.split([' ', '\t', '=', '"', '\'']);
+        words().any(|w| w.strip_prefix("-p").is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit())))
+            || words().map(|w| w.strip_prefix("-o").unwrap_or(w)).any(|w| matches!(w, "port" | "listenaddress"))
+    }
+    /// `RuntimeDirectoryMode=0777`: sshd refuses a directory that group or others may write to.
+    fn opens(&self) -> bool {
+        let mode = self.text.split_once('=').and_then(|(_, m)| u32::from_str_radix(m.trim(), 8).ok());
+        mode.is_some_and(|m| m & 0o022 != 0)
+    }
+    /// The configuration file that these options name (`-f`).
+    fn config(&self) -> Option<&str> {
+        let mut words = self.text.split([' ', '\t', '"', '\'']).filter(|w| !w.is_empty());
+        while let Some(w) = words.next() {
+            match w.strip_prefix("-f") {
+                Some("") => return words.next().filter(|p| p.starts_with('/')),
+                Some(path) if path.starts_with('/') => return Some(path),
+                _ => {}
+            }
+        }
+        None
     }
     /// `FILE:N:TEXT`, as grep prints it.
     fn parse(text: &str) -> Option<Self> {
@@ -106,6 +125,17 @@ fn bits(letters: &str) -> Option<u32> {
     Some(nine.chars().fold(0, |m, c| m << 1 | u32::from(c != '-')))
 }
 
+/// What is wrong with the privilege separation directory; empty if nothing is.
+#[derive(Debug, Default)]
+pub struct Directory {
+    /// unit: the unit makes it wrongly; inway: something else is in its place; missing; mode: of mode or owner.
+    pub kind: &'static str,
+    /// The directory; for `unit` the file with the line at fault.
+    pub path: String,
+    /// What is wrong with the path.
+    pub problem: String,
+}
+
 /// What is known of sshd.
 #[derive(Debug, Default)]
 pub struct Seen {
@@ -117,9 +147,17 @@ pub struct Seen {
     pub generator: bool,
     pub libwrap: bool,
     /// The unit makes its directory at each start (RuntimeDirectory=).
-    runtime: bool,
-    /// /run/sshd, as `ls -lnd` shows it.
-    directory: Option<String>,
+    pub runtime: bool,
+    /// What is at /run/sshd: directory, inway (something else), or nothing.
+    entry: String,
+    /// `RuntimeDirectoryMode=` of the unit.
+    mode_line: Option<Place>,
+    /// The service runs now.
+    running: bool,
+    /// The unit starts a program that is not there: the line, while another sshd is there.
+    pub stray: Option<Place>,
+    /// The program may not be executed.
+    pub not_executable: bool,
     pub options: Vec<Place>,
     pub keys: Vec<Key>,
     /// What the first try said, with everything as it is.
@@ -147,16 +185,18 @@ impl Seen {
             return Ok(None);
         }
         let probe = script();
+        let read = |a: &Answer| parse(&String::from_utf8_lossy(&a.stdout), &String::from_utf8_lossy(&a.stderr));
         // As it is, so that both questions travel together; with candidates once it is known which files matter.
         let first = view.own_script(&probe, &[]);
         let lines = view.lines(MAIN, tree::SSHD, TELLING, &[]);
-        first?;
-        let reads = resources(&Tree::new(MAIN, lines?));
-        let (answer, lines) = (view.own_script(&probe, &reads), view.lines(MAIN, tree::SSHD, TELLING, &reads));
-        let (answer, files) = (answer?, lines?);
+        let first = read(first?);
+        let lines = if first.main() == MAIN { lines } else { view.lines(first.main(), tree::SSHD, TELLING, &[]) };
+        let reads = resources(&Tree::new(first.main(), lines?), &first.program);
+        let answer = view.own_script(&probe, &reads)?;
+        let mut seen = read(answer);
+        let files = view.lines(seen.main(), tree::SSHD, TELLING, &reads)?;
         let facts = view.facts()?;
-        let err = String::from_utf8_lossy(&answer.stderr).into_owned();
-        let mut seen = parse(&String::from_utf8_lossy(&answer.stdout), &err);
+        let err = String::from_utf8_lossy(&answer.stderr);
         if !facts.root && (seen.settings.is_none() || err.contains("ermission denied")) {
             return Err(Halt::Unknown {
                 why: "sshd reads its files and host keys as root only".into(),
@@ -173,10 +213,11 @@ impl Seen {
         }
         if facts.init == "systemd" {
             let units = view.units(crate::module::service::SSH)?;
+            seen.running = units.iter().any(|u| u.asked.ends_with(".service") && u.running());
             seen.alone = units.iter().any(|u| u.asked.ends_with(".service") && (u.running() || u.wants_boot()));
             seen.socket = units.into_iter().find(|u| u.asked.ends_with(".socket") && u.exists());
         }
-        let tree = Tree::new(MAIN, files);
+        let tree = Tree::new(seen.main(), files);
         seen.locate(&tree);
         seen.tree = Some(tree);
         Ok(Some(seen))
@@ -186,7 +227,7 @@ impl Seen {
     /// evidence says so.
     pub fn offline(view: &View<'_>) -> Result<Self, Halt> {
         let lines = view.lines(MAIN, tree::SSHD, TELLING, &[])?;
-        let reads = resources(&Tree::new(MAIN, lines));
+        let reads = resources(&Tree::new(MAIN, lines), "");
         let tree = Tree::new(MAIN, view.lines(MAIN, tree::SSHD, TELLING, &reads)?);
         let values = |key: &str| tree.values(key).iter().map(|d| d.args.first().cloned().unwrap_or_default()).collect();
         let (mut ports, listen): (Vec<String>, Vec<String>) = (values("port"), values("listenaddress"));
@@ -217,6 +258,16 @@ impl Seen {
         }
     }
 
+    /// The file that sshd begins with.
+    pub fn main(&self) -> &str {
+        self.options.iter().rev().find_map(Place::config).unwrap_or(MAIN)
+    }
+    /// sshd does not know an option of its command line.
+    pub fn bad_option(&self) -> Option<&Place> {
+        let starts = ["unknown option", "option requires", "invalid option", "illegal option", "Extra argument"];
+        let said = self.said.other.as_deref()?;
+        self.options.last().filter(|_| starts.iter().any(|s| said.starts_with(s)))
+    }
     /// For [`Tree::with_version`].
     pub fn numbers(&self) -> Option<(u32, u32)> {
         let (major, minor) = self.version.split_once('.')?;
@@ -242,7 +293,7 @@ impl Seen {
     /// `ADDRESS:PORT`: of the socket unit where that counts, and no generator makes it from the files.
     pub fn addresses(&self) -> Vec<&str> {
         match &self.socket {
-            Some(k) if self.by_socket() && !self.generator => {
+            Some(k) if self.by_socket() && !self.generator && !k.listen.is_empty() => {
                 k.listen.iter().map(String::as_str).filter(|a| split(a).1.is_some()).collect()
             }
             _ => self.all("listenaddress").collect(),
@@ -259,6 +310,41 @@ impl Seen {
     pub fn loopback_only(&self) -> bool {
         let all = self.addresses();
         !all.is_empty() && all.into_iter().all(loopback)
+    }
+    /// Of these addresses, ipv4 and ipv6.
+    pub fn families(&self) -> Vec<&'static str> {
+        let v6 = |a: &&str| a.starts_with('[');
+        let all = self.addresses();
+        [("ipv4", all.iter().any(|a| !v6(a))), ("ipv6", all.iter().any(v6))]
+            .iter()
+            .filter(|f| f.1)
+            .map(|f| f.0)
+            .collect()
+    }
+    /// What ListenAddress lines would have to say, so that a port that is open to everybody of one family is so to
+    /// those of the other: `0.0.0.0` for `::`, with a port where the lines have ports.
+    pub fn counterparts(&self) -> Vec<String> {
+        let lines = self.lines_of("listenaddress");
+        let with_port = lines.iter().any(|l| l.text.split(' ').nth(1).is_some_and(|a| split(a).1.is_some()));
+        let all = self.addresses();
+        let (have, mut out) = (|host: &str, port| all.iter().any(|a| split(a) == (host, port)), Vec::new());
+        for a in &all {
+            let (host, port) = split(a);
+            let other = match host {
+                "::" => "0.0.0.0",
+                "0.0.0.0" => "::",
+                _ => continue,
+            };
+            let text = match (port.filter(|_| with_port), other) {
+                (Some(p), "::") => format!("[::]:{p}"),
+                (Some(p), v4) => format!("{v4}:{p}"),
+                (None, bare) => bare.to_owned(),
+            };
+            if !have(other, port) && !out.contains(&text) {
+                out.push(text);
+            }
+        }
+        out
     }
     /// No address can be reached from elsewhere.
     pub fn unreachable(&self) -> bool {
@@ -283,14 +369,20 @@ impl Seen {
         };
         tree.values(key).iter().map(place).collect()
     }
-    /// The privilege separation directory and what is wrong with it.
-    pub fn directory_problem(&self) -> Option<(String, String)> {
-        if self.runtime {
-            // systemd makes it, and sets its mode and owner; only something else in its place would stop it.
-            let other = self.directory.as_ref().filter(|d| !d.starts_with('d'));
-            return other.map(|_| ("/run/sshd".to_owned(), "is not a directory".to_owned()));
+    /// The privilege separation directory, or the file that spoils it, and what is wrong.
+    pub fn directory_problem(&self) -> Directory {
+        let found =
+            |kind, path: &str, problem: &str| Directory { kind, path: path.to_owned(), problem: problem.to_owned() };
+        if let Some(line) = self.mode_line.as_ref().filter(|l| self.runtime && l.opens()) {
+            return found("unit", &line.file, &format!("makes /run/sshd writable for others, in line {}", line.line));
         }
-        self.said.directory.clone()
+        match (&self.said.directory, self.entry.as_str()) {
+            // systemd makes it, and sets its mode and owner; only something else in its place would stop it.
+            (_, "inway") => found("inway", "/run/sshd", "is not a directory"),
+            (Some((path, problem)), "") if !self.runtime || self.running => found("missing", path, problem),
+            (Some((path, problem)), _) if !self.runtime => found("mode", path, problem),
+            _ => Directory::default(),
+        }
     }
     /// Which keys there are, and why none will do.
     pub fn keys_evidence(&self) -> String {
@@ -334,7 +426,7 @@ fn script() -> String {
 
 /// What an answer depends on: the main file, all that it includes or might, and the files with its command line. Not
 /// its keys, user and directory: they are stood in for.
-fn resources(tree: &Tree) -> Vec<Resource> {
+fn resources(tree: &Tree, program: &str) -> Vec<Resource> {
     let mut out: Vec<Resource> = [MAIN, "/etc/default/ssh", "/etc/sysconfig/sshd", "/etc/conf.d/sshd"]
         .into_iter()
         .chain([
@@ -349,6 +441,10 @@ fn resources(tree: &Tree) -> Vec<Resource> {
         let at = pattern.find(['*', '?', '[']).unwrap_or(pattern.len());
         let dir = crate::target::parent(&pattern[..at]);
         out.push(Resource::File(if at == pattern.len() { pattern.clone() } else { format!("{dir}/**") }));
+    }
+    out.extend(tree.files().keys().map(|f| Resource::File(f.clone())));
+    if !program.is_empty() {
+        out.push(Resource::File(program.to_owned()));
     }
     out.push(Resource::Package("openssh-server".into()));
     out
@@ -379,7 +475,10 @@ fn parse(out: &str, err: &str) -> Seen {
             (_, "program") => rest.clone_into(&mut seen.program),
             (_, "version") => rest.clone_into(&mut seen.version),
             (_, "template") => rest.clone_into(&mut seen.template),
-            (_, "directory") => seen.directory = Some(rest.to_owned()),
+            (_, "directory" | "inway") => word.clone_into(&mut seen.entry),
+            (_, "mode") => seen.mode_line = Place::parse(rest),
+            (_, "absent") => seen.stray = Place::parse(rest),
+            (_, "notexecutable") => seen.not_executable = true,
             (_, "exec" | "options") => seen.options.extend(Place::parse(rest)),
             (_, "nouser") => seen.no_user = true,
             (_, "noconfig") => seen.said.no_config = true,
