@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty};
+use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty, exactly_one};
 use crate::plan::{Change, CommandChange, Resource, View};
 use crate::target::quote::sh_quote;
 
@@ -14,7 +14,13 @@ static SPEC: Spec = Spec {
     summary: "A package is installed, and with `intact` its program files are those that it came with. Edited configuration files are no damage, and are kept.",
     scalar: Some("name"),
     params: &[
-        Param { name: "name", ty: Ty::Str, required: true, help: "the package, as the distribution names it" },
+        Param { name: "name", ty: Ty::Str, required: false, help: "the package, as the distribution names it" },
+        Param {
+            name: "owns",
+            ty: Ty::Str,
+            required: false,
+            help: "in place of its name: a file that it came with, which may be gone; a path, or a library as the dynamic loader names it (`libwrap.so.0`)",
+        },
         Param {
             name: "intact",
             ty: Ty::Bool,
@@ -23,6 +29,7 @@ static SPEC: Spec = Spec {
         },
     ],
     fields: &[
+        Field { name: "name", help: "the package" },
         Field { name: "manager", help: "dpkg, rpm, apk, pacman or opkg" },
         Field { name: "installed", help: "whether it is installed, wholly" },
         Field { name: "version", help: "its version, empty if it is not installed" },
@@ -42,6 +49,11 @@ struct Manager {
     program: &'static str,
     /// Prints `status …` and `version …`; `$p` is the package, `rb_in` runs a program of the target.
     query: &'static str,
+    /// Prints `PACKAGE FILE`, or `PACKAGE`, for whoever came with one of the paths `"$@"`, or with the library `$b` in
+    /// whatever directory (only one of the two is set). Its database still knows a file that is gone.
+    owner: &'static str,
+    /// What a person types to find the package of `{}` where none that is installed has it.
+    find: &'static str,
     /// Prints the lines that [`Manager::files`] reads.
     verify: &'static str,
     /// A line of `verify`: the file, and whether it is missing.
@@ -56,6 +68,8 @@ static MANAGERS: &[Manager] = &[
         name: "dpkg",
         program: "dpkg-query",
         query: r"rb_in dpkg-query -W -f 'status ${Status}\nversion ${Version}\n' -- $p",
+        owner: r#"rb_in dpkg -S -- ${b:+"*/$b"} "$@" | sed -n -e '/diversion by /d' -e '/^local diversion /d' -e 's/^\([^ ,]*\)[^/]*: \(\/.*\)$/\1 \2/p'"#,
+        find: "apt-file search {}",
         verify: "rb_in dpkg -V -- $p",
         files: dpkg_file,
         install: &[(
@@ -70,6 +84,8 @@ dpkg --force-confold --configure -a; a 2>/dev/null || { apt-get update >/dev/nul
         name: "apk",
         program: "apk",
         query: "if rb_in apk info -e $p >/dev/null; then echo status installed; rb_in apk info -e -v $p | sed -n \"s/^$p-/version /p\"; fi",
+        owner: r#"for f in ${b:+"/lib/$b" "/usr/lib/$b"} "$@"; do rb_in apk info -W "$f"; done | sed -n 's/^\(\/[^ ]*\) .*is owned by \(.*\)-[0-9][^-]*-r[0-9]*$/\2 \1/p'"#,
+        find: "apk search so:{}",
         verify: "rb_in apk info -q -L $p | while read -r f; do if [ -n \"$f\" ] && [ ! -e \"$R/$f\" ] && [ ! -L \"$R/$f\" ]; then echo \"missing /$f\"; fi; done",
         files: listed_file,
         install: &[("apk", "apk add $p && apk fix --reinstall $p")],
@@ -78,6 +94,8 @@ dpkg --force-confold --configure -a; a 2>/dev/null || { apt-get update >/dev/nul
         name: "pacman",
         program: "pacman",
         query: "rb_in pacman -Q $p | sed 's/^[^ ]* \\(.*\\)/status installed\\nversion \\1/'",
+        owner: r#"for f in ${b:+"/$b"} "$@"; do rb_in pacman -Ql | grep -F -- "$f"; done"#,
+        find: "pacman -F {}",
         verify: "rb_in pacman -Qkk $p 2>&1",
         files: pacman_file,
         install: &[("pacman", "pacman -S --noconfirm $p")],
@@ -86,6 +104,8 @@ dpkg --force-confold --configure -a; a 2>/dev/null || { apt-get update >/dev/nul
         name: "rpm",
         program: "rpm",
         query: r"rb_in rpm -q --qf 'status installed\nversion %{VERSION}-%{RELEASE}\n' $p",
+        owner: r#"rb_in rpm -q --qf 'owner %{NAME}\n' ${b:+--whatprovides "$b()(64bit)" "$b"} ${1:+-f "$@"} | sed -n 's/^owner //p'"#,
+        find: "dnf provides '*/{}'",
         verify: "rb_in rpm -V --nodeps $p",
         files: rpm_file,
         install: &[
@@ -98,6 +118,8 @@ dpkg --force-confold --configure -a; a 2>/dev/null || { apt-get update >/dev/nul
         name: "opkg",
         program: "opkg",
         query: "rb_in opkg status $p | sed -n -e 's/^Status: /status /p' -e 's/^Version: /version /p'",
+        owner: r#"for f in ${b:+"*/$b"} "$@"; do rb_in opkg search "$f"; done | sed -n 's/^\([^ ]*\) - .*/\1/p'"#,
+        find: "opkg update; opkg whatprovides {}",
         verify: "rb_in opkg files $p | sed 1d | while read -r f; do if [ ! -e \"$R$f\" ] && [ ! -L \"$R$f\" ]; then echo \"missing $f\"; fi; done",
         files: listed_file,
         install: &[("opkg", "opkg update; opkg install --force-reinstall $p")],
@@ -109,12 +131,26 @@ impl Module for Package {
         &SPEC
     }
     fn lint(&self, p: &Map<String, Value>) -> Vec<(&'static str, String, String)> {
-        let name = p.get("name").and_then(Value::as_str).filter(|n| !n.contains("{{") && !is_name(n));
-        let say = |n| ("name", format!("\"{n}\" is no package's name"), "letters, digits and + . _ : @ -".to_owned());
-        name.map(say).into_iter().collect()
+        let mut out: Vec<_> = exactly_one(p, &["name", "owns"]).into_iter().collect();
+        let given = |k: &str| p.get(k).and_then(Value::as_str).filter(|n| !n.contains("{{"));
+        if let Some(n) = given("name").filter(|n| !is_name(n)) {
+            out.push(("name", format!("\"{n}\" is no package's name"), "letters, digits and + . _ : @ -".to_owned()));
+        }
+        if let Some(f) = given("owns").filter(|f| !is_file(f)) {
+            out.push(("owns", no_file(f), "a path (/usr/sbin/sshd), or a library's name (libwrap.so.0)".to_owned()));
+        }
+        out
     }
     fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
-        let name = p.text("name");
+        let found;
+        let name = match (p.str("name"), p.str("owns")) {
+            (Some(name), _) => name,
+            (None, Some(file)) => {
+                found = owner(file, view)?;
+                &found
+            }
+            (None, None) => return Err(Halt::error("name", "it has no value, and neither has owns")),
+        };
         if !is_name(name) {
             return Err(Halt::error("name", format!("\"{name}\" is no package's name")));
         }
@@ -122,13 +158,11 @@ impl Module for Package {
         let sh = script(name, p.is("intact")).ok_or_else(|| Halt::unknown("a name with a NUL"))?;
         let a = view.script(&sh, false, &reads)?;
         let out = String::from_utf8_lossy(&a.stdout);
-        let seen = Seen::read(&out).ok_or_else(|| Halt::Unknown {
-            why: "no package manager that is known here (dpkg, rpm, apk, pacman, opkg) can be asked".into(),
-            hint: None,
-        })?;
+        let seen = Seen::read(&out).ok_or_else(no_manager)?;
         let ok = seen.installed() && seen.damaged.is_empty();
         let change = if ok { None } else { seen.change(name) };
         let d = Decision::new(ok, seen.evidence(name))
+            .with("name", name)
             .with("manager", seen.manager.name)
             .with("installed", seen.installed())
             .with("version", seen.version.clone())
@@ -139,6 +173,14 @@ impl Module for Package {
     }
 }
 
+fn no_manager() -> Halt {
+    let hint = Some("install the package by hand".to_owned());
+    Halt::Unknown {
+        why: "no package manager that is known here (dpkg, rpm, apk, pacman, opkg) can be asked".into(),
+        hint,
+    }
+}
+
 /// A name that no shell and no manager takes for anything else.
 fn is_name(name: &str) -> bool {
     !name.is_empty()
@@ -146,12 +188,79 @@ fn is_name(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+._:@-".contains(&b))
 }
 
-/// Asks the target's manager; on a disk that is not running, the disk's own, in a chroot.
-fn script(name: &str, intact: bool) -> Option<String> {
+/// A path or a name that no shell and no manager takes for a pattern.
+fn is_file(file: &str) -> bool {
+    !file.is_empty()
+        && (file.starts_with('/') || !file.contains('/'))
+        && !file.starts_with('-')
+        && file.bytes().all(|b| b.is_ascii_alphanumeric() || b"+._:@-/~=%,".contains(&b))
+}
+
+fn no_file(file: &str) -> String {
+    format!("\"{file}\" is neither a path nor a library's name")
+}
+
+/// The other name of a path where `/bin` is a link to `/usr/bin` (file-hierarchy(7)): the package may have either.
+fn twin(path: &str) -> Option<String> {
+    let merged = |p: &str| p.starts_with("/bin/") || p.starts_with("/sbin/") || p.starts_with("/lib");
+    match path.strip_prefix("/usr") {
+        Some(p) if merged(p) => Some(p.to_owned()),
+        None if merged(path) => Some(format!("/usr{path}")),
+        _ => None,
+    }
+}
+
+/// The package that a file came with, there or gone.
+fn owner(file: &str, view: &View<'_>) -> Result<String, Halt> {
+    if !is_file(file) {
+        return Err(Halt::error("owns", no_file(file)));
+    }
+    let library = !file.contains('/');
+    let paths: Vec<String> = if library { vec![] } else { [file.to_owned()].into_iter().chain(twin(file)).collect() };
+    let what = format!("b={}; set -- {}", if library { file } else { "" }, paths.join(" "));
+    // What a package brings along is known when it is there.
+    let reads = [Resource::Package("*".to_owned())];
+    let a = view.script(
+        &each(&what, |m| {
+            format!(
+                "{{ {}; }} 2>/dev/null | while read -r p f; do if [ -n \"$f\" ] && [ -e \"$R$f\" ]; then echo \"has $p $f\"; else echo \"lost $p $f\"; fi; done\n",
+                m.owner
+            )
+        }),
+        false,
+        &reads,
+    )?;
+    let out = String::from_utf8_lossy(&a.stdout);
+    let manager = manager_of(&out).ok_or_else(no_manager)?;
+    let fits = |f: &str| match library {
+        true => f.rsplit_once('/').is_some_and(|x| x.1 == file),
+        false => paths.iter().any(|p| p == f),
+    };
+    let owners = out.lines().filter_map(|l| {
+        let mut words = l.split(' ');
+        let (state, package) = (words.next()?, words.next()?);
+        let path = words.next().unwrap_or_default();
+        let fits = matches!(state, "has" | "lost") && (path.is_empty() || fits(path));
+        // One that lost it rather than one that has a file of that name elsewhere, in a directory of its own.
+        fits.then_some(((state == "has", path.len()), package))
+    });
+    match owners.min_by_key(|(rank, _)| *rank) {
+        Some((_, package)) => Ok(package.to_owned()),
+        None => Err(Halt::Unknown {
+            why: format!("no package that is installed came with {file}"),
+            hint: Some(format!(
+                "find the package that has it ({}), and install that",
+                manager.find.replace("{}", file.rsplit('/').next().unwrap_or(file))
+            )),
+        }),
+    }
+}
+
+/// Sh that asks the target's manager; on a disk that is not running, the disk's own, in a chroot.
+fn each(set: &str, ask: impl Fn(&Manager) -> String) -> String {
     let mut sh = format!(
-        "p={}; rb_in() {{ if [ -n \"$R\" ]; then chroot \"$R\" \"$@\"; else \"$@\"; fi; }}\n\
-         rb_has() {{ for d in usr/bin bin sbin usr/sbin; do if [ -x \"$R/$d/$1\" ]; then return 0; fi; done; return 1; }}\n",
-        sh_quote(name)?
+        "{set}; rb_in() {{ if [ -n \"$R\" ]; then chroot \"$R\" \"$@\"; else \"$@\"; fi; }}\n\
+         rb_has() {{ for d in usr/bin bin sbin usr/sbin; do if [ -x \"$R/$d/$1\" ]; then return 0; fi; done; return 1; }}\n"
     );
     for (n, m) in MANAGERS.iter().enumerate() {
         let word = if n == 0 { "if" } else { "elif" };
@@ -159,6 +268,15 @@ fn script(name: &str, intact: bool) -> Option<String> {
             "{word} rb_has {} && rb_in {} --version >/dev/null 2>&1; then echo manager {}\n",
             m.program, m.program, m.name
         );
+        sh += &ask(m);
+    }
+    sh + "fi; :"
+}
+
+/// What it is, and whether its files are there.
+fn script(name: &str, intact: bool) -> Option<String> {
+    Some(each(&format!("p={}", sh_quote(name)?), |m| {
+        let mut sh = String::new();
         for (tool, _) in m.install {
             sh += &format!("if rb_has {tool}; then echo tool {tool}; fi\n");
         }
@@ -166,8 +284,13 @@ fn script(name: &str, intact: bool) -> Option<String> {
         if intact {
             sh += &format!("case $o in *status*) {} 2>/dev/null | sed 's/^/file /';; esac\n", m.verify);
         }
-    }
-    Some(sh + "fi; :")
+        sh
+    }))
+}
+
+fn manager_of(out: &str) -> Option<&'static Manager> {
+    let name = out.lines().find_map(|l| l.strip_prefix("manager "))?;
+    MANAGERS.iter().find(|m| m.name == name)
 }
 
 /// What the manager said.
@@ -182,9 +305,8 @@ struct Seen {
 
 impl Seen {
     fn read(out: &str) -> Option<Self> {
-        let mut lines = out.lines().filter_map(|l| l.split_once(' '));
-        let (_, name) = lines.find(|(key, _)| *key == "manager")?;
-        let manager = MANAGERS.iter().find(|m| m.name == name)?;
+        let manager = manager_of(out)?;
+        let lines = out.lines().filter_map(|l| l.split_once(' '));
         let mut seen = Seen { manager, tools: vec![], status: String::new(), version: String::new(), damaged: vec![] };
         for (key, value) in lines {
             match key {
@@ -350,6 +472,41 @@ mod tests {
         assert_eq!(pacman_file("warning: openssh: /usr/bin/sshd (Modification time mismatch)"), None);
         assert_eq!(pacman_file("openssh: 63 total files, 1 altered file"), None);
         assert_eq!(listed_file("missing /usr/sbin/sshd"), Some(("/usr/sbin/sshd", true)));
+    }
+
+    #[test]
+    fn the_package_of_a_file() {
+        let owns = |file: &str| json!({"owns": file, "intact": true});
+        let on = |owners: &'static str| {
+            Canned::new(move |sh| match sh.starts_with("b=") {
+                true => (0, format!("manager dpkg\n{owners}")),
+                false => {
+                    (0, format!("manager dpkg\ntool apt-get\nstatus install ok installed\nversion {}\n", &sh[2..11]))
+                }
+            })
+        };
+        let name = |owners, file| on(owners).decide(&Package, &owns(file)).map(|d| d.fields["name"].clone());
+        let lost =
+            "has browser /opt/browser/libwrap.so.0\nlost libwrap0:amd64 /usr/lib/x86_64-linux-gnu/libwrap.so.0\n";
+        assert_eq!(name(lost, "libwrap.so.0"), Ok(json!("libwrap0:amd64")));
+        // Both are there: the one in the loader's own directories.
+        let both = "has x /usr/lib/x/private/lib/a.so.1\nhas y /usr/lib/a.so.1\n";
+        assert_eq!(name(both, "a.so.1"), Ok(json!("y")));
+        assert_eq!(name("has openssh-server /usr/sbin/sshd\n", "/usr/sbin/sshd"), Ok(json!("openssh-server")));
+        assert_eq!(name("lost libssl3 /usr/lib/libcrypto.so.3\n", "/lib/libcrypto.so.3"), Ok(json!("libssl3")));
+        assert_eq!(name("lost openssh-server\n", "/usr/sbin/sshd"), Ok(json!("openssh-server")));
+        assert_eq!(
+            name("lost x /usr/lib/libwrap.so.0.7\n", "libwrap.so.0"),
+            Err(Halt::Unknown {
+                why: "no package that is installed came with libwrap.so.0".into(),
+                hint: Some("find the package that has it (apt-file search libwrap.so.0), and install that".into()),
+            })
+        );
+        assert!(matches!(name("", "a*b"), Err(Halt::Error { .. })));
+        assert!(matches!(on("").decide(&Package, &json!({})), Err(Halt::Error { .. })));
+        let lint = |p: Value| Package.lint(p.as_object().unwrap()).len();
+        assert_eq!((lint(json!({})), lint(json!({"name": "x", "owns": "y"}))), (1, 1));
+        assert_eq!((lint(owns("lib/x")), lint(owns("{{ x }}")), lint(owns("$(x)"))), (1, 0, 1));
     }
 
     #[test]

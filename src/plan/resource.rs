@@ -13,7 +13,7 @@ pub enum Resource {
     Socket,
     /// `rules`: packet filters.
     Rules,
-    /// `package:openssh-server`.
+    /// `package:openssh-server`; `package:*` is any.
     Package(String),
     /// `*`: anything.
     All,
@@ -45,7 +45,7 @@ impl Resource {
             | (Resource::Rules, Resource::Rules) => true,
             (Resource::File(a), Resource::File(b)) => covers(a, b) || covers(b, a),
             (Resource::Unit(a), Resource::Unit(b)) => stem(a) == stem(b),
-            (Resource::Package(a), Resource::Package(b)) => a == b,
+            (Resource::Package(a), Resource::Package(b)) => a == b || a == "*" || b == "*",
             _ => false,
         }
     }
@@ -115,6 +115,7 @@ mod tests {
         );
         assert!(r("unit:ssh.socket").meets(&r("unit:sshd")));
         assert!(r("*").meets(&r("rules")));
+        assert!(r("package:*").meets(&r("package:a")) && !r("package:b").meets(&r("package:a")));
         assert!(!r("socket:*").meets(&r("file:/etc/ssh/**")));
         assert!(Resource::parse("files:/x").is_err());
     }

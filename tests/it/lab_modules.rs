@@ -87,3 +87,17 @@ fn a_lost_program_and_a_lost_account() {
     assert!(host.sh("grep ^sshd: /etc/passwd").ends_with(":/run/sshd:/usr/sbin/nologin\n"));
     assert_eq!(host.run("plan", &user, None, &[]).exit, 0);
 }
+
+#[test]
+fn a_lost_library_comes_back_with_its_package() {
+    let Some(host) = Host::up("library") else { return };
+    host.sh("mv /usr/lib/x86_64-linux-gnu/libwrap.so.0 /root");
+    let library = book(
+        &host,
+        "steps:\n- {name: runs, check: {command: /usr/sbin/sshd -t}, remediation: [{package: {owns: libwrap.so.0, intact: true}}]}",
+    );
+    let run = host.run("apply", &library, None, &[]);
+    let want = vec!["run apt-get: install again libwrap0:amd64   (cannot be undone)".to_owned()];
+    assert_eq!((run.exit, titles(&run)), (0, want), "{}", run.seen());
+    assert_eq!(host.run("apply", &library, None, &[]).all_changes(), 0);
+}
