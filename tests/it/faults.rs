@@ -39,6 +39,8 @@ pub struct Fault {
     pub kind: Kind,
     /// The sh that breaks it, after `PRELUDE`. Its exit status is nothing: what it starts is meant to fail.
     pub breaks: &'static str,
+    /// Where that ends in a reboot: what the console says at the end of it.
+    pub reboots: Option<&'static str>,
     /// The sh that succeeds once the fault is there for good, after `PRELUDE`; asked until it does.
     pub shows: &'static str,
     /// Options of the client, before and after the repair.
@@ -117,6 +119,7 @@ const REPAIRED: Fault = Fault {
     title: "",
     kind: Kind::Service,
     breaks: "",
+    reboots: None,
     shows: "true",
     client: &[],
     symptom: "Connection refused",
@@ -330,7 +333,8 @@ pub const FAULTS: &[Fault] = &[
         name: "emergency",
         title: "a line of fstab fails, so that the host boots into emergency mode",
         breaks: "echo 'overlay /srv overlay lowerdir=/nowhere,upperdir=/nowhere,workdir=/nowhere 0 0' >>/etc/fstab
-            (sleep 0.2; systemctl reboot) >/dev/null 2>&1 &",
+            (sleep 0.5; systemctl reboot) >/dev/null 2>&1 &",
+        reboots: Some("You are in emergency mode"),
         shows: "systemctl -q is-active emergency.target && systemctl -q is-failed srv.mount",
         says: "(?i)emergency|maintenance|fstab|/srv",
         // sshd can be started there, but the line is for a person to mend.

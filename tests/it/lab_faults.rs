@@ -65,6 +65,12 @@ fn matches(regex: &str, text: &str) -> bool {
 /// Plants the fault, and waits until it is there for good: a unit that fails is started anew a few times.
 fn break_it(host: &Host, fault: &Fault) -> Result<String, String> {
     let planted = host.try_sh(&format!("{PRELUDE}{}", fault.breaks));
+    // Nobody enters a host that shuts down: its last broadcast (SIGSTOP) would stop nsenter for good.
+    if let Some(words) = fault.reboots {
+        let log = Path::new("/run/runbook-lab").join(&host.name).join("console.log");
+        let up = until(30, || fs::read(&log).is_ok_and(|b| String::from_utf8_lossy(&b).contains(words)));
+        assert!(up, "after the reboot the console does not say: {words}");
+    }
     let mut shown = planted.clone();
     let there = until(20, || {
         shown = host.try_sh(&format!("{PRELUDE}{}", fault.shows));
