@@ -39,6 +39,8 @@ pub struct Fault {
     pub kind: Kind,
     /// The sh that breaks it, after `PRELUDE`. Its exit status is nothing: what it starts is meant to fail.
     pub breaks: &'static str,
+    /// Where that ends in a reboot: what the console says at the end of it.
+    pub reboots: Option<&'static str>,
     /// The sh that succeeds once the fault is there for good, after `PRELUDE`; asked until it does.
     pub shows: &'static str,
     /// Options of the client, before and after the repair.
@@ -53,7 +55,8 @@ pub struct Fault {
     pub keeps: Option<&'static str>,
     /// Rounds that may change something: one for a single fault.
     pub rounds: u64,
-    /// How apply ends: 0 repaired; 1 where only a person can do it, and then nothing may be changed.
+    /// How apply ends: 0 repaired; 1 where only a person can do it, and then no round may change anything unless `rounds`
+    /// says so.
     pub exit: i32,
     /// The repair makes host keys that the client has never seen.
     pub new_keys: bool,
@@ -116,6 +119,7 @@ const REPAIRED: Fault = Fault {
     title: "",
     kind: Kind::Service,
     breaks: "",
+    reboots: None,
     shows: "true",
     client: &[],
     symptom: "Connection refused",
@@ -236,10 +240,10 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         number: "5",
         name: "unit_gone",
-        title: "ssh.service deleted",
+        title: "ssh.service deleted: systemd makes one of /etc/init.d/ssh",
         breaks: "systemctl stop ssh; rm /lib/systemd/system/ssh.service; systemctl daemon-reload",
-        shows: r#"[ "$(state ssh LoadState)" = not-found ]"#,
-        says: "unit|ssh.service|service",
+        shows: r#"[ "$(state ssh FragmentPath)" = /run/systemd/generator.late/ssh.service ]"#,
+        says: "stopped|unit",
         rounds: 3,
         ..REPAIRED
     },
@@ -313,7 +317,6 @@ pub const FAULTS: &[Fault] = &[
         shows: "failed && log 'libwrap.so.0: cannot open shared object file'",
         says: r"libwrap\.so\.0",
         rounds: 3,
-        ci: true,
         ..REPAIRED
     },
     Fault {
@@ -322,7 +325,7 @@ pub const FAULTS: &[Fault] = &[
         title: "the host is in rescue mode",
         breaks: "systemctl --no-block isolate rescue.target",
         shows: "systemctl -q is-active rescue.target && ! systemctl -q is-active ssh",
-        says: "rescue|maintenance|stopped",
+        says: "(?i)rescue|maintenance",
         ..REPAIRED
     },
     Fault {
@@ -330,9 +333,12 @@ pub const FAULTS: &[Fault] = &[
         name: "emergency",
         title: "a line of fstab fails, so that the host boots into emergency mode",
         breaks: "echo 'overlay /srv overlay lowerdir=/nowhere,upperdir=/nowhere,workdir=/nowhere 0 0' >>/etc/fstab
-            (sleep 0.2; systemctl reboot) >/dev/null 2>&1 &",
+            (sleep 0.5; systemctl reboot) >/dev/null 2>&1 &",
+        reboots: Some("You are in emergency mode"),
         shows: "systemctl -q is-active emergency.target && systemctl -q is-failed srv.mount",
-        says: "emergency|maintenance|fstab|/srv",
+        says: "(?i)emergency|maintenance|fstab|/srv",
+        // sshd can be started there, but the line is for a person to mend.
+        rounds: 1,
         ..BY_HAND
     },
     // --- B: the configuration -----------------------------------------------------------------------------------------
@@ -351,7 +357,7 @@ pub const FAULTS: &[Fault] = &[
     },
     Fault { name: "bad_value", title: "a value that the keyword cannot have", breaks: "config 'LogLevel loud'", ..BAD_LINE },
     Fault { name: "bad_port", title: "a port that is no port", breaks: "config 'Port 99999'", ..BAD_LINE },
-    Fault { name: "missing_value", title: "a keyword without a value", breaks: "config Banner", ci: true, ..BAD_LINE },
+    Fault { name: "missing_value", title: "a keyword without a value", breaks: "config Banner", ..BAD_LINE },
     Fault { name: "unclosed_quote", title: "a quote that is not closed", breaks: "config 'Banner \"/etc/issue'", ..BAD_LINE },
     Fault { name: "extra_value", title: "more values than the keyword takes", breaks: "config 'UseDNS no yes'", ..BAD_LINE },
     Fault {
@@ -413,7 +419,6 @@ pub const FAULTS: &[Fault] = &[
         name: "yaml_boolean",
         title: "a YAML boolean",
         breaks: "config 'X11Forwarding True'",
-        ci: true,
         ..BAD_LINE
     },
     Fault {
@@ -439,7 +444,6 @@ pub const FAULTS: &[Fault] = &[
         title: "a misspelled line that decides who gets in, to be commented out",
         breaks: "config 'PasswordAuthentification no'",
         args: &["-e", "policy_lines=comment"],
-        ci: true,
         ..BAD_LINE
     },
     Fault {
@@ -733,6 +737,19 @@ pub const FAULTS: &[Fault] = &[
         args: PORT_2222,
         ..REPAIRED
     },
+    // systemd: "Socket unit configuration has changed while unit has been running, no open socket file descriptor left".
+    Fault {
+        number: "24",
+        name: "socket_lost",
+        title: "Port in sshd_config and the generator run while no sshd did: ssh.socket is active and listens nowhere",
+        kind: Kind::Generator,
+        breaks: "systemctl stop ssh; systemctl start ssh.socket; echo Port 2222 >$dropin; systemctl daemon-reload",
+        shows: "systemctl -q is-active ssh.socket && ! listens 0.0.0.0:22 && ! listens 0.0.0.0:2222",
+        client: CLIENT_2222,
+        says: r"ssh\.socket",
+        args: PORT_2222,
+        ..REPAIRED
+    },
     Fault {
         number: "25",
         name: "bare_listen_stream",
@@ -879,7 +896,6 @@ pub const FAULTS: &[Fault] = &[
         shows: "failed && log 'no hostkeys available'",
         says: "ssh_host_[a-z0-9]*_key",
         new_keys: true,
-        ci: true,
         ..REPAIRED
     },
     // The key is whole: nobody needs to learn a new fingerprint.
@@ -918,7 +934,6 @@ pub const FAULTS: &[Fault] = &[
         breaks: "unit ssh.service '[Service]' RuntimeDirectory=; systemctl stop ssh; rm -rf /run/sshd; systemctl start ssh",
         shows: "failed && log 'Missing privilege separation directory'",
         says: "/run/sshd",
-        ci: true,
         ..REPAIRED
     },
     Fault {
@@ -1012,7 +1027,7 @@ pub const FAULTS: &[Fault] = &[
         name: "orphan",
         title: "an sshd that somebody started by hand has the port",
         breaks: "systemctl stop ssh; mkdir -p /run/sshd
-            sshd -o ListenAddress=127.0.0.1 -o ListenAddress=::1; sleep 0.3; systemctl start ssh",
+            /usr/sbin/sshd -o ListenAddress=127.0.0.1 -o ListenAddress=::1; sleep 0.3; systemctl start ssh",
         shows: "failed && log 'Address already in use'",
         says: "sshd",
         ..BY_HAND

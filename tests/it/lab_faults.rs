@@ -40,8 +40,10 @@ fn prove(host: &Host, fault: &Fault, book: &Path) -> Result<Row, String> {
     kept(host, fault, &before, &run).map_err(|e| format!("{e}\n{}", run.seen()))?;
     let rounds = run.json["rounds_applied"].as_u64().unwrap_or(0);
     if fault.exit != 0 {
-        want(rounds == 0 && run.all_changes() == 0, "something was changed that only a person can decide")?;
-        refused(host, fault).map_err(|e| format!("nothing was changed, and {e}\n{}", run.seen()))?;
+        want(rounds <= fault.rounds, "something was changed that only a person can decide")?;
+        if rounds == 0 {
+            refused(host, fault).map_err(|e| format!("nothing was changed, and {e}\n{}", run.seen()))?;
+        }
         return Ok(Row { symptom, steps: format!("nothing: {first}"), rounds });
     }
     let stranger = if fault.new_keys { STRANGER } else { &[] };
@@ -63,6 +65,12 @@ fn matches(regex: &str, text: &str) -> bool {
 /// Plants the fault, and waits until it is there for good: a unit that fails is started anew a few times.
 fn break_it(host: &Host, fault: &Fault) -> Result<String, String> {
     let planted = host.try_sh(&format!("{PRELUDE}{}", fault.breaks));
+    // Nobody enters a host that shuts down: its last broadcast (SIGSTOP) would stop nsenter for good.
+    if let Some(words) = fault.reboots {
+        let log = Path::new("/run/runbook-lab").join(&host.name).join("console.log");
+        let up = until(30, || fs::read(&log).is_ok_and(|b| String::from_utf8_lossy(&b).contains(words)));
+        assert!(up, "after the reboot the console does not say: {words}");
+    }
     let mut shown = planted.clone();
     let there = until(20, || {
         shown = host.try_sh(&format!("{PRELUDE}{}", fault.shows));
@@ -115,7 +123,7 @@ fn kept(host: &Host, fault: &Fault, before: &BTreeMap<String, Vec<u8>>, run: &Ru
             let path = c["real"].as_str().unwrap_or_default().to_owned();
             // Of several changes to one file the last one counts.
             let last = run.changes(round).iter().rev().find(|x| x["real"] == c["real"]).cloned().unwrap_or_default();
-            if last["after"].is_null() || last["after"]["absent"] == true {
+            if last["after"]["kind"] == "absent" {
                 want.remove(&path);
                 continue;
             }
@@ -277,7 +285,7 @@ tests! { repaired, FAULTS, every_fault_has_its_test:
     removed_algorithm config_missing port_main port_dropin port_included port_and_stopped loopback loopback_dropin
     loopback_and_masked address_gone address_unknown inet6_only inet6_address families_disagree options_port
     options_address options_unknown unit_port unit_file unit_path socket_stopped socket_masked socket_not_to_be_run
-    socket_bad_line socket_ignores_port generator_not_run socket_not_restarted bare_listen_stream port_defined_twice
+    socket_bad_line socket_ignores_port generator_not_run socket_not_restarted socket_lost bare_listen_stream port_defined_twice
     both_enabled socket_start_limit socket_address_gone generator_addresses generator_loopback no_keys key_path
     socket_no_keys keys_open keys_group keys_corrupt keys_empty keys_crlf keys_without_newline keys_with_passphrase
     rundir_missing rundir_removed rundir_link rundir_mode rundir_owner user_gone modes_777 port_taken port_answers
