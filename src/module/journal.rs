@@ -28,6 +28,9 @@ const TELLING: &[(&str, &str)] = &[
     (r"OpenSSL version mismatch", "its OpenSSL is not the one it was built for (a half-done upgrade)"),
     (r"symbol lookup error: [^:]+: (.+)", "a library does not fit it: $1"),
     (r"version `([^']+)' not found", "a library does not fit it: $1 is missing"),
+    (r"(?:unknown|invalid|illegal) option -- (\S+)", "it does not know an option of its command line"),
+    (r"option requires an argument -- (\S+)", "the option -$1 of its command line has no value"),
+    (r"bad addr or host: (\S+) \((.+)\)", "the address $1 cannot be used: $2"),
     (r"no hostkeys available", "it has no host key that it can use"),
     (r"Missing privilege separation directory: (\S+)", "its directory $1 is missing"),
     (

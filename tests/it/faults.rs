@@ -495,7 +495,7 @@ pub const FAULTS: &[Fault] = &[
         title: "wrong port in a drop-in",
         breaks: "config 'Port 2222'",
         shows: "listens 0.0.0.0:2222",
-        says: r"50-lab\.conf:1 says Port 2222",
+        says: r#"50-lab\.conf:1 says "Port 2222""#,
         args: PORT,
         keeps: Some("2222"),
         ci: true,
@@ -643,7 +643,7 @@ pub const FAULTS: &[Fault] = &[
         breaks: "echo Port 2222 >/etc/ssh/other_config
             unit ssh.service '[Service]' ExecStart= 'ExecStart=/usr/sbin/sshd -D -f /etc/ssh/other_config'; systemctl restart ssh",
         shows: "listens 0.0.0.0:2222",
-        says: r"ssh\.service\.d/lab\.conf",
+        says: "/etc/ssh/other_config",
         args: PORT,
         ..REPAIRED
     },

@@ -82,7 +82,7 @@ static SPEC: Spec = Spec {
         },
         Field { name: "libwrap", help: "it heeds hosts.allow and hosts.deny" },
     ],
-    reads: "file:/etc/ssh/**, file:/etc/default/ssh, file:/etc/sysconfig/sshd, package:openssh-server",
+    reads: "file:/etc/ssh/**, file:/etc/default/ssh, file:/etc/sysconfig/sshd, package:*",
     writes: "",
     open: false,
 };
@@ -131,7 +131,7 @@ fn answer(what: &str, s: &Seen) -> Result<(bool, String), Halt> {
             None => (true, "sshd accepts its configuration".into()),
         },
         "user" if s.no_user && (s.said.no_user || s.settings.is_none()) => {
-            (false, "the user \"sshd\" does not exist, and sshd will not start without it".into())
+            (false, "the user sshd does not exist, and sshd does not start without it".into())
         }
         "user" => (true, "the user sshd exists".into()),
         "keys" => {

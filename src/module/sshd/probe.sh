@@ -22,6 +22,7 @@ if [ -n "$x" ]; then
   case $(grep -hs '^RuntimeDirectory=' "$@" | tail -n 1) in *sshd*) echo runtime;; esac
   x=$(grep -nHs '^RuntimeDirectoryMode=' "$@" /dev/null | tail -n 1); [ -z "$x" ] || echo "mode $x"
 fi
+[ -n "$u" ] || ! grep -qs /run/sshd /etc/init.d/ssh /etc/init.d/sshd || echo runtime
 for f in /etc/default/ssh /etc/sysconfig/sshd /etc/conf.d/sshd; do
   x=$(grep -nHsE '^[[:space:]]*(export )?(SSHD_OPTS|OPTIONS|command_args)=.' $f /dev/null | tail -n 1)
   w=$(printf %s "${x#*=}" | tr -d "\"'")

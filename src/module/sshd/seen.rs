@@ -203,18 +203,20 @@ impl Seen {
                 hint: Some("run it as root".into()),
             });
         }
-        if !matches!(answer.status, Status::Exit(_)) || matches!(answer.status, Status::Exit(126..)) {
-            let ends = matches!(answer.status, Status::Exit(255));
-            if !ends && seen.said.broken.is_none() {
-                let said = crate::plan::first_line(&answer.stderr);
-                seen.said.broken =
-                    Some(if said.is_empty() { "sshd ends at once, without a word".into() } else { said });
-            }
+        // 255 is its own way to say no; the others are the shell's, for a program that cannot be run or was killed.
+        if !matches!(answer.status, Status::Exit(..126 | 255)) && seen.said.broken.is_none() {
+            let said = crate::plan::first_line(&answer.stderr);
+            seen.said.broken = Some(match said.as_str() {
+                "" => format!("{} ends at once, without a word", seen.program),
+                text if seen.program.is_empty() || text.contains(&seen.program) => said,
+                text => format!("{}: {text}", seen.program),
+            });
         }
         if facts.init == "systemd" {
             let units = view.units(crate::module::service::SSH)?;
-            seen.running = units.iter().any(|u| u.asked.ends_with(".service") && u.running());
-            seen.alone = units.iter().any(|u| u.asked.ends_with(".service") && (u.running() || u.wants_boot()));
+            let service = |u: &&UnitState| matches!(u.asked.as_str(), "ssh.service" | "sshd.service");
+            seen.running = units.iter().filter(service).any(UnitState::running);
+            seen.alone = units.iter().filter(service).any(|u| u.running() || u.wants_boot());
             seen.socket = units.into_iter().find(|u| u.asked.ends_with(".socket") && u.exists());
         }
         let tree = Tree::new(seen.main(), files);
@@ -446,7 +448,8 @@ fn resources(tree: &Tree, program: &str) -> Vec<Resource> {
     if !program.is_empty() {
         out.push(Resource::File(program.to_owned()));
     }
-    out.push(Resource::Package("openssh-server".into()));
+    // A library may be of any package.
+    out.push(Resource::Package("*".into()));
     out
 }
 
