@@ -393,6 +393,8 @@ impl<'a> View<'a> {
             for verb in self.overlay.units.get(&id).into_iter().flatten() {
                 verb.apply(u);
             }
+            let unmasked = |name: &String| self.overlay.units.get(name).is_some_and(|v| v.contains(&Verb::Unmask));
+            u.masked_aliases.retain(|a| !unmasked(a));
             if let Some(step) = self.overlay.everything().filter(|_| !self.at_the_end) {
                 return Err(Halt::Waits(step));
             }

@@ -345,6 +345,7 @@ fn units_of_a_disk_whose_etc_systemd_is_a_link() {
     b.write("disk/data/systemd/system/ssh.socket.d/a.conf", "[Socket]\nListenStream=\nListenStream=0.0.0.0:2222\n");
     fs::create_dir_all(b.path("disk/etc")).unwrap();
     std::os::unix::fs::symlink("/data/systemd", b.path("disk/etc/systemd")).unwrap();
+    std::os::unix::fs::symlink("/dev/null", b.path("disk/data/systemd/system/sshd.service")).unwrap();
     b.via = format!("root:{}", b.path("disk").display());
     b.write(
         "book.yaml",
@@ -354,6 +355,7 @@ fn units_of_a_disk_whose_etc_systemd_is_a_link() {
     );
     let run = b.apply();
     assert_eq!(run.statuses(), ["ok", "change"], "{}", run.text);
+    assert!(run.text.contains("unmask sshd.service"), "{}", run.text);
     let link = |name: &str| fs::read_link(b.path(name)).unwrap();
     let want = PathBuf::from("/usr/lib/systemd/system/ssh.service");
     assert_eq!(link("disk/data/systemd/system/multi-user.target.wants/ssh.service"), want);
