@@ -71,7 +71,10 @@ static SPEC: Spec = Spec {
         Field { name: "kind", help: "what is there: nothing, a file, a directory, a symbolic link, …" },
         Field { name: "mode", help: "octal text" },
         Field { name: "owner", help: "user name" },
-        Field { name: "content", help: "the text, if it is a file that is not sensitive" },
+        Field {
+            name: "content",
+            help: "the text, if it is a file that is not sensitive; not where its mode or owner alone is asked",
+        },
     ],
     reads: "file:PATH",
     writes: "file:PATH",
@@ -123,7 +126,7 @@ impl Module for File {
         let secret = p.is("sensitive") || always_sensitive(path);
         let look = match state {
             "link" | "absent" => Look::Link,
-            _ if secret => Look::Digest,
+            _ if secret || attributes_alone(p) => Look::Digest,
             _ => Look::Follow,
         };
         let (found, copied) = (view.file(path, look), p.str("copy").map(|from| copied(from, secret, view)).transpose());
@@ -190,6 +193,12 @@ impl Module for File {
     }
 }
 
+/// Its mode or owner is asked, and nothing that its bytes would tell: they may be many, and stay where they are.
+fn attributes_alone(p: &Params) -> bool {
+    ["mode", "owner", "group"].iter().any(|k| p.has(k))
+        && !["content", "template", "source", "copy"].iter().any(|k| p.has(k))
+}
+
 /// The bytes of another file on the target, with what earlier steps would change.
 fn copied(from: &str, secret: bool, view: &View<'_>) -> Result<Vec<u8>, Halt> {
     if secret || always_sensitive(from) {
@@ -249,6 +258,20 @@ mod tests {
             };
             (0, out)
         })
+    }
+
+    #[test]
+    fn for_its_mode_alone_the_bytes_stay_where_they_are() {
+        let sshd = Canned::new(|sh| {
+            assert_eq!(sh, "rb_look d '/usr/sbin/sshd'");
+            (0, "digest|644|0|0|root|root|1|w\n/usr/sbin/sshd\n0123abcd\n".to_owned())
+        });
+        let p = json!({"path": "/usr/sbin/sshd", "mode": "0755"});
+        assert_eq!(sshd.titles(&File, &p), ["set the mode or owner of /usr/sbin/sshd"]);
+        let d = sshd.decide(&File, &p).unwrap();
+        assert_eq!(d.changes[0].attributes(), ["mode 0644 becomes 0755"]);
+        assert_eq!((d.changes[0].diff(), &d.fields["content"]), (vec![], &Value::Null));
+        assert!(sshd.decide(&File, &json!({"path": "/usr/sbin/sshd", "mode": "0644"})).unwrap().ok);
     }
 
     #[test]

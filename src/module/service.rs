@@ -74,13 +74,16 @@ impl Module for Service {
             Some(_) => journal::of(&pair.names(), view)?,
             None => journal::Said::default(),
         };
-        let changes = verbs
-            .into_iter()
-            .map(|(u, verb)| {
-                let before = format!("{}, {}", u.active, if u.masked() { "masked" } else { &u.enabled });
-                Change::Unit(UnitChange { unit: u.name().to_owned(), verb, before })
-            })
-            .collect();
+        let change = |(u, verb): (&UnitState, Verb)| {
+            let before = format!("{}, {}", u.active, if u.masked() { "masked" } else { &u.enabled });
+            Change::Unit(UnitChange { unit: u.name().to_owned(), verb, before })
+        };
+        // `enable` makes a link of every other name of the unit, and fails where one of them is masked.
+        let names = verbs.iter().filter(|v| v.1 == Verb::Enable).flat_map(|(u, _)| &u.masked_aliases);
+        let free = |name: &String| {
+            Change::Unit(UnitChange { unit: name.clone(), verb: Verb::Unmask, before: "masked".to_owned() })
+        };
+        let changes = names.map(free).collect::<Vec<_>>().into_iter().chain(verbs.into_iter().map(change)).collect();
         let mut d = Decision::new(!blocked, pair.evidence(main, &said));
         d.fields = pair.fields(main);
         d.fields.insert("log".into(), said.last.into());
@@ -304,6 +307,9 @@ impl<'a> Pair<'a> {
         }
         parts.retain(|p| !p.is_empty());
         let mut text = format!("{id} {}", parts.join(", and ").replace(", and but ", ", but "));
+        if let Some(name) = main.masked_aliases.first().filter(|_| !enabled) {
+            text.push_str(&format!("; its other name {name} is masked"));
+        }
         let reload = "; its files have changed since systemd read them";
         if [self.service, self.socket].into_iter().flatten().any(|u| u.needs_reload) && text.len() + reload.len() <= 100
         {
@@ -611,6 +617,31 @@ mod tests {
         assert_eq!((f("exit"), f("restarts"), f("needs_reload")), (json!(0), json!(0), json!(false)));
         let free = host("absent|w\n/etc/ssh/sshd_not_to_be_run\n");
         assert_eq!(free.titles(&Service, &up()), ["start ssh.service"]);
+    }
+
+    /// Debian 12 after `systemctl disable --now ssh; ln -s /dev/null /etc/systemd/system/sshd.service`.
+    const ALIAS: &str = "Id=ssh.service\nLoadState=loaded\nActiveState=inactive\nSubState=dead\nUnitFileState=disabled\n\n\
+        Id=sshd.service\nLoadState=masked\nActiveState=inactive\nUnitFileState=masked\n\n\
+        Id=ssh.socket\nLoadState=loaded\nActiveState=inactive\nUnitFileState=disabled\n\n\
+        Id=sshd.socket\nLoadState=not-found\n\nBarred=ssh.service sshd.service\n";
+
+    #[test]
+    fn another_name_of_it_that_is_masked_is_in_the_way_of_enable() {
+        use super::super::canned::Canned;
+        let host = |out: String| Canned::new(move |_| (0, out.clone()));
+        let alias = host(ALIAS.into());
+        assert_eq!(alias.titles(&Service, &up()), ["unmask sshd.service", "enable ssh.service", "start ssh.service"]);
+        let d = alias.decide(&Service, &up()).unwrap();
+        let said = "ssh.service is stopped, and is not enabled: it will not come up at boot; its other name sshd.service is masked";
+        assert_eq!(d.evidence, said);
+        // In nobody's way: left alone.
+        assert_eq!(alias.titles(&Service, &json!({"name": "ssh", "running": true})), ["start ssh.service"]);
+        let enabled = host(ALIAS.replacen("UnitFileState=disabled", "UnitFileState=enabled", 1));
+        assert_eq!(enabled.titles(&Service, &up()), ["start ssh.service"]);
+        // The unit is masked itself, and was not enabled before.
+        let both = host(ALIAS.replacen("loaded", "masked", 1).replacen("disabled", "masked", 1));
+        let all = ["unmask sshd.service", "unmask ssh.service", "enable ssh.service", "start ssh.service"];
+        assert_eq!(both.titles(&Service, &up()), all);
     }
 
     #[test]

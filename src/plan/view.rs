@@ -10,7 +10,7 @@ use crate::channel::net::{Knock, Outcome};
 use crate::facts::Facts;
 use crate::module::Halt;
 use crate::plan::{Change, FileChange, Resource};
-use crate::target::files::{self, FileReading, FileState, Kind, Look};
+use crate::target::files::{self, Content, FileReading, FileState, Kind, Look};
 use crate::target::frame::{Answer, Status};
 use crate::target::tree::{self, Including};
 use crate::target::units::{self, UnitState, Verb};
@@ -58,6 +58,15 @@ impl Overlay {
     #[must_use]
     pub fn files(&self) -> &Candidates {
         &self.files
+    }
+    /// What was read, as it would be.
+    fn lay_over(&self, r: &mut FileReading) {
+        let Some(after) = self.files.get(&r.real) else { return };
+        let there = std::mem::replace(&mut r.state, after.clone()).kind;
+        // A change of mode or owner knows no bytes: those that are there stay.
+        if matches!((&r.state.kind, &there), (Kind::File(Content::Digest(_)), Kind::File(_))) {
+            r.state.kind = there;
+        }
     }
     fn last(&self, reads: &[Resource], of: impl Fn(&Touched) -> bool) -> Option<usize> {
         self.touched.iter().rev().find(|t| of(t) && reads.iter().any(|x| x.meets(&t.what))).map(|t| t.step)
@@ -285,9 +294,7 @@ impl<'a> View<'a> {
             return Err(Halt::unknown(format!("{path}: {}", first_line(&a.stderr))));
         }
         let mut r = files::parse_look(&a.stdout).map_err(Halt::unknown)?;
-        if let Some(s) = self.overlay.files.get(&r.real) {
-            r.state = s.clone();
-        }
+        self.overlay.lay_over(&mut r);
         let names = [Resource::File(path.to_owned()), Resource::File(r.real.clone())];
         match self.overlay.everything().or(self.overlay.by_command(&names)).filter(|_| !self.at_the_end) {
             Some(step) => Err(Halt::Waits(step)),
@@ -299,11 +306,7 @@ impl<'a> View<'a> {
     pub fn tree(&self, main: &str, how: Including) -> Result<Vec<(String, FileReading)>, Halt> {
         let a = self.fragment(tree::tree_script(main, how))?;
         let mut all = tree::parse_tree(&a.stdout).map_err(Halt::unknown)?;
-        for (_, r) in &mut all {
-            if let Some(s) = self.overlay.files.get(&r.real) {
-                r.state = s.clone();
-            }
-        }
+        all.iter_mut().for_each(|(_, r)| self.overlay.lay_over(r));
         let known: Vec<String> = all.iter().map(|(_, r)| r.real.clone()).collect();
         let new = self.overlay.files.iter().filter(|(real, s)| s.bytes().is_some() && !known.contains(real));
         all.extend(new.map(|(real, state)| {
@@ -393,6 +396,8 @@ impl<'a> View<'a> {
             for verb in self.overlay.units.get(&id).into_iter().flatten() {
                 verb.apply(u);
             }
+            let unmasked = |name: &String| self.overlay.units.get(name).is_some_and(|v| v.contains(&Verb::Unmask));
+            u.masked_aliases.retain(|a| !unmasked(a));
             if let Some(step) = self.overlay.everything().filter(|_| !self.at_the_end) {
                 return Err(Halt::Waits(step));
             }

@@ -96,7 +96,8 @@ fn place(path: &str, state: &FileState) -> Option<String> {
     let mut out = match &state.kind {
         Kind::Absent => format!("rm -rf {path}\n"),
         Kind::File(Content::Bytes(b)) => format!("{{ {}\n}} >{path}\n", printf_payload(b)),
-        Kind::File(Content::Digest(_)) | Kind::Other(_) => return Some(String::new()),
+        // What is there, with another mode or owner.
+        Kind::File(Content::Digest(_)) | Kind::Other(_) => String::new(),
         Kind::Directory => format!("mkdir -p {path}\n"),
         Kind::Link(to) => return Some(format!("ln -sfn {} {path}\n", sh_quote(to)?)),
     };
@@ -140,4 +141,19 @@ async fn elsewhere(read: Read) -> (Read, Reading) {
         Read::Script { .. } => Reading::Failed("a script is asked elsewhere".into()),
     };
     (read, reading)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::files::Owner;
+
+    #[test]
+    fn a_file_whose_bytes_are_not_known_keeps_them_and_gets_its_mode_and_owner() {
+        let owner = Owner { uid: 0, gid: 7, user: "root".into(), group: "keys".into() };
+        let kind = Kind::File(Content::Digest("0123abcd".into()));
+        let state = FileState { kind, mode: Some(0o4755), owner: Some(owner) };
+        // In this order: chown(2) takes the set-user-ID bit away.
+        assert_eq!(place("/usr/sbin/sshd", &state).unwrap(), "chown 0:7 /usr/sbin/sshd\nchmod 4755 /usr/sbin/sshd\n");
+    }
 }

@@ -55,6 +55,8 @@ pub struct UnitState {
     pub environment_files: Vec<String>,
     /// Some target wants it: a link in a `.wants` directory, which a mask hides from `UnitFileState`.
     pub wanted: bool,
+    /// Other names that `enable` would give it (`Alias=`), and that are masked: `enable` fails on them.
+    pub masked_aliases: Vec<String>,
 }
 
 impl UnitState {
@@ -200,7 +202,7 @@ pub fn units_script(names: &[&str]) -> Option<String> {
 }
 
 /// Blocks of `Key=value`, one a name, parted by blank lines, in the order asked; then a line `Wanted=NAME` for every
-/// name that some target wants, and `Unmet=NAME CONDITION`.
+/// name that some target wants, `Unmet=NAME CONDITION`, and `Barred=NAME ALIAS` for an `Alias=` of its that is masked.
 #[must_use]
 pub fn parse_units(names: &[&str], out: &str) -> Vec<UnitState> {
     let mut blocks = out.split("\n\n").map(str::trim).filter(|b| !b.is_empty());
@@ -250,10 +252,13 @@ pub fn parse_units(names: &[&str], out: &str) -> Vec<UnitState> {
                     _ => {}
                 }
             }
-            let name = u.name();
+            let name = u.name().to_owned();
             let unmet = out.lines().filter_map(|l| l.strip_prefix("Unmet=")?.split_once(' '));
             u.conditions = unmet.filter(|(of, _)| *of == name).map(|(_, c)| c.to_owned()).collect();
             u.conditions.dedup();
+            let aliases = out.lines().filter_map(|l| l.strip_prefix("Barred=")?.split_once(' '));
+            u.masked_aliases = aliases.filter(|(of, _)| *of == name).map(|(_, a)| a.to_owned()).collect();
+            u.masked_aliases.dedup();
             u.condition_failed |= !u.conditions.is_empty();
             u
         })
@@ -263,6 +268,7 @@ pub fn parse_units(names: &[&str], out: &str) -> Vec<UnitState> {
 /// `rb_units NAME…`: one `systemctl show` for all; where a mounted disk is looked at (`R`), the same keys from its
 /// links and unit files (systemd.unit(5), UNIT FILE LOAD PATH). Conditions have no text in `show`: where one was not
 /// met, `status` names it. `rb_wanted NAME`: some `.wants` directory has it. `rb_written NAME PATH`: what its files say.
+/// `rb_barred NAME`: which `Alias=` of its unit file, that a mask of its own may hide, is a link to `/dev/null`.
 ///
 /// `rb_verb VERB NAME`: does it; a unit whose files changed since systemd read them (this run may have edited them) is
 /// started only after `daemon-reload`. On a mounted disk `systemctl --root`, else by links as systemctl(1) makes them from
@@ -276,6 +282,13 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     (
         "rb_unitfile",
         r#"rb_unitfile() { case $1 in */*) return 1;; esac; for rb_f in /etc/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system /lib/systemd/system; do rb_real "$rb_f/$1" l; if [ -L "$R$REPLY" ] || [ -e "$R$REPLY" ]; then return 0; fi; done; REPLY=; return 1; }
+"#,
+    ),
+    (
+        "rb_barred",
+        r#"rb_barred() { for rb_f in /etc /usr/local/lib /usr/lib /lib; do rb_real "$rb_f/systemd/system/$1"; [ -f "$R$REPLY" ] || continue
+while read -r rb_x; do case $rb_x in Alias=*) for rb_k in ${rb_x#Alias=}; do case $rb_k in */*|"$1") continue;; esac
+rb_real "/etc/systemd/system/$rb_k" l; if [ -L "$R$REPLY" ] && [ "$(readlink "$R$REPLY")" = /dev/null ]; then echo "Barred=$1 $rb_k"; fi; done;; esac; done <"$R$REPLY"; return 0; done; }
 "#,
     ),
     (
@@ -310,7 +323,7 @@ else echo UnitFileState=static; fi; rb_written "$rb_u" "$rb_g"; fi
 else echo LoadState=not-found; fi
 echo
 done; fi
-echo; for rb_u; do if rb_wanted "$rb_u"; then echo "Wanted=$rb_u"; fi; done; }
+echo; for rb_u; do if rb_wanted "$rb_u"; then echo "Wanted=$rb_u"; fi; rb_barred "$rb_u"; done; }
 "#,
     ),
     (

@@ -345,6 +345,7 @@ fn units_of_a_disk_whose_etc_systemd_is_a_link() {
     b.write("disk/data/systemd/system/ssh.socket.d/a.conf", "[Socket]\nListenStream=\nListenStream=0.0.0.0:2222\n");
     fs::create_dir_all(b.path("disk/etc")).unwrap();
     std::os::unix::fs::symlink("/data/systemd", b.path("disk/etc/systemd")).unwrap();
+    std::os::unix::fs::symlink("/dev/null", b.path("disk/data/systemd/system/sshd.service")).unwrap();
     b.via = format!("root:{}", b.path("disk").display());
     b.write(
         "book.yaml",
@@ -354,6 +355,7 @@ fn units_of_a_disk_whose_etc_systemd_is_a_link() {
     );
     let run = b.apply();
     assert_eq!(run.statuses(), ["ok", "change"], "{}", run.text);
+    assert!(run.text.contains("unmask sshd.service"), "{}", run.text);
     let link = |name: &str| fs::read_link(b.path(name)).unwrap();
     let want = PathBuf::from("/usr/lib/systemd/system/ssh.service");
     assert_eq!(link("disk/data/systemd/system/multi-user.target.wants/ssh.service"), want);
@@ -390,4 +392,36 @@ fn a_command_may_say_what_it_writes() {
     b.apply().expect(0);
     assert_eq!((b.read("keys/host_rsa_key"), b.read("other")), ("new\n".into(), "a\nb\n".into()));
     assert_eq!(fs::metadata(b.path("keys/host_rsa_key")).unwrap().mode() & 0o777, 0o600);
+}
+
+/// A change of mode alone: the bytes stay on the target, what is asked later sees the new mode, and an edit the bytes.
+#[test]
+fn for_a_mode_alone_no_bytes_go_over_the_wire() {
+    let b = Bench::new();
+    b.write("bin/tool", &format!("#!/bin/sh\nexit 0\n{}", "# much\n".repeat(100_000)));
+    b.write(
+        "book.yaml",
+        "name: t\ntitle: t\nsteps:\n\
+         - {name: runs, ensure: {file: {path: DIR/bin/tool, mode: '0755'}}}\n\
+         - {name: it does, check: {command: DIR/bin/tool}, reads: ['file:DIR/bin/tool']}\n",
+    );
+    let run = b.plan().expect(4);
+    let overlay = run.json["rounds"][0]["facts"]["overlay"] == true;
+    assert_eq!(run.statuses(), ["change", if overlay { "ok" } else { "unknown" }], "{}", run.text);
+    assert!(run.json["wire"]["bytes_received"].as_u64().unwrap() < 10_000, "{}", run.json["wire"]);
+    assert_eq!(fs::metadata(b.path("bin/tool")).unwrap().mode() & 0o777, 0o644, "a plan changes nothing");
+    let run = b.apply().expect(0);
+    assert!(run.json["wire"]["bytes_received"].as_u64().unwrap() < 20_000, "{}", run.json["wire"]);
+    assert_eq!(fs::metadata(b.path("bin/tool")).unwrap().mode() & 0o777, 0o755);
+    assert!(b.read("bin/tool").ends_with("# much\n"));
+    b.write("conf", "a\n");
+    b.write(
+        "book.yaml",
+        "name: t\ntitle: t\nsteps:\n\
+         - {name: shut, ensure: {file: {path: DIR/conf, mode: '0600'}}}\n\
+         - {name: line, ensure: {edit: {path: DIR/conf, line: b}}}\n",
+    );
+    let run = b.apply().expect(0);
+    assert_eq!(run.statuses(), ["change", "change"], "{}", run.text);
+    assert_eq!((b.read("conf").as_str(), fs::metadata(b.path("conf")).unwrap().mode() & 0o777), ("a\nb\n", 0o600));
 }
