@@ -403,8 +403,17 @@ impl<'a> Session<'a> {
             // Where there is more to do, nothing is gained by waiting for what that may heal.
             let more = !plan.changes.is_empty() && (stumbled || !soon);
             if plan.steps.iter().all(settled) || more || Instant::now() >= deadline {
-                for s in plan.steps.iter().filter(|s| watched.contains(&s.step) && s.status != StepStatus::Skipped) {
-                    self.sink.event(&Event::Verified { step: s });
+                // What only waited and is well now is not worth a line.
+                let healed = |s: &plan::StepPlan| {
+                    s.status != StepStatus::Ok
+                        || before
+                            .steps
+                            .iter()
+                            .any(|b| b.step == s.step && (b.status == StepStatus::Change || b.symptom))
+                };
+                let told = plan.steps.iter().filter(|s| watched.contains(&s.step) && s.status != StepStatus::Skipped);
+                for step in told.filter(|s| healed(s)) {
+                    self.sink.event(&Event::Verified { step });
                 }
                 return Ok(plan);
             }

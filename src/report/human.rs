@@ -205,7 +205,8 @@ impl<W: Write> Human<W> {
         for s in &plan.steps {
             // What was seen from here, and what could not be, is never left out: it is the proof from outside.
             let from_here = book.steps.get(s.step).is_some_and(|b| b.vantage == Where::Controller);
-            if matches!(s.status, StepStatus::Skipped | StepStatus::Blocked) && !self.verbose && !from_here {
+            let quiet = matches!(s.status, StepStatus::Ok | StepStatus::Skipped | StepStatus::Blocked) || is_later(s);
+            if quiet && !self.verbose && !from_here {
                 continue;
             }
             let (ink, word) = match s.status {
@@ -236,12 +237,42 @@ impl<W: Write> Human<W> {
         if self.verbose {
             return;
         }
-        let hidden =
-            [(StepStatus::Blocked, "could not be judged before that"), (StepStatus::Skipped, "not needed here")];
-        let hidden = hidden.map(|(status, why)| (plan.with(status).count(), why));
+        self.waiting(plan);
+        let shown = |s: &&StepPlan| !book.steps.get(s.step).is_some_and(|b| b.vantage == Where::Controller);
+        let hidden = [
+            (StepStatus::Ok, "ok"),
+            (StepStatus::Blocked, "could not be judged before that"),
+            (StepStatus::Skipped, "not needed here"),
+        ];
+        let hidden = hidden.map(|(status, why)| (plan.with(status).filter(shown).count(), why));
         let parts: Vec<String> = hidden.iter().filter(|h| h.0 > 0).map(|(n, why)| format!("{n} {why}")).collect();
         if !parts.is_empty() {
             self.line(&[(Ink::Dim, &format!("  (and {}; -v shows them)", parts.join(", ")))]);
+        }
+    }
+
+    /// What waits, by the change that it waits for in the end.
+    fn waiting(&mut self, plan: &Plan) {
+        let mut roots: Vec<(usize, Vec<&str>)> = Vec::new();
+        for s in plan.steps.iter().filter(|s| is_later(s)) {
+            let mut root = s;
+            for _ in 0..plan.steps.len() {
+                let next = root.waits_for.and_then(|w| plan.steps.iter().find(|x| x.step == w));
+                let Some(next) = next.filter(|n| n.step != root.step) else { break };
+                root = next;
+            }
+            match roots.iter_mut().find(|r| r.0 == root.step) {
+                Some(r) => r.1.push(&s.name),
+                None => roots.push((root.step, vec![&s.name])),
+            }
+        }
+        for (step, names) in roots {
+            let root = plan.steps.iter().find(|s| s.step == step).map_or("", |s| s.name.as_str());
+            let text = match names.as_slice() {
+                [one] => format!("{one} (waits for: {root})"),
+                many => format!("{} steps wait for: {root}", many.len()),
+            };
+            self.para(Ink::Cyan, "  later   ", 10, &text);
         }
     }
 
@@ -379,6 +410,11 @@ impl<W: Write> Human<W> {
     }
 }
 
+/// It can be judged only after a change of this plan.
+fn is_later(s: &StepPlan) -> bool {
+    s.status == StepStatus::Unknown && s.waits_for.is_some() && !s.symptom
+}
+
 fn unresolved(s: &StepPlan) -> bool {
     match s.status {
         StepStatus::Failed | StepStatus::Manual | StepStatus::Blocked => true,
@@ -435,7 +471,9 @@ impl<W: Write> Sink for Human<W> {
                 } else {
                     (Ink::Yellow, "  not yet ")
                 };
-                self.para(ink, word, 10, &format!("{}: {}", step.name, step.evidence));
+                let short = step.evidence.is_empty() || (step.status == StepStatus::Ok && !self.verbose);
+                let text = if short { step.name.clone() } else { format!("{}: {}", step.name, step.evidence) };
+                self.para(ink, word, 10, &text);
             }
             Event::Proved { proof, evidence } => {
                 let (ink, word) = match proof {

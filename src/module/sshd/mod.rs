@@ -95,7 +95,7 @@ impl Module for Sshd {
         let what = p.text("what");
         let seen = match Seen::read(view)? {
             Some(seen) => seen,
-            None if what == "listen" => Seen::offline(view)?,
+            None if matches!(what, "listen" | "config") => Seen::offline(view)?,
             None => return Err(Halt::Skipped("not tried: no sshd can run in this tree".into())),
         };
         let (ok, evidence) = answer(what, &seen)?;
@@ -128,6 +128,9 @@ fn answer(what: &str, s: &Seen) -> Result<(bool, String), Halt> {
         }
         "config" => match refused() {
             Some(why) => (false, why),
+            None if !s.tried => {
+                (true, "its files hold no line that is known to be bad (no sshd can run in this tree)".into())
+            }
             None => (true, "sshd accepts its configuration".into()),
         },
         "user" if s.no_user && (s.said.no_user || s.settings.is_none()) => {

@@ -1,5 +1,6 @@
 //! The answer of probe.sh, typed.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
@@ -172,7 +173,7 @@ pub struct Seen {
     /// Where its lines stand.
     tree: Option<Tree>,
     /// The real sshd was asked.
-    tried: bool,
+    pub tried: bool,
 }
 
 impl Seen {
@@ -225,28 +226,17 @@ impl Seen {
         Ok(Some(seen))
     }
 
-    /// Where no sshd can run, its files are read by our own rules. Whether sshd would accept them is not known, and the
-    /// evidence says so.
+    /// Where no sshd can run, its files are read by our own rules and held against our own table of keywords and values.
+    /// What only sshd knows (ciphers, whether a name resolves) is not known, and the evidence says so.
     pub fn offline(view: &View<'_>) -> Result<Self, Halt> {
-        let lines = view.lines(MAIN, tree::SSHD, TELLING, &[])?;
-        let reads = resources(&Tree::new(MAIN, lines), "");
-        let tree = Tree::new(MAIN, view.lines(MAIN, tree::SSHD, TELLING, &reads)?);
-        let values = |key: &str| tree.values(key).iter().map(|d| d.args.first().cloned().unwrap_or_default()).collect();
-        let (mut ports, listen): (Vec<String>, Vec<String>) = (values("port"), values("listenaddress"));
-        if ports.is_empty() {
-            ports.push("22".into());
-        }
-        let listen = if listen.is_empty() { vec!["0.0.0.0".into(), "[::]".into()] } else { listen };
-        let mut settings: Vec<(String, String)> = ports.iter().map(|p| ("port".into(), p.clone())).collect();
-        for a in listen {
-            if split(&a).1.is_some() {
-                settings.push(("listenaddress".into(), a));
-            } else {
-                let host = if a.contains(':') && !a.starts_with('[') { format!("[{a}]") } else { a };
-                settings.extend(ports.iter().map(|p| ("listenaddress".into(), format!("{host}:{p}"))));
-            }
-        }
-        Ok(Self { settings: Some(settings), tree: Some(tree), ..Self::default() })
+        let found = view.tree(MAIN, tree::SSHD)?;
+        let files: BTreeMap<String, Vec<u8>> =
+            found.iter().filter_map(|(name, r)| Some((name.clone(), r.state.bytes()?.to_vec()))).collect();
+        let no_config = !files.contains_key(MAIN);
+        let tree = Tree::new(MAIN, files);
+        let said = Said { faults: if no_config { Vec::new() } else { tree.check() }, no_config, ..Said::default() };
+        let settings = said.faults.is_empty().then(|| listening(&tree));
+        Ok(Self { said, settings, tree: Some(tree), ..Self::default() })
     }
 
     /// A complaint without a place gets the line that has the word.
@@ -450,6 +440,29 @@ fn resources(tree: &Tree, program: &str) -> Vec<Resource> {
     }
     // A library may be of any package.
     out.push(Resource::Package("*".into()));
+    out
+}
+
+/// Where sshd would listen by these files, as `sshd -T` has it (sshd_config(5), Port, ListenAddress, AddressFamily).
+fn listening(tree: &Tree) -> Vec<(String, String)> {
+    let values = |key: &str| -> Vec<String> {
+        tree.values(key).iter().map(|d| d.args.first().cloned().unwrap_or_default()).collect()
+    };
+    let or = |given: Vec<String>, default: &[&str]| {
+        if given.is_empty() { default.iter().map(|d| (*d).to_owned()).collect() } else { given }
+    };
+    let (ports, listen) = (or(values("port"), &["22"]), or(values("listenaddress"), &["0.0.0.0", "[::]"]));
+    let family = or(values("addressfamily"), &["any"]).remove(0).to_ascii_lowercase();
+    let mut out: Vec<(String, String)> = ports.iter().map(|p| ("port".into(), p.clone())).collect();
+    out.push(("addressfamily".into(), family));
+    for a in listen {
+        if split(&a).1.is_some() {
+            out.push(("listenaddress".into(), a));
+        } else {
+            let host = if a.contains(':') && !a.starts_with('[') { format!("[{a}]") } else { a };
+            out.extend(ports.iter().map(|p| ("listenaddress".into(), format!("{host}:{p}"))));
+        }
+    }
     out
 }
 
