@@ -127,6 +127,7 @@ fn answer(what: &str, s: &Seen) -> Result<(bool, String), Halt> {
             (false, format!("{line}, and sshd has no such option"))
         }
         "config" => match refused() {
+            Some(why) if !s.tried => (false, format!("{why} (by the table of runbook: no sshd can run here)")),
             Some(why) => (false, why),
             None if !s.tried => {
                 (true, "its files hold no line that is known to be bad (no sshd can run in this tree)".into())
