@@ -1,5 +1,6 @@
 //! The editor of sshd_config held against the real sshd: what it says a tree means, and what its edits come to.
 
+mod binary;
 mod expect;
 mod fixtures;
 mod grow;

@@ -25,11 +25,17 @@ pub struct Answer {
     pub stderr: String,
 }
 
-fn base() -> PathBuf {
+/// Which sshd: bookworm's 9.2, or with `RUNBOOK_SUITE=trixie` OpenSSH 10.
+pub fn suite() -> String {
+    std::env::var("RUNBOOK_SUITE").unwrap_or("bookworm".into())
+}
+
+/// The lab's base tree.
+pub fn base() -> PathBuf {
     let recipe = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/recipe")).unwrap();
     let hash: String = sha2::Sha256::digest(recipe).iter().map(|byte| format!("{byte:02x}")).collect();
     let cache = std::env::var_os("RUNBOOK_LAB_CACHE").unwrap_or("/var/cache/runbook-lab".into());
-    Path::new(&cache).join(&hash[..12]).join("tree")
+    Path::new(&cache).join(format!("{}-{}", &hash[..12], suite())).join("tree")
 }
 
 const SCRIPT: &str = r#"
