@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use runbook::edit::sshd_config::{Directive, Tree};
 
-use super::real::{Answer, MAIN};
+use super::real::{Answer, MAIN, suite};
 use super::{Edit, Verb};
 
 /// Of these every line counts.
@@ -28,6 +28,10 @@ pub fn printed(tree: &Tree, key: &str) -> Option<Vec<String>> {
     let lines = tree.values(key);
     if key == "listenaddress" {
         return Some(listens(tree));
+    }
+    // OpenSSH 10 no longer knows the old words of IPQoS, and says none for them.
+    if key == "ipqos" && suite() != "bookworm" {
+        return None;
     }
     (!lines.is_empty()).then(|| lines.iter().flat_map(|line| printed_line(key, line)).collect())
 }
