@@ -13,8 +13,8 @@ use serde_json::{Map, Value};
 use crate::book::Runbook;
 use crate::channel::ChannelError;
 use crate::module::Halt;
-use crate::plan::{self, Input, Place, Plan, StepStatus, Tags};
-use crate::report::{Event, Proof, Redactor, Sink};
+use crate::plan::{self, Input, Place, Plan, Question, StepStatus, Tags};
+use crate::report::{Decided, Event, Proof, Redactor, Sink};
 use crate::target::frame::Status;
 use crate::target::{Cache, Read, Reading, Target, ask};
 use journal::Journal;
@@ -86,6 +86,8 @@ pub enum Answer {
 pub trait Ask {
     /// About a whole plan.
     fn plan<'a>(&'a mut self, plan: &'a Plan) -> Asked<'a, Answer>;
+    /// About a variable; `None` leaves it without a value.
+    fn decide<'a>(&'a mut self, question: &'a Question) -> Asked<'a, Option<String>>;
     /// About one change.
     fn change<'a>(&'a mut self, title: &'a str) -> Asked<'a, bool>;
 }
@@ -113,8 +115,8 @@ pub struct Options {
 pub struct Session<'a> {
     /// The runbook.
     pub book: &'a Runbook,
-    /// Its variables.
-    pub vars: &'a Map<String, Value>,
+    /// Its variables, with what was decided on the way.
+    vars: Map<String, Value>,
     /// The target over each of its channels, in the order of preference.
     ways: &'a [(Place, Target)],
     /// The one in use.
@@ -131,6 +133,9 @@ pub struct Session<'a> {
     done: HashSet<String>,
     salt: u64,
     journal: Option<Journal>,
+    /// Variables that were asked about, and those of them that got a value.
+    asked: HashSet<String>,
+    decided: Vec<Decided>,
     locked: bool,
 }
 
@@ -161,7 +166,7 @@ impl<'a> Session<'a> {
     /// A run that has not begun.
     pub fn new(
         book: &'a Runbook,
-        vars: &'a Map<String, Value>,
+        vars: Map<String, Value>,
         ways: &'a [(Place, Target)],
         controller: &'a Target,
         options: &'a Options,
@@ -180,6 +185,8 @@ impl<'a> Session<'a> {
             done: HashSet::new(),
             salt: 0,
             journal: None,
+            asked: HashSet::new(),
+            decided: Vec::new(),
             locked: false,
         }
     }
@@ -263,6 +270,10 @@ impl<'a> Session<'a> {
             {
                 return Ok((code, round));
             }
+            if !self.options.dry_run && self.questions(&plan).await.map_err(|e| (e, round))? {
+                plan = self.gather().await.map_err(|e| (e, round))?;
+                continue;
+            }
             if plan.changes.is_empty() {
                 let proofs =
                     if self.options.dry_run { true } else { self.prove(&plan).await.map_err(|e| (e, round))? };
@@ -307,6 +318,30 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Asks what the runbook leaves to a person, each variable once a run. True: something was decided, so the plan is
+    /// another one.
+    async fn questions(&mut self, plan: &Plan) -> Result<bool, Stop> {
+        let before = self.decided.len();
+        for q in plan.steps.iter().filter_map(|s| s.asks.as_deref()) {
+            if !self.asked.insert(q.var.clone()) {
+                continue;
+            }
+            let answer = self.ask.decide(q).await;
+            if self.interrupted() {
+                return Err(Stop::Interrupted);
+            }
+            let Some(value) = answer.filter(|a| q.choices.contains(a)) else { continue };
+            self.vars.insert(q.var.clone(), value.clone().into());
+            let decided = Decided { var: q.var.clone(), value, by: "prompt" };
+            if let Some(j) = &mut self.journal {
+                j.record("decided", serde_json::json!(decided))?;
+            }
+            self.sink.event(&Event::Decided { decided: &decided });
+            self.decided.push(decided);
+        }
+        Ok(self.decided.len() > before)
+    }
+
     /// Root is needed for units, and for files that we may not write: said with the line to type.
     fn privilege(&mut self, plan: &Plan) -> Option<u8> {
         let facts = plan.facts.as_ref().filter(|f| !f.root)?;
@@ -326,7 +361,7 @@ impl<'a> Session<'a> {
     fn input<'i>(&'i self, cache: &'i Cache) -> Input<'i> {
         Input {
             book: self.book,
-            vars: self.vars,
+            vars: &self.vars,
             place: self.place(),
             cache,
             done: &self.done,

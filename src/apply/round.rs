@@ -39,6 +39,9 @@ impl Session<'_> {
                     "host": facts.map(|f| &f.hostname), "boot_id": facts.map(|f| &f.boot_id),
                 }),
             )?;
+            for d in &self.decided {
+                j.record("decided", json!(d))?;
+            }
             self.journal = Some(j);
         }
         self.lock().await?;

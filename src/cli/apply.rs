@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::choose::Choices;
 use super::targets::{Chosen, TargetArgs};
 use super::{Failure, Output, colour, say};
 use crate::apply::{Answer, Ask, Asked, Interrupt, Options, Session, exit};
 use crate::book::{self, Diagnostic, Given, Runbook, SecretFrom, VarKind};
 use crate::channel::{Url, run_program};
-use crate::plan::{Place, Plan, Tags};
+use crate::plan::{Place, Plan, Question, Tags};
 use crate::report::{self, Human, Json, JsonLines, Redactor, Sink};
 use crate::target::Target;
 
@@ -79,7 +80,7 @@ pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
         .map_err(|e| Failure::Usage(format!("cannot start: {e}"), None))?;
     let (vars, secrets) = runtime.block_on(variables(&book, &chosen, &a.extra))?;
     let dry = dry || a.dry_run;
-    let code = runtime.block_on(go(a, &book, &vars, secrets, chosen, dry));
+    let code = runtime.block_on(go(a, &book, vars, secrets, chosen, dry));
     // A probe that hangs in the kernel must not hold up our own end.
     runtime.shutdown_timeout(Duration::from_millis(100));
     code
@@ -88,7 +89,7 @@ pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
 async fn go(
     a: &Args,
     book: &Runbook,
-    vars: &Map<String, Value>,
+    vars: Map<String, Value>,
     secrets: Vec<String>,
     chosen: Chosen,
     dry: bool,
@@ -224,6 +225,24 @@ impl Terminal {
         }
     }
 
+    /// Nobody is there: it is left, and the plan says how to decide it.
+    async fn about_variable(&mut self, q: &Question) -> Option<String> {
+        if self.yes || !self.interactive {
+            return None;
+        }
+        let choices = Choices::new(&q.choices);
+        let safe = |text: &str| report::printable(&self.redactor.clean(text));
+        let help = report::wrap(&safe(&q.help), 80).join("\n");
+        let question = safe(&format!("{}: {}? ", q.var, choices.shown()));
+        say(&format!("\n{}{}", help, if help.is_empty() { "" } else { "\n" }));
+        loop {
+            match choices.read(&self.read(&question).await?) {
+                Some(answer) => return answer.map(str::to_owned),
+                None => say(&format!("{}; Enter leaves it\n", choices.keys())),
+            }
+        }
+    }
+
     async fn about_plan(&mut self, plan: &Plan) -> Answer {
         if self.yes {
             return if self.step && self.interactive { Answer::Step } else { Answer::Yes };
@@ -255,6 +274,9 @@ impl Terminal {
 impl Ask for Terminal {
     fn plan<'a>(&'a mut self, plan: &'a Plan) -> Asked<'a, Answer> {
         Box::pin(self.about_plan(plan))
+    }
+    fn decide<'a>(&'a mut self, question: &'a Question) -> Asked<'a, Option<String>> {
+        Box::pin(self.about_variable(question))
     }
     fn change<'a>(&'a mut self, title: &'a str) -> Asked<'a, bool> {
         Box::pin(async move {

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod apply;
+mod choose;
 mod lint;
 mod list;
 mod runs;

@@ -64,6 +64,7 @@ fn line(r: &serde_json::Value) -> String {
     let at = text("at").split('.').next().unwrap_or_default().replace('T', " ");
     let body = match text("record") {
         "run" => format!("{} on {} ({})", text("runbook"), text("target"), text("channel")),
+        "decided" => format!("{}={}, decided at the {}", text("var"), text("value"), text("by")),
         "round" => format!("round {}: {} changes", r["round"], r["changes"]),
         "change" => format!("{}   ({})", r["change"]["title"].as_str().unwrap_or_default(), text("step")),
         "done" => "  done".into(),

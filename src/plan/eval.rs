@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Maker, Plan, Planned, StepPlan, StepStatus};
-use crate::book::{Call, Runbook, Step, Text, Where};
+use super::{Maker, Plan, Planned, Question, StepPlan, StepStatus};
+use crate::book::{Call, Runbook, Step, Text, Var, Where};
 use crate::expr;
 use crate::module::{Halt, Handle, Params};
 use crate::plan::{Resource, View};
@@ -51,6 +51,7 @@ struct Outcome {
     hint: Option<String>,
     finding: Option<String>,
     manual: Option<String>,
+    asks: Option<Box<Question>>,
     waits_for: Option<usize>,
     needs_root: bool,
     result: Value,
@@ -66,6 +67,7 @@ impl Outcome {
             hint: None,
             finding: None,
             manual: None,
+            asks: None,
             waits_for: None,
             needs_root: false,
             result: json!({"ok": false, "status": word}),
@@ -188,7 +190,10 @@ impl Maker<'_> {
         let view = if step.ensure { view.for_changes() } else { view };
         let decision = match self.decide(call, &scope, view) {
             Ok(d) => d,
-            Err((halt, _)) => return Outcome::halted(halt),
+            Err((halt, _)) => {
+                let (halt, asks) = self.decided_by(call, halt);
+                return Outcome { asks, ..Outcome::halted(halt) };
+            }
         };
         let mut extra = extra.clone();
         extra.insert("check".into(), decision.value());
@@ -217,8 +222,8 @@ impl Maker<'_> {
         let changes = if step.ensure { Ok(decision.changes) } else { self.remedies(step, &extra) };
         let changes = match changes {
             Ok(c) => c,
-            Err(Halt::Pending) => return Outcome::halted(Halt::Pending),
-            Err(halt) => {
+            Err((Halt::Pending, _)) => return Outcome::halted(Halt::Pending),
+            Err((halt, asks)) => {
                 let person = matches!(halt, Halt::Person { .. });
                 let h = Outcome::halted(halt);
                 let evidence =
@@ -231,6 +236,7 @@ impl Maker<'_> {
                         (a, b) => a.or(b),
                     },
                     waits_for: h.waits_for,
+                    asks,
                     evidence,
                     ..base
                 };
@@ -260,7 +266,11 @@ impl Maker<'_> {
     }
 
     /// The changes of a step's remediations; each sees what the ones before it would change.
-    fn remedies(&mut self, step: &Step, extra: &Map<String, Value>) -> Result<Vec<super::Change>, Halt> {
+    fn remedies(
+        &mut self,
+        step: &Step,
+        extra: &Map<String, Value>,
+    ) -> Result<Vec<super::Change>, (Halt, Option<Box<Question>>)> {
         let scope = self.scope(extra);
         let before = self.overlay.clone();
         let mut all = Vec::new();
@@ -282,16 +292,27 @@ impl Maker<'_> {
         halted.map_or(Ok(all), Err)
     }
 
-    /// Where a variable of the runbook would decide what is left to a person, it is named with its values.
-    fn decided_by(&self, call: &Call, halt: Halt) -> Halt {
-        let Halt::Person { why, todo, param: Some(param) } = halt else { return halt };
+    /// Where a variable of the runbook would decide what is left to a person, it is named with its values; where it has
+    /// none yet, it can be asked for.
+    fn decided_by(&self, call: &Call, halt: Halt) -> (Halt, Option<Box<Question>>) {
+        let Halt::Person { why, todo, param: Some(param) } = halt else { return (halt, None) };
         let name = call.params.get(param).and_then(Value::as_str).and_then(expr::lone_name);
         let var = name.and_then(|n| self.input.book.vars.0.iter().find(|v| v.name == n));
-        let todo = match var.map(|v| v.choices().iter().map(|c| format!("-e {}={c}", v.name)).collect::<Vec<_>>()) {
+        let var = var.filter(|v| !v.choices().is_empty());
+        let value = var.and_then(|v| self.input.vars.get(&v.name));
+        let others = |v: &Var| -> Vec<String> {
+            let other = v.choices().iter().filter(|c| value.is_none_or(|x| x != c.as_str()));
+            other.map(|c| format!("-e {}={c}", v.name)).collect()
+        };
+        let todo = match var.map(others) {
             Some(choices) if !choices.is_empty() => format!("{todo}; or decide with {}", choices.join(" or ")),
             _ => todo,
         };
-        Halt::Person { why, todo, param: None }
+        let asks = var.filter(|_| value.is_none()).map(|v| {
+            let choices = v.choices().to_vec();
+            Box::new(Question { var: v.name.clone(), choices, help: v.help.clone() })
+        });
+        (Halt::Person { why, todo, param: None }, asks)
     }
 
     fn record(&mut self, index: usize, item: Option<usize>, name: String, step: &Step, o: Outcome) {
@@ -340,6 +361,7 @@ impl Maker<'_> {
             hint: o.hint,
             finding: o.finding,
             manual: o.manual,
+            asks: o.asks,
             waits_for: o.waits_for,
             needs_root: o.needs_root,
             symptom: false,

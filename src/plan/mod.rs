@@ -95,6 +95,8 @@ pub struct StepPlan {
     pub finding: Option<String>,
     /// Instructions for a person, resolved.
     pub manual: Option<String>,
+    /// A variable of the runbook without a value would decide what is left to a person.
+    pub asks: Option<Box<Question>>,
     /// Its repair takes root, and we are not.
     pub needs_root: bool,
     /// The earlier step whose change it waits for.
@@ -103,6 +105,17 @@ pub struct StepPlan {
     pub symptom: bool,
     /// Its check's result, as expressions see it.
     pub result: Value,
+}
+
+/// A variable that a person may decide while the plan is shown.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Question {
+    /// Its name.
+    pub var: String,
+    /// What it may be.
+    pub choices: Vec<String>,
+    /// What it is about, in the runbook's words.
+    pub help: String,
 }
 
 /// A change in its place.

@@ -443,6 +443,9 @@ impl<W: Write> Sink for Human<W> {
             }
             Event::Asking { count } => self.progress(&format!("looking ({count} questions) …")),
             Event::Planned { round, plan, book } => self.plan(*round, plan, book),
+            Event::Decided { decided } => {
+                self.line(&[(Ink::Bold, &format!("With {}={}:", decided.var, decided.value))]);
+            }
             Event::Doing { number, of, planned } => {
                 if *number == 1 {
                     self.blank();

@@ -27,6 +27,7 @@ impl<W: Write> Json<W> {
             ("schema".to_owned(), json!(1)),
             ("tried".to_owned(), json!([])),
             ("rounds".to_owned(), json!([])),
+            ("decided".to_owned(), json!([])),
             ("verified".to_owned(), json!([])),
             ("proofs".to_owned(), json!([])),
             ("error".to_owned(), Value::Null),
@@ -71,6 +72,7 @@ impl<W: Write> Sink for Json<W> {
             }
             "tried" => self.push("tried", v),
             "plan" => self.push("rounds", v),
+            "decided" => self.push("decided", v),
             "verified" => self.push("verified", v),
             "proof" => self.push("proofs", v),
             "error" => {
@@ -106,6 +108,7 @@ fn object(e: &Event<'_>) -> Option<(&'static str, Value)> {
         ),
         Event::Asking { .. } => return None,
         Event::Planned { round, plan, book } => ("plan", plan_json(*round, plan, book)),
+        Event::Decided { decided } => ("decided", json!(decided)),
         Event::Doing { number, planned, .. } => ("doing", json!({"number": number, "title": planned.change.title()})),
         Event::Done { planned, seconds } => {
             ("done", json!({"title": planned.change.title(), "ok": true, "seconds": seconds}))
@@ -128,7 +131,7 @@ fn plan_json(round: usize, plan: &Plan, book: &crate::book::Runbook) -> Value {
     let step = |s: &crate::plan::StepPlan| {
         json!({
             "id": book.steps.get(s.step).and_then(|b| b.id.clone()), "item": s.item, "name": s.name, "status": s.status, "evidence": s.evidence,
-            "finding": s.finding, "symptom": s.symptom, "hint": s.hint, "manual": s.manual, "result": s.result,
+            "finding": s.finding, "symptom": s.symptom, "hint": s.hint, "manual": s.manual, "asks": s.asks, "result": s.result,
             "waits_for": s.waits_for.and_then(|w| book.steps.get(w)).map(|b| b.name.text.clone()),
         })
     };

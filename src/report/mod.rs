@@ -9,6 +9,7 @@ mod words;
 pub use human::Human;
 pub use json::{Json, JsonLines};
 pub use redact::Redactor;
+pub use words::wrap;
 
 use crate::book::Runbook;
 use crate::plan::{Place, Plan, Planned, StepPlan};
@@ -24,6 +25,17 @@ pub enum Proof {
     Failed,
     /// It cannot be made from here.
     NotPossible,
+}
+
+/// A variable that got its value in the run itself.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Decided {
+    /// Its name.
+    pub var: String,
+    /// Its value.
+    pub value: String,
+    /// Who gave it: `prompt`, the person at the terminal.
+    pub by: &'static str,
 }
 
 /// Something that happened in a run.
@@ -55,6 +67,11 @@ pub enum Event<'a> {
         plan: &'a Plan,
         /// The runbook.
         book: &'a Runbook,
+    },
+    /// A person decided what the runbook leaves to one.
+    Decided {
+        /// What was decided.
+        decided: &'a Decided,
     },
     /// A change is about to be made.
     Doing {

@@ -22,7 +22,8 @@ pub(super) fn capital(s: &str) -> String {
 }
 
 /// Words in lines of at most `width` characters; longer words stand alone.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+#[must_use]
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut out = Vec::new();
     for para in text.lines() {
         let mut line = String::new();

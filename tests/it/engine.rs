@@ -425,3 +425,92 @@ fn for_a_mode_alone_no_bytes_go_over_the_wire() {
     assert_eq!(run.statuses(), ["change", "change"], "{}", run.text);
     assert_eq!((b.read("conf").as_str(), fs::metadata(b.path("conf")).unwrap().mode() & 0o777), ("a\nb\n", 0o600));
 }
+
+impl Bench {
+    /// At a terminal, with what a person types.
+    fn typed(&self, args: &[&str], keys: &str) -> Run {
+        let quote = |w: &str| format!("'{}'", w.replace('\'', r"'\''"));
+        let words = [&[env!("CARGO_BIN_EXE_runbook")], args, &["--via", &self.via]].concat();
+        let line = words.iter().map(|w| quote(w)).collect::<Vec<_>>().join(" ");
+        let out = assert_cmd::Command::new("script")
+            .args(["-qec", &line, "/dev/null"])
+            .env("NO_COLOR", "1")
+            .env("XDG_STATE_HOME", self.path("state"))
+            .current_dir(self.dir.path())
+            .write_stdin(keys)
+            .timeout(std::time::Duration::from_secs(60))
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&out.stdout).replace('\r', "");
+        Run { exit: out.status.code().unwrap(), json: Value::Null, text }
+    }
+    /// The records of the one run there was.
+    fn journal(&self) -> Vec<Value> {
+        let run = fs::read_dir(self.path("state/runbook/runs")).unwrap().next().unwrap().unwrap().path();
+        let text = fs::read_to_string(run.join("journal.jsonl")).unwrap();
+        text.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+    }
+}
+
+/// A line that decides who gets in: what becomes of it is asked where somebody can answer, and only there.
+#[test]
+fn what_the_runbook_leaves_to_a_person_is_asked_at_the_terminal() {
+    const BOOK: &str = "name: t\ntitle: t\nvars:\n\
+         \x20 lines: {type: enum, values: [comment, correct], optional: true, help: what becomes of a line that decides who gets in}\n\
+         steps:\n\
+         - name: accepted\n\
+         \x20 check: {command: \"! grep -q '^PermitRootLogin maybe' DIR/conf\"}\n\
+         \x20 remediation:\n\
+         \x20 - sshd_config: {path: DIR/conf, policy: '{{ lines }}', fix: [{file: DIR/conf, line: 2, message: 'unsupported option \"maybe\"'}]}\n\
+         - name: other\n\
+         \x20 ensure: {file: {path: DIR/other, content: x}}\n";
+    const BAD: &str = "Port 22\nPermitRootLogin maybe\n";
+    let ask = "what becomes of a line that decides who gets in\nlines: [c]omment / c[o]rrect / [l]eave it? ";
+    let apply = ["apply", "./book.yaml"];
+    let bench = || {
+        let b = Bench::new();
+        b.write("book.yaml", BOOK);
+        b.write("conf", BAD);
+        b
+    };
+
+    let b = bench();
+    let run = b.typed(&apply, "x\nc\ny\n").expect(0);
+    assert_eq!(run.text.matches(ask).count(), 1, "{}", run.text);
+    assert!(run.text.contains("c, o or l; Enter leaves it\n"), "{}", run.text);
+    assert!(run.text.contains("With lines=comment:\n"), "{}", run.text);
+    let conf = b.read("conf");
+    assert!(conf.contains("PermitRootLogin maybe") && !conf.contains("\nPermitRootLogin maybe"), "{conf}");
+    let records = b.journal();
+    let decided = records.iter().find(|r| r["record"] == "decided").expect("it is on record");
+    assert_eq!(
+        (&decided["var"], &decided["value"], &decided["by"]),
+        (&"lines".into(), &"comment".into(), &"prompt".into())
+    );
+    assert!(decided["seq"].as_u64() < records.iter().find(|r| r["record"] == "change").unwrap()["seq"].as_u64());
+    drop(b);
+
+    // Left alone: by Enter, and at the end of the input. The rest is asked about as ever.
+    let b = bench();
+    let run = b.typed(&apply, "\ny\n").expect(1);
+    assert_eq!((b.read("conf").as_str(), b.read("other").as_str()), (BAD, "x"), "{}", run.text);
+    assert_eq!(run.text.matches("lines: [c]omment").count(), 1, "once a run: {}", run.text);
+    fs::remove_file(b.path("other")).unwrap();
+    b.typed(&apply, "\x04\x04").expect(4);
+    assert!(!b.path("other").exists());
+
+    // Nobody is asked.
+    for args in [&["plan", "./book.yaml"][..], &["apply", "./book.yaml", "--dry-run"], &["apply", "./book.yaml", "-y"]]
+    {
+        let run = b.typed(args, "c\ny\n").expect(1);
+        assert!(!run.text.contains("[c]omment") && run.text.contains("lines=correct"), "{}", run.text);
+        assert_eq!(b.read("conf"), BAD);
+    }
+    let run = b.plan().expect(1);
+    let asks = &run.json["rounds"][0]["steps"][0]["asks"];
+    assert_eq!((&asks["var"], &asks["choices"]), (&"lines".into(), &serde_json::json!(["comment", "correct"])));
+    assert_eq!(run.json["decided"], serde_json::json!([]));
+    // Decided before: nothing is left to ask.
+    let run = b.typed(&["apply", "./book.yaml", "-e", "lines=comment"], "y\n").expect(0);
+    assert!(!run.text.contains("[c]omment"), "{}", run.text);
+}
