@@ -36,6 +36,10 @@ impl Module for HostKeys {
         if !seen.no_keys() {
             return Ok(done);
         }
+        if let Some(key) = seen.keys.iter().find(|k| !k.path.starts_with('/')) {
+            let todo = format!("HostKey {} is no absolute path: write it as one", key.path);
+            return Err(Halt::Person { why: seen.keys_evidence(), todo, param: None });
+        }
         let mut changes = Vec::new();
         for key in seen.keys.iter().filter(|k| k.state == "open") {
             let found = view.file(&key.path, Look::Digest)?;
@@ -81,7 +85,7 @@ fn make(key: &Key) -> Option<CommandChange> {
     let (path, kind) = (sh_quote(&key.path)?, key.kind());
     let old = sh_quote(&format!("{}.before-runbook", key.path))?;
     let dir = sh_quote(crate::target::parent(&key.path))?;
-    let make = format!("mkdir -p {dir} && ssh-keygen -q -t {kind} -N '' -f {path} </dev/null");
+    let make = format!("mkdir -p {dir} && [ ! -e {path} ] && ssh-keygen -q -t {kind} -N '' -f {path} </dev/null");
     let (sh, undo) = if key.state == "missing" {
         (make, format!("rm -f {path} {path}.pub"))
     } else {
@@ -115,7 +119,7 @@ mod tests {
     fn a_damaged_key_is_kept_beside_the_new_one() {
         let c = make(&keys(&["corrupt"])[0]).unwrap();
         assert!(
-            c.sh.starts_with("mv -f '/k/corrupt_rsa' '/k/corrupt_rsa.before-runbook' && mkdir -p '/k' && ssh-keygen"),
+            c.sh.starts_with("mv -f '/k/corrupt_rsa' '/k/corrupt_rsa.before-runbook' && mkdir -p '/k' && [ ! -e '/k/corrupt_rsa' ] && ssh-keygen"),
             "{}",
             c.sh
         );

@@ -251,7 +251,7 @@ impl<'a, 'v> Work<'a, 'v> {
         }
         let tries = self.can_try()?;
         for _ in 0..TRIES {
-            self.unlink(&mut faults)?;
+            self.unlink(&mut faults, policy)?;
             let fixed = self.tree().fix(&faults, policy).map_err(|e| Halt::error("fix", e.to_string()))?;
             if let Some(left) = fixed.left.first() {
                 let place = match (left.fault.file.as_str(), left.fault.line) {
@@ -284,12 +284,23 @@ impl<'a, 'v> Work<'a, 'v> {
         Err(Halt::error("fix", format!("more than {TRIES} rounds of bad lines: is this an sshd_config?")))
     }
 
-    /// A link in the place of an included file that leads nowhere: sshd will not start for it, and there is nothing in it.
-    fn unlink(&mut self, faults: &mut Vec<Fault>) -> Result<(), Halt> {
+    /// A link in the place of an included file that leads nowhere: sshd will not start for it. What the file would say is
+    /// not known, so it is a person's decision to do without it.
+    fn unlink(&mut self, faults: &mut Vec<Fault>, policy: Policy) -> Result<(), Halt> {
         let missing = |f: &Fault| f.line == 0 && f.message.starts_with("No such file") && f.file != self.main;
         let links: Vec<String> = faults.iter().filter(|f| missing(f)).map(|f| f.file.clone()).collect();
         for path in links {
-            if matches!(self.view.file(&path, Look::Link)?.state.kind, Kind::Link(_)) {
+            if let Kind::Link(to) = self.view.file(&path, Look::Link)?.state.kind {
+                if policy != Policy::Comment {
+                    let todo = format!(
+                        "{path} leads to {to}, which is not there (a disk that is not mounted?): what it says of who gets in is not known"
+                    );
+                    return Err(Halt::Person {
+                        why: format!("{path} leads to {to}, which is not there"),
+                        todo,
+                        param: Some("policy"),
+                    });
+                }
                 faults.retain(|f| f.file != path);
                 self.said.push(format!("{path} leads to a file that is not there: the link is taken away"));
                 self.gone.push(path);

@@ -304,7 +304,7 @@ impl<'a> View<'a> {
 
     /// A main file and all that its include lines reach, by the names that they have there, with earlier steps' changes.
     pub fn tree(&self, main: &str, how: Including) -> Result<Vec<(String, FileReading)>, Halt> {
-        let a = self.fragment(tree::tree_script(main, how))?;
+        let a = whole(self.fragment(tree::tree_script(main, how))?)?;
         let mut all = tree::parse_tree(&a.stdout).map_err(Halt::unknown)?;
         all.iter_mut().for_each(|(_, r)| self.overlay.lay_over(r));
         let known: Vec<String> = all.iter().map(|(_, r)| r.real.clone()).collect();
@@ -325,7 +325,7 @@ impl<'a> View<'a> {
         reads: &[Resource],
     ) -> Result<BTreeMap<String, Vec<u8>>, Halt> {
         let sh = tree::lines_script(main, how, pattern).ok_or_else(|| Halt::unknown("a name with a newline"))?;
-        let a = self.script(&sh, false, reads)?;
+        let a = whole(self.script(&sh, false, reads)?)?;
         Ok(tree::parse_lines(&a.stdout))
     }
 
@@ -481,6 +481,11 @@ impl<'a> View<'a> {
     pub fn program(&self, path: &str, stdin: String) -> Result<&'a Answer, Halt> {
         self.output(Read::Program { path: path.to_owned(), stdin, deadline: self.deadline })
     }
+}
+
+/// An answer that came to its end.
+fn whole(a: &Answer) -> Result<&Answer, Halt> {
+    if a.status == Status::Exit(0) { Ok(a) } else { Err(Halt::unknown(first_line(&a.stderr))) }
 }
 
 /// The script, tried again while it fails; stdout and stderr of the last try come back as one.

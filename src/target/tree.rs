@@ -81,7 +81,7 @@ pub fn parse_lines(out: &[u8]) -> BTreeMap<String, Vec<u8>> {
 
 /// `rb_included EACH WORD BASE MAIN` calls EACH with every file that MAIN reaches by lines that begin with WORD (a
 /// pattern of sed), itself first; a file that several lines reach, once. A line's names are parted by blanks and may be
-/// patterns, as sh expands them: more names than the program means do no harm. At most 500 files.
+/// patterns, as sh expands them: more names than the program means do no harm. More than 1000 files are an error.
 pub const FUNCTIONS: &[(&str, &str)] = &[
     (
         "rb_framed",
@@ -101,15 +101,16 @@ rb_z='
 while [ -n "$rb_todo" ]; do
 rb_f=${rb_todo%%"$rb_z"*} rb_todo=${rb_todo#*"$rb_z"}
 case $rb_seen in *"$rb_z$rb_f$rb_z"*) continue;; esac
-rb_seen=$rb_seen$rb_f$rb_z rb_i=$((rb_i+1)); [ $rb_i -gt 500 ] && return
+rb_seen=$rb_seen$rb_f$rb_z rb_i=$((rb_i+1)); [ $rb_i -le 1000 ] || { echo 'more than 1000 files are included' >&2; return 1; }
 "$1" "$rb_f"
 rb_real "$rb_f"; [ -f "$R$REPLY" ] && [ -r "$R$REPLY" ] || continue
 set -f
-for rb_j in $(sed -n "s/^[[:space:]]*$2[[:space:]=]\{1,\}//p" "$R$REPLY" | tr -d '"\047\r'); do
+for rb_j in $(sed -n "s/^[[:space:]]*\"*$2\"*[[:space:]=]\{1,\}//p" "$R$REPLY" | tr -d '"\047\r'); do
 set +f
 case $rb_j in /*) ;; *) rb_j=$3/$rb_j;; esac
 if [ -z "$R" ]; then for rb_g in $rb_j; do [ -e "$rb_g" ] || [ -L "$rb_g" ] || continue; rb_todo=$rb_todo$rb_g$rb_z; done
-else rb_real "${rb_j%/*}"; for rb_g in "$R$REPLY"/${rb_j##*/}; do [ -e "$rb_g" ] || [ -L "$rb_g" ] || continue; rb_todo=$rb_todo${rb_j%/*}/${rb_g##*/}$rb_z; done; fi
+else rb_y=${rb_j%%[*?[]*}; rb_y=${rb_y%/*}; rb_j=${rb_j#"$rb_y"}; rb_real "$rb_y/."; rb_h=$R$REPLY
+for rb_g in "$rb_h"$rb_j; do [ -e "$rb_g" ] || [ -L "$rb_g" ] || continue; rb_todo=$rb_todo$rb_y${rb_g#"$rb_h"}$rb_z; done; fi
 done; set +f
 done; }
 "#,

@@ -131,6 +131,11 @@ impl Fixer<'_> {
             self.leave(fault, "the Includes go round in a circle", None);
             return Ok(());
         }
+        if fault.message.starts_with("bad addr or host: ") && self.policy != Policy::Comment {
+            let why = "the name may resolve again, and without the line sshd listens on every address";
+            self.leave(fault, why, None);
+            return Ok(());
+        }
         let places = self.tree.places(fault, &self.scopes);
         if places.is_empty() {
             let gone = fault.file.is_empty() && fault.message.starts_with("bad addr or host: ");
@@ -172,7 +177,10 @@ impl Fixer<'_> {
         let uncorrected = plan.policy && self.policy == Policy::Correct && plan.correction.is_none();
         if asked || opaque || uncorrected {
             let suggestion = plan.correction.map(|(text, _)| String::from_utf8_lossy(&text).trim().to_owned());
-            let why = format!("it decides who gets in: {}", plan.wrong);
+            let why = match plan.form {
+                Form::Misplaced => format!("{}, and elsewhere it would hold for everybody", plan.wrong),
+                _ => format!("it decides who gets in: {}", plan.wrong),
+            };
             self.leave(fault, &why, suggestion);
             return Ok(());
         }
@@ -206,7 +214,7 @@ impl Fixer<'_> {
             // The lines below keep their numbers, by which sshd may have named more of them.
             self.changes.comment_out(&place.file, place.line)?;
         }
-        Ok(format!("{what}: moved to line {before} of {file}"))
+        Ok(format!("{what}: moved to line {before} of {file}, where it holds for everybody"))
     }
 
     /// Comments out a Match and all lines of its block; comments and blank lines stay as they are.

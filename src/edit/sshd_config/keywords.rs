@@ -144,6 +144,24 @@ impl Keyword {
             || key.contains("authentication")
     }
 
+    /// Whether it weakens nothing, whoever it holds for: where sshd listens, what it logs, how it keeps a line alive.
+    pub fn harmless(&self) -> bool {
+        let key = self.key();
+        let is = [
+            "port",
+            "addressfamily",
+            "hostkey",
+            "logingracetime",
+            "pidfile",
+            "usedns",
+            "tcpkeepalive",
+            "versionaddendum",
+        ];
+        let begins =
+            ["listenaddress", "log", "syslog", "maxstartups", "persource", "clientalive", "print", "subsystem"];
+        is.contains(&key.as_str()) || begins.iter().any(|start| key.starts_with(start))
+    }
+
     /// Whether the rest of the line is the value, `#` and quotes included.
     pub fn raw(&self) -> bool {
         matches!(self.value, Type::Text | Type::Command)

@@ -73,7 +73,9 @@ pub fn repair(text: &[u8], fault: &Fault, inside: bool) -> Repair {
         let wrong = format!("{} may not stand inside a Match", keyword.name);
         let correction = Some((text.trim_ascii_start().to_vec(), wrong.clone()));
         let form = if keyword.in_match { Form::Alone } else { Form::Misplaced };
-        return Repair::Line(Plan { about, policy: keyword.policy(), correction, wrong, form });
+        // What was meant for some would hold for everybody.
+        let policy = keyword.policy() || (form == Form::Misplaced && !keyword.harmless());
+        return Repair::Line(Plan { about, policy, correction, wrong, form });
     }
     match keyword {
         Some(keyword) if keyword.kind == Kind::Match => header(text, &line, fault),

@@ -88,6 +88,10 @@ impl Tree {
         for line in self.directives.iter().filter(|line| line.key == key && line.global()) {
             changes.comment_out(&line.file, line.line)?;
             self.note_second_reading(&line.file, &mut changes);
+            if key == "listenaddress" {
+                changes
+                    .note("sshd then listens on every address of this host, not on the one that is named alone".into());
+            }
         }
         Ok(changes.finish())
     }

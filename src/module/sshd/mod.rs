@@ -66,6 +66,11 @@ static SPEC: Spec = Spec {
         },
         Field { name: "by_socket", help: "systemd listens in its place (ssh.socket), and what that unit says counts" },
         Field {
+            name: "hosts",
+            help: "where a socket unit should listen: 0.0.0.0 and [::], or the addresses that it has; empty if a person must name one",
+        },
+        Field { name: "streams", help: "its present ports on those: a list of HOST:PORT" },
+        Field {
             name: "socket",
             help: "that unit: {unit, active, enabled, listen, result}; the unit is empty if there is none",
         },
@@ -199,6 +204,8 @@ fn fields(d: Decision, s: &Seen) -> Decision {
         .with("v6_only", s.addresses().iter().all(|a| a.starts_with('[')))
         .with("families", json!(s.families()))
         .with("counterparts", json!(s.counterparts()))
+        .with("hosts", json!(s.hosts()))
+        .with("streams", json!(s.streams()))
         .with("by_socket", s.by_socket())
         .with("socket", s.socket_value())
         .with("absent", json!(s.absent))

@@ -5,18 +5,21 @@ PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
 set -f
 s=$(command -v sshd)
 # systemd.unit(5), UNIT FILE LOAD PATH; a drop-in's ExecStart= comes after an empty one, and the last one counts.
-u= n=
+u='' n=''
 for d in /etc/systemd/system /run/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system /lib/systemd/system; do
   for n in ssh sshd; do if [ -f $d/$n.service ]; then u=$d/$n.service; break 2; fi; done
 done
-set +f; set -- "$u" /lib/systemd/system/ssh*.service.d/*.conf /run/systemd/system/ssh*.service.d/*.conf /etc/systemd/system/ssh*.service.d/*.conf; set -f
+set +f; set -- "$u"
+for d in /lib /run /etc; do set -- "$@" $d/systemd/system/ssh.service.d/*.conf $d/systemd/system/sshd.service.d/*.conf; done; set -f
 x=$(grep -nHs '^ExecStart=.' "$@" /dev/null | tail -n 1)
 a=
 if [ -n "$x" ]; then
   w=${x#*ExecStart=}; p=${w%%[[:space:]]*}
   while :; do case $p in [-@:+!]*) p=${p#?};; *) break;; esac; done
-  case $p in */sshd) if [ -e "$p" ] || [ -z "$s" ]; then s=$p; else echo "absent $x"; fi;; esac
-  for w in ${w#*[[:space:]]}; do case $w in -D|-e|'$SSHD_OPTS'|'${SSHD_OPTS}'|'$OPTIONS'|\$*|*/sshd) ;; *) a="$a $w";; esac; done
+  # A line that goes on, quotes, a wrapper around sshd: what it comes to is systemd's business, and no option is known.
+  case $w in *\\|*[\"\']*) w=$p;; esac
+  case $p in */sshd) if [ -e "$p" ] || [ -z "$s" ]; then s=$p; else case $x in *.service.d/*) echo "absent $x";; *) s=$p;; esac; fi;; *) w=$p;; esac
+  for w in ${w#"${w%%[[:space:]]*}"}; do case $w in -D|-e|'$SSHD_OPTS'|'${SSHD_OPTS}'|'$OPTIONS'|\$*|*/sshd) ;; *) a="$a $w";; esac; done
   [ -z "$a" ] || echo "exec $x"
   # What a unit makes before it starts is no fault while it does not run.
   case $(grep -hs '^RuntimeDirectory=' "$@" | tail -n 1) in *sshd*) echo runtime;; esac
@@ -31,9 +34,10 @@ done
 for f in /usr/lib/systemd/system-generators/sshd-socket-generator /lib/systemd/system-generators/sshd-socket-generator; do
   if [ -x $f ]; then echo generator; break; fi
 done
+byhand=''
 # What a person wrote for the socket unit comes after what the generator wrote.
-set +f; for f in /etc/systemd/system/ssh*.socket.d/*.conf /etc/systemd/system/ssh*.socket; do
-  if [ -f $f ] && grep -q '^ListenStream=.' $f; then echo byhand; break; fi
+set +f; for f in /etc/systemd/system/ssh.socket.d/*.conf /etc/systemd/system/sshd.socket.d/*.conf /etc/systemd/system/ssh.socket; do
+  if [ -f $f ] && grep -q '^ListenStream=.' $f; then echo byhand; byhand=1; break; fi
 done; set -f
 [ -e /etc/ssh/sshd_config ] || echo noconfig
 for f in /usr/share/openssh/sshd_config /usr/share/doc/openssh-server/sshd_config /usr/etc/ssh/sshd_config /etc/ssh/sshd_config.ucf-dist /etc/ssh/sshd_config.rpmnew; do
@@ -56,6 +60,7 @@ t=$("$s" -T $a); r=$?
 if [ $r != 0 ]; then case $("$s" -T $a 2>&1 >/dev/null) in *'connection test specification'*)
   a="$a -C user=root,host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22"; t=$("$s" -T $a); r=$?;; esac; fi
 echo '-- T'; printf '%s\n' "$t"; echo '-- end'; printf '%s\n' "$t" | eval "$own"
+if [ -n "$byhand" ]; then echo '-- own'; ip -o addr || ifconfig -a; fi 2>/dev/null
 [ $r = 0 ] && exit 0
 [ $r = 126 ] || [ $r = 127 ] && exit $r
 # Some of what it lacks hides the rest: once more with a user, a directory and a host key of our own, where nobody sees it.
@@ -66,7 +71,8 @@ grep -v "^hostkey $K/k\$" "$K/T"; echo "-- end"
 [ $r = 0 ] || exit $r
 eval "$own" <"$K/T"; echo "-- keys"
 h=$(sed -n "s/^hostkey //p" "$K/T" | grep -vxF "$K/k")
-for f in ${h:-/etc/ssh/ssh_host_rsa_key /etc/ssh/ssh_host_ecdsa_key /etc/ssh/ssh_host_ed25519_key}; do
+[ -n "$h" ] || h=$(printf "%s\n" rsa ecdsa ed25519 | sed "s,.*,/etc/ssh/ssh_host_&_key,")
+printf "%s\n" "$h" | while IFS= read -r f; do
   if [ ! -e "$f" ]; then echo "key missing - - - $f"; continue; fi
   set -- $(ls -lLd "$f"); v=good
   if [ ! -f "$f" ]; then v=nofile
@@ -80,12 +86,20 @@ for f in ${h:-/etc/ssh/ssh_host_rsa_key /etc/ssh/ssh_host_ecdsa_key /etc/ssh/ssh
   echo "key $v $1 $3 $4 $f"
 done; exit 0'
 if unshare -m true 2>/dev/null; then
-  exec unshare -m sh -c 'mount -t tmpfs -o mode=755 none /run && mkdir -m 755 /run/sshd || exit 1
-grep -qs "^sshd:" /etc/passwd || { cat /etc/passwd >/run/p; echo "sshd:x:65534:65534::/run/sshd:/usr/sbin/nologin" >>/run/p; chmod 644 /run/p; mount --bind /run/p /etc/passwd; }
-k=$1; shift; eval "$k"' sh "$k" /run "$s" "$own" $a
+  exec unshare -m sh -c 'for K in /dev/shm /mnt /tmp; do [ -d $K ] && break; done
+mount -t tmpfs -o mode=755 none $K || exit 1
+if [ ! -d /run/sshd ] || [ -n "$(find /run/sshd -prune \( ! -user 0 -o -perm -020 -o -perm -002 \))" ]; then
+  # Everything of /run stays where it is: keys and included files may be there.
+  mkdir $K/run && mount --rbind /run $K/run && mount -t tmpfs -o mode=755 none /run || exit 1
+  for e in $K/run/* $K/run/.[!.]*; do ln -s "$e" /run/ 2>/dev/null; done
+  rm -f /run/sshd; mkdir -m 755 /run/sshd || exit 1
 fi
-d=; [ -e /run/sshd ] || { mkdir -m 755 /run/sshd 2>/dev/null && d=/run/sshd; }
-for t in /dev/shm /run /tmp; do mkdir -m 700 $t/.rbk$$ 2>/dev/null && break; done
-sh -c "$k" sh $t/.rbk$$ "$s" "$own" $a; r=$?
-rm -rf $t/.rbk$$; [ -z "$d" ] || rmdir $d
-exit $r
+grep -qs "^sshd:" /etc/passwd || { cat /etc/passwd >$K/p; echo "sshd:x:65534:65534::/run/sshd:/usr/sbin/nologin" >>$K/p; chmod 644 $K/p; mount --bind $K/p /etc/passwd; }
+k=$1; shift; set -f; set -- "$K" "$@"; eval "$k"' sh "$k" "$s" "$own" $a
+fi
+d='' t=''
+trap '[ -z "$t" ] || rm -rf "$t"; [ -z "$d" ] || rmdir "$d"' 0; trap 'exit 143' 1 2 15
+for b in /dev/shm /run /tmp; do mkdir -m 700 $b/.rbk$$ 2>/dev/null && { t=$b/.rbk$$; break; }; done
+[ -n "$t" ] || exit $r
+[ -e /run/sshd ] || { mkdir -m 755 /run/sshd 2>/dev/null && d=/run/sshd; }
+set -f; sh -fc "$k" sh "$t" "$s" "$own" $a; exit $?

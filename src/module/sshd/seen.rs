@@ -166,6 +166,8 @@ pub struct Seen {
     /// `sshd -T`, if any try came to that: keyword and value, in its order.
     pub settings: Option<Vec<(String, String)>>,
     pub absent: Vec<String>,
+    /// The host's own addresses, where they were looked at.
+    own: Vec<IpAddr>,
     /// The socket unit that may listen in its place.
     socket: Option<UnitState>,
     /// The service runs itself, or comes up at boot by itself.
@@ -219,6 +221,7 @@ impl Seen {
             seen.running = units.iter().filter(service).any(UnitState::running);
             seen.alone = units.iter().filter(service).any(|u| u.running() || u.wants_boot());
             seen.socket = units.into_iter().find(|u| u.asked.ends_with(".socket") && u.exists());
+            seen.absent = seen.foreign(&seen.own);
         }
         let tree = Tree::new(seen.main(), files);
         seen.locate(&tree);
@@ -234,6 +237,9 @@ impl Seen {
             found.iter().filter_map(|(name, r)| Some((name.clone(), r.state.bytes()?.to_vec()))).collect();
         let no_config = !files.contains_key(MAIN);
         let tree = Tree::new(MAIN, files);
+        if let Some(p) = tree.patterns().iter().find(|p| p.contains(char::is_whitespace)) {
+            return Err(Halt::unknown(format!("it includes \"{p}\", a name with a blank, which is not read here")));
+        }
         let said = Said { faults: if no_config { Vec::new() } else { tree.check() }, no_config, ..Said::default() };
         let settings = said.faults.is_empty().then(|| listening(&tree));
         Ok(Self { said, settings, tree: Some(tree), ..Self::default() })
@@ -291,6 +297,15 @@ impl Seen {
             _ => self.all("listenaddress").collect(),
         }
     }
+    /// Those of these that this host does not have; none where its own are not known.
+    fn foreign(&self, own: &[IpAddr]) -> Vec<String> {
+        let lacks =
+            |h: &&str| h.parse::<IpAddr>().is_ok_and(|a| !a.is_unspecified() && !a.is_loopback() && !own.contains(&a));
+        let mut out: Vec<String> =
+            self.addresses().into_iter().map(|a| split(a).0).filter(lacks).map(str::to_owned).collect();
+        out.dedup();
+        if own.is_empty() { Vec::new() } else { out }
+    }
     /// Of `listenaddress`, not of `port`: an address may have a port of its own.
     pub fn ports(&self) -> Vec<u16> {
         let mut ports: Vec<u16> = self.addresses().into_iter().filter_map(|a| split(a).1).collect();
@@ -335,6 +350,55 @@ impl Seen {
             if !have(other, port) && !out.contains(&text) {
                 out.push(text);
             }
+        }
+        out
+    }
+    /// The hosts that a socket unit should listen on: those it has, `0.0.0.0` and `[::]` together, without loopback and
+    /// what this host lacks; every address where there is only loopback. Empty: a person has to name one.
+    pub fn hosts(&self) -> Vec<String> {
+        let every = || vec!["0.0.0.0".to_owned(), "[::]".to_owned()];
+        if self.loopback_only() {
+            return every();
+        }
+        let mut out: Vec<String> = Vec::new();
+        for a in self.addresses() {
+            let (host, _) = split(a);
+            let more = match host {
+                "::" | "0.0.0.0" => every(),
+                h if loopback(a) || self.absent.iter().any(|x| x == h) => continue,
+                h if h.contains(':') => vec![format!("[{h}]")],
+                h => vec![h.to_owned()],
+            };
+            out.extend(more);
+        }
+        let mut seen = Vec::new();
+        out.retain(|h| {
+            if seen.contains(h) {
+                false
+            } else {
+                seen.push(h.clone());
+                true
+            }
+        });
+        out
+    }
+    /// What it listens on today, as [`Self::hosts`] has it: `HOST:PORT`, each once.
+    pub fn streams(&self) -> Vec<String> {
+        let hosts = self.hosts();
+        let wild = hosts.iter().any(|h| h == "0.0.0.0");
+        let mut out: Vec<String> = Vec::new();
+        for a in self.addresses() {
+            let (host, Some(port)) = split(a) else { continue };
+            let bare = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+            let names = match host {
+                "::" | "0.0.0.0" => vec!["0.0.0.0".to_owned(), "[::]".to_owned()],
+                _ if wild && loopback(a) => vec!["0.0.0.0".to_owned(), "[::]".to_owned()],
+                _ if hosts.contains(&bare) => vec![bare],
+                _ => continue,
+            };
+            out.extend(
+                names.into_iter().map(|n| format!("{n}:{port}")).filter(|s| !out.contains(s)).collect::<Vec<_>>(),
+            );
         }
         out
     }
@@ -393,7 +457,8 @@ impl Seen {
     pub fn listen_evidence(&self) -> String {
         let (ports, listen) = (self.lines_of("port"), self.lines_of("listenaddress"));
         if self.by_socket() && !self.generator {
-            return format!("ssh.socket listens on {}", self.addresses().join(", "));
+            let lacks = self.absent.first().map(|a| format!("; this host does not have the address {a}"));
+            return format!("ssh.socket listens on {}{}", self.addresses().join(", "), lacks.unwrap_or_default());
         }
         if let Some(a) = self.absent.first() {
             let line = listen.iter().find(|l| l.text.contains(a.as_str()));
@@ -507,15 +572,8 @@ fn parse(out: &str, err: &str) -> Seen {
         }
     }
     seen.generator &= !by_hand;
-    if !own.is_empty() {
-        let hosts = seen.all("listenaddress").map(|a| split(a).0.to_owned());
-        let foreign = |h: &String| {
-            h.parse::<IpAddr>().is_ok_and(|a| !a.is_unspecified() && !a.is_loopback() && !own.contains(&a))
-        };
-        let mut absent: Vec<String> = hosts.filter(foreign).collect();
-        absent.dedup();
-        seen.absent = absent;
-    }
+    seen.own = own;
+    seen.absent = seen.foreign(&seen.own);
     seen
 }
 
