@@ -68,36 +68,44 @@ fn to_make(keys: &[Key]) -> Vec<&Key> {
     }
 }
 
-/// The same key with the line endings that sshd can read; its bytes never leave the target.
-fn mend(key: &Key) -> Option<CommandChange> {
-    let (path, old) = (sh_quote(&key.path)?, sh_quote(&format!("{}.before-runbook", key.path))?);
+/// Keeps what is at `$p`, and its public half, under a name of its own: `PATH.before-runbook-CHECKSUM`.
+const KEEP: &str = r#"b=$p.before-runbook-$(cksum <"$p" 2>/dev/null | cut -d' ' -f1)"#;
+/// Takes back the last that was kept.
+const BACK: &str = r#"b=$(ls -dt "$p".before-runbook-* | grep -v '[.]pub$' | head -n 1) && rm -f "$p" "$p.pub" && mv -f "$b" "$p" && { [ ! -e "$b.pub" ] || mv -f "$b.pub" "$p.pub"; }"#;
+
+fn command(key: &Key, sh: &str, shown: String, undo: &str) -> Option<CommandChange> {
+    let path = sh_quote(&key.path)?;
+    let with = |sh: &str| format!("p={path}; {sh}");
     Some(CommandChange {
-        sh: format!("cp -p {path} {old} && {{ tr -d '\\r' <{old}; echo; }} >{path}"),
-        shown: format!("tr -d '\\r' <{} (the key itself stays the same)", key.path),
-        undo: Some(format!("mv -f {old} {path}")),
+        sh: with(sh),
+        shown,
+        undo: Some(with(undo)),
         writes: vec![Resource::File(key.path.clone())],
         root: true,
     })
 }
 
+/// The same key with the line endings that sshd can read; its bytes never leave the target, and it is replaced whole.
+fn mend(key: &Key) -> Option<CommandChange> {
+    let sh = format!(
+        r#"{KEEP}; cp -p "$p" "$b" && cp -p "$p" "$p.new" && {{ tr -d '\r' <"$b"; echo; }} >"$p.new" && mv -f "$p.new" "$p""#
+    );
+    let back = r#"b=$(ls -dt "$p".before-runbook-* | head -n 1) && mv -f "$b" "$p""#;
+    command(key, &sh, format!("tr -d '\\r' <{} (the key itself stays the same)", key.path), back)
+}
+
 /// ssh-keygen(1), -A makes the default keys only, whatever `HostKey` says: so each by its path.
 fn make(key: &Key) -> Option<CommandChange> {
-    let (path, kind) = (sh_quote(&key.path)?, key.kind());
-    let old = sh_quote(&format!("{}.before-runbook", key.path))?;
+    let kind = key.kind();
     let dir = sh_quote(crate::target::parent(&key.path))?;
-    let make = format!("mkdir -p {dir} && [ ! -e {path} ] && ssh-keygen -q -t {kind} -N '' -f {path} </dev/null");
-    let (sh, undo) = if key.state == "missing" {
-        (make, format!("rm -f {path} {path}.pub"))
-    } else {
-        (format!("mv -f {path} {old} && {make}"), format!("rm -f {path}.pub && mv -f {old} {path}"))
-    };
-    Some(CommandChange {
-        sh,
-        shown: format!("ssh-keygen -t {kind} -f {}", key.path),
-        undo: Some(undo),
-        writes: vec![Resource::File(key.path.clone())],
-        root: true,
-    })
+    let new = format!(r#"mkdir -p {dir} && [ ! -e "$p" ] && ssh-keygen -q -t {kind} -N '' -f "$p" </dev/null"#);
+    let shown = format!("ssh-keygen -t {kind} -f {}", key.path);
+    if key.state == "missing" {
+        let aside = r#"[ ! -e "$p.pub" ] || mv -f "$p.pub" "$p.pub.before-runbook""#;
+        return command(key, &format!("{{ {aside}; }} && {new}"), shown, r#"rm -f "$p" "$p.pub""#);
+    }
+    let aside = format!(r#"{KEEP}; mv "$p" "$b" && {{ [ ! -e "$p.pub" ] || mv -f "$p.pub" "$b.pub"; }}"#);
+    command(key, &format!("{aside} && {new}"), shown, BACK)
 }
 
 #[cfg(test)]
@@ -117,12 +125,16 @@ mod tests {
 
     #[test]
     fn a_damaged_key_is_kept_beside_the_new_one() {
-        let c = make(&keys(&["corrupt"])[0]).unwrap();
-        assert!(
-            c.sh.starts_with("mv -f '/k/corrupt_rsa' '/k/corrupt_rsa.before-runbook' && mkdir -p '/k' && [ ! -e '/k/corrupt_rsa' ] && ssh-keygen"),
-            "{}",
-            c.sh
-        );
-        assert!(c.undo.unwrap().contains("mv -f '/k/corrupt_rsa.before-runbook' '/k/corrupt_rsa'"));
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("it's a key_ed25519");
+        std::fs::write(&path, "damaged").unwrap();
+        let key = Key { path: path.display().to_string(), state: "corrupt".into(), mode: String::new() };
+        let c = make(&key).unwrap();
+        let sh = |text: &str| std::process::Command::new("sh").args(["-c", text]).status().unwrap().success();
+        let names = || std::fs::read_dir(dir.path()).unwrap().count();
+        assert!(sh(&c.sh) && names() == 3, "{}", c.sh);
+        assert!(std::fs::read_to_string(&path).unwrap().contains("OPENSSH PRIVATE KEY"));
+        assert!(sh(&c.undo.unwrap()) && names() == 1);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "damaged");
     }
 }

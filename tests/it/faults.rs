@@ -384,6 +384,7 @@ pub const FAULTS: &[Fault] = &[
         breaks: "ln -s /srv/gone.conf $dropin; systemctl restart ssh",
         shows: "failed && log '50-lab.conf: No such file'",
         says: r"50-lab\.conf",
+        args: &["-e", "policy_lines=comment"],
         ..BAD_LINE
     },
     Fault {
@@ -558,8 +559,18 @@ pub const FAULTS: &[Fault] = &[
         breaks: "config 'ListenAddress 192.0.2.7'",
         shows: "failed && log 'Cannot assign requested address'",
         says: r"192\.0\.2\.7",
+        args: &["-e", "listen_address=0.0.0.0"],
         ci: true,
         ..REPAIRED
+    },
+    Fault {
+        number: "19",
+        name: "address_lost",
+        title: "the same, and nobody said where else to listen",
+        breaks: "config 'ListenAddress 192.0.2.7'",
+        shows: "failed && log 'Cannot assign requested address'",
+        says: r"192\.0\.2\.7",
+        ..BY_HAND
     },
     Fault {
         number: "19",
@@ -568,6 +579,7 @@ pub const FAULTS: &[Fault] = &[
         breaks: "config 'ListenAddress nowhere.invalid'",
         shows: "failed && log 'bad addr or host'",
         says: r"nowhere\.invalid",
+        args: &["-e", "policy_lines=comment"],
         ..REPAIRED
     },
     Fault {
@@ -802,6 +814,7 @@ pub const FAULTS: &[Fault] = &[
             unit ssh.socket '[Socket]' ListenStream= ListenStream=192.0.2.7:22; systemctl start ssh.socket",
         shows: "failed ssh.socket && log 'Cannot assign requested address' ssh.socket",
         says: r"192\.0\.2\.7|ssh\.socket",
+        args: &["-e", "listen_address=0.0.0.0"],
         ..REPAIRED
     },
     // Ubuntu's FreeBind=yes: systemd listens there all the same, and nobody can get there.

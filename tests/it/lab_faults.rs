@@ -289,7 +289,7 @@ tests! { repaired, FAULTS, every_fault_has_its_test:
     unclosed_quote extra_value byte_order_mark two_bad_lines two_bad_files dropin_dangles after_match match_header
     match_header_commented yaml_boolean policy_boolean policy_corrected policy_commented bad_cipher foreign_option
     removed_algorithm config_missing port_main port_dropin port_included port_and_stopped loopback loopback_dropin
-    loopback_and_masked address_gone address_unknown inet6_only inet6_address families_disagree options_port
+    loopback_and_masked address_gone address_lost address_unknown inet6_only inet6_address families_disagree options_port
     options_address options_unknown unit_port unit_file unit_path socket_stopped socket_masked socket_not_to_be_run
     socket_bad_line socket_ignores_port generator_not_run socket_not_restarted socket_lost bare_listen_stream port_defined_twice
     both_enabled socket_start_limit socket_address_gone generator_addresses generator_loopback no_keys key_path

@@ -131,8 +131,13 @@ impl Fixer<'_> {
             self.leave(fault, "the Includes go round in a circle", None);
             return Ok(());
         }
-        if fault.message.starts_with("bad addr or host: ") && self.policy != Policy::Comment {
-            let why = "the name may resolve again, and without the line sshd listens on every address";
+        // Without its ListenAddress sshd is open to every network: nobody asked for that, unless every address was meant.
+        let host = fault.message.strip_prefix("bad addr or host: ").map(|m| m.split(' ').next().unwrap_or_default());
+        if let Some(host) = host.filter(|h| !matches!(*h, "0.0.0.0" | "::") && self.policy != Policy::Comment) {
+            let why = match host.parse::<std::net::IpAddr>() {
+                Ok(_) => "it does not go with AddressFamily, and without the line sshd listens on every address",
+                Err(_) => "the name may resolve again, and without the line sshd listens on every address",
+            };
             self.leave(fault, why, None);
             return Ok(());
         }

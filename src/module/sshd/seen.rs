@@ -206,6 +206,10 @@ impl Seen {
                 hint: Some("run it as root".into()),
             });
         }
+        if let Some(key) = seen.keys.iter().find(|k| k.state == "unread") {
+            let hint = (!facts.root).then(|| "run it as root".to_owned());
+            return Err(Halt::Unknown { why: format!("the host key {} cannot be read", key.path), hint });
+        }
         // 255 is its own way to say no; the others are the shell's, for a program that cannot be run or was killed.
         if !matches!(answer.status, Status::Exit(..126 | 255)) && seen.said.broken.is_none() {
             let said = crate::plan::first_line(&answer.stderr);
