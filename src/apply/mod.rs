@@ -131,6 +131,8 @@ pub struct Session<'a> {
     pub ask: &'a mut dyn Ask,
     /// Digests of the changes that were made.
     done: HashSet<String>,
+    /// Digests of changes that were tried and failed.
+    failed: HashSet<String>,
     salt: u64,
     journal: Option<Journal>,
     /// Variables that were asked about, and those of them that got a value.
@@ -183,6 +185,7 @@ impl<'a> Session<'a> {
             sink,
             ask,
             done: HashSet::new(),
+            failed: HashSet::new(),
             salt: 0,
             journal: None,
             asked: HashSet::new(),
@@ -315,6 +318,18 @@ impl<'a> Session<'a> {
             let whole = self.round(round + 1, &plan, stepwise).await.map_err(|e| (e, round + 1))?;
             round += 1;
             plan = self.settle(&plan, !whole).await.map_err(|e| (e, round))?;
+            let tried = |p: &plan::Planned| {
+                let digest = p.change.digest();
+                self.failed.contains(&digest) || self.done.contains(&digest)
+            };
+            if !whole && !plan.changes.is_empty() && plan.changes.iter().all(tried) {
+                self.sink.event(&Event::Broken {
+                    why: "it was tried, and failed; what was seen since asks for nothing else",
+                    hint: Some("the lines above say why it failed"),
+                    changed: true,
+                });
+                return Ok((exit::FAILED, round));
+            }
         }
     }
 

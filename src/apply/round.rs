@@ -175,6 +175,7 @@ impl Session<'_> {
                         Status::TimedOut => (format!("it did not end within {} s", CHANGE_DEADLINE.as_secs()), None),
                         _ => act::failure(status, &p.change, &first),
                     };
+                    self.failed.insert(p.change.digest());
                     self.record("failed", json!({"number": number, "status": status, "said": said}))?;
                     self.sink.event(&Event::NotDone { planned: p, why: &why, hint: hint.as_deref(), said: &said });
                 }

@@ -40,6 +40,12 @@ impl Module for HostKeys {
             let todo = format!("HostKey {} is no absolute path: write it as one", key.path);
             return Err(Halt::Person { why: seen.keys_evidence(), todo, param: None });
         }
+        if let Some(key) = new.iter().find(|k| !k.path.starts_with("/etc/ssh/")) {
+            let dir = crate::target::parent(&key.path);
+            let todo =
+                format!("is {dir} on a disk that is not mounted? Mount it; a new key there would be a new identity");
+            return Err(Halt::Person { why: seen.keys_evidence(), todo, param: None });
+        }
         let mut changes = Vec::new();
         for key in seen.keys.iter().filter(|k| k.state == "open") {
             let found = view.file(&key.path, Look::Digest)?;

@@ -63,6 +63,16 @@ impl Module for Service {
             d.fields = Pair::default().fields(&UnitState::default());
             return Ok(d);
         };
+        // It may still run, but it will not start again (systemctl(1), LoadState).
+        if matches!(main.load.as_str(), "bad-setting" | "error")
+            && (p.is("running") || p.is("enabled") || p.is("restarted"))
+        {
+            let files = if main.drop_ins.is_empty() { main.fragment.clone() } else { main.drop_ins.join(", ") };
+            let why = format!("systemd cannot use {}, so it will not start again: look at {files}", main.name());
+            let mut d = Decision::new(false, why);
+            d.fields = pair.fields(main);
+            return Ok(d);
+        }
         let mut verbs = pair.verbs(p);
         // A start that systemd would skip again changes nothing.
         let blocked = (p.is("running") || p.is("restarted")) && !pair.running() && pair.barred(view)?;

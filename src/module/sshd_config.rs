@@ -260,7 +260,10 @@ impl<'a, 'v> Work<'a, 'v> {
                 };
                 let meant = left.suggestion.as_ref().map(|s| format!(" (perhaps \"{}\" was meant)", s.trim()));
                 let todo = format!("look at {place}: {}{}", left.why, meant.unwrap_or_default());
-                return Err(Halt::Person { why: shown(&left.fault), todo, param: Some("policy") });
+                // A variable helps only where there is a line to decide about.
+                let helps = ["it decides", "may not stand", "every address"].iter().any(|w| left.why.contains(w));
+                let param = helps.then_some("policy");
+                return Err(Halt::Person { why: shown(&left.fault), todo, param });
             }
             if fixed.edits.files.is_empty() && !faults.is_empty() {
                 let why = faults.first().map(shown).unwrap_or_default();

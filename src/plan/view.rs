@@ -443,7 +443,9 @@ impl<'a> View<'a> {
                 if !self.facts()?.overlay {
                     return Err(Halt::Waits(step));
                 }
-                candidates = Some(Arc::new(self.overlay.files.clone()));
+                let read = |p: &String| reads.iter().any(|r| r.meets(&Resource::File(p.clone())));
+                let files = self.overlay.files.iter().filter(|(p, _)| read(p));
+                candidates = Some(Arc::new(files.map(|(p, s)| (p.clone(), s.clone())).collect()));
             }
         }
         let (sh, deadline) = match self.retries {

@@ -32,6 +32,8 @@ pub struct Human<W: Write> {
     book: String,
     see: Vec<String>,
     planned: usize,
+    /// What a repair leaves for a person.
+    after: Vec<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -65,6 +67,7 @@ impl<W: Write> Human<W> {
             book: String::new(),
             see: Vec::new(),
             planned: 0,
+            after: Vec::new(),
         }
     }
 
@@ -247,7 +250,7 @@ impl<W: Write> Human<W> {
         let hidden = hidden.map(|(status, why)| (plan.with(status).filter(shown).count(), why));
         let parts: Vec<String> = hidden.iter().filter(|h| h.0 > 0).map(|(n, why)| format!("{n} {why}")).collect();
         if !parts.is_empty() {
-            self.line(&[(Ink::Dim, &format!("  (and {}; -v shows them)", parts.join(", ")))]);
+            self.para(Ink::Dim, "  ", 3, &format!("(and {}; -v shows them)", parts.join(", ")));
         }
     }
 
@@ -286,6 +289,10 @@ impl<W: Write> Human<W> {
             if let Some(m) = &s.manual {
                 self.blank();
                 self.para(Ink::Yellow, "For you to do: ", 15, m);
+                // Said again when it is done: by then it has scrolled away.
+                if s.status == StepStatus::Change && !self.after.contains(m) {
+                    self.after.push(m.clone());
+                }
             }
         }
     }
@@ -375,6 +382,9 @@ impl<W: Write> Human<W> {
         let unresolved = self.unresolved.join("; ");
         let text = match (exit, self.changed) {
             (0, 0) if self.offline => format!("Healthy as far as a disk tells ({took}). Verified: offline."),
+            (0, 0) if !self.proofs.is_empty() && self.proofs.iter().all(|p| p.0 == Proof::NotPossible) => {
+                format!("Nothing is wrong on the host itself; nobody looked from outside ({took}).")
+            }
             (0, 0) => format!("Healthy: nothing to do ({took})."),
             (0, _) if self.offline => format!("Repaired: {changes}{rounds} ({took}). Verified: offline."),
             (0, _) => format!("Repaired: {changes}{rounds} ({took})."),
@@ -401,6 +411,11 @@ impl<W: Write> Human<W> {
         if exit == 1 && !self.see.is_empty() {
             let see = self.see.iter().map(|s| format!("runbook plan {s}")).collect::<Vec<_>>().join(", ");
             self.line(&[(Ink::Plain, &format!("See also: {see}"))]);
+        }
+        if self.changed > 0 {
+            for m in std::mem::take(&mut self.after) {
+                self.para(Ink::Yellow, "For you to do: ", 15, &m);
+            }
         }
         if let Some(id) = run.filter(|_| self.changed > 0) {
             self.line(&[(Ink::Dim, &format!("What was there before is kept. The record: runbook runs {id}"))]);

@@ -80,8 +80,8 @@ pub fn parse_lines(out: &[u8]) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// `rb_included EACH WORD BASE MAIN` calls EACH with every file that MAIN reaches by lines that begin with WORD (a
-/// pattern of sed), itself first; a file that several lines reach, once. A line's names are parted by blanks and may be
-/// patterns, as sh expands them: more names than the program means do no harm. More than 1000 files are an error.
+/// pattern of sed), itself first; a file that several lines reach, once. A line's names are parted by blanks, may be quoted,
+/// and may be patterns, as sh expands them: more names than the program means do no harm. More than 1000 files are an error.
 pub const FUNCTIONS: &[(&str, &str)] = &[
     (
         "rb_framed",
@@ -104,15 +104,22 @@ case $rb_seen in *"$rb_z$rb_f$rb_z"*) continue;; esac
 rb_seen=$rb_seen$rb_f$rb_z rb_i=$((rb_i+1)); [ $rb_i -le 1000 ] || { echo 'more than 1000 files are included' >&2; return 1; }
 "$1" "$rb_f"
 rb_real "$rb_f"; [ -f "$R$REPLY" ] && [ -r "$R$REPLY" ] || continue
-set -f
-for rb_j in $(sed -n "s/^[[:space:]]*\"*$2\"*[[:space:]=]\{1,\}//p" "$R$REPLY" | tr -d '"\047\r'); do
+rb_s=$IFS IFS=$rb_z; set -f
+for rb_j in $(sed -n "s/^[[:space:]]*\"*$2\"*[[:space:]=]\{1,\}//p" "$R$REPLY" | tr -d '\r' | rb_words); do
 set +f
 case $rb_j in /*) ;; *) rb_j=$3/$rb_j;; esac
 if [ -z "$R" ]; then for rb_g in $rb_j; do [ -e "$rb_g" ] || [ -L "$rb_g" ] || continue; rb_todo=$rb_todo$rb_g$rb_z; done
 else rb_y=${rb_j%%[*?[]*}; rb_y=${rb_y%/*}; rb_j=${rb_j#"$rb_y"}; rb_real "$rb_y/."; rb_h=$R$REPLY
 for rb_g in "$rb_h"$rb_j; do [ -e "$rb_g" ] || [ -L "$rb_g" ] || continue; rb_todo=$rb_todo$rb_y${rb_g#"$rb_h"}$rb_z; done; fi
-done; set +f
+done; set +f; IFS=$rb_s
 done; }
+"#,
+    ),
+    (
+        "rb_words",
+        r#"rb_words() { awk '{ s = $0; while (1) { sub(/^[ \t]+/, "", s); if (s == "" || s ~ /^#/) break
+q = substr(s, 1, 1); if (q == "\"" || q == "\047") { s = substr(s, 2); n = index(s, q); if (!n) n = length(s) + 1; print substr(s, 1, n - 1); s = substr(s, n + 1) }
+else { n = match(s, /[ \t]/); if (!n) n = length(s) + 1; print substr(s, 1, n - 1); s = substr(s, n) } } }'; }
 "#,
     ),
 ];

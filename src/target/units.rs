@@ -37,6 +37,8 @@ pub struct UnitState {
     pub triggers: Vec<String>,
     /// `Listen` of a socket: `0.0.0.0:22`, `[::]:22`, `/run/x.sock`.
     pub listen: Vec<String>,
+    /// `BindIPv6Only` of a socket: default, both, ipv6-only.
+    pub bind_v6: String,
     /// `Accept` of a socket: a process a connection (`sshd@.service`), not one service for all.
     pub accept: bool,
     /// `FragmentPath`: its unit file.
@@ -231,6 +233,7 @@ pub fn parse_units(names: &[&str], out: &str) -> Vec<UnitState> {
                         port if port.bytes().all(|b| b.is_ascii_digit()) => u.listen.push(format!("[::]:{port}")),
                         at => u.listen.push(at.to_owned()),
                     },
+                    "BindIPv6Only" => u.bind_v6 = value,
                     "Accept" => u.accept = value == "yes",
                     "FragmentPath" => u.fragment = value,
                     "DropInPaths" => u.drop_ins = words(&value),
@@ -307,7 +310,7 @@ rb_real "$rb_x"; if [ -e "$R$REPLY" ]; then [ "$rb_x" = "$rb_k" ]; else [ "$rb_x
 if [ -z "$R" ]; then
 command -v systemctl >/dev/null || { echo 'no systemctl' >&2; return 3; }
 [ -d /run/systemd/system ] || { echo 'systemd does not run here' >&2; return 3; }
-rb_o=$(systemctl show --no-pager -p Id,LoadState,ActiveState,SubState,UnitFileState,Result,ExecMainStatus,ExecMainCode,MainPID,StateChangeTimestamp,ConditionResult,ConditionTimestampMonotonic,TriggeredBy,Triggers,Listen,Accept,FragmentPath,DropInPaths,NRestarts,RestartPreventExitStatus,NeedDaemonReload,ExecStart,EnvironmentFiles -- "$@") || return
+rb_o=$(systemctl show --no-pager -p Id,LoadState,ActiveState,SubState,UnitFileState,Result,ExecMainStatus,ExecMainCode,MainPID,StateChangeTimestamp,ConditionResult,ConditionTimestampMonotonic,TriggeredBy,Triggers,Listen,BindIPv6Only,Accept,FragmentPath,DropInPaths,NRestarts,RestartPreventExitStatus,NeedDaemonReload,ExecStart,EnvironmentFiles -- "$@") || return
 printf '%s\n\n' "$rb_o" | sed -e '/=$/d' -e 's/ ; ignore_errors=.*//'
 case $rb_o in *"ConditionResult=no
 ConditionTimestampMonotonic="[1-9]*) systemctl status --no-pager -n 0 -- "$@" 2>/dev/null | sed -n -e 's/^[^ ]\{1,3\} \([^ ]*\.[a-z]*\) - .*/\1/;t n' -e 's/^.* \([A-Z][A-Za-z]*=.*\) was not met$/\1/;t c' -e b -e :n -e h -e b -e :c -e 'G;s/\(.*\)\n\(.*\)/Unmet=\2 \1/p';; esac

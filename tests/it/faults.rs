@@ -827,6 +827,7 @@ pub const FAULTS: &[Fault] = &[
             systemctl daemon-reload; systemctl restart ssh.socket",
         shows: "listens 192.0.2.7:22 && ! listens 0.0.0.0:22",
         says: r"192\.0\.2\.7",
+        args: &["-e", "listen_address=0.0.0.0"],
         ..REPAIRED
     },
     Fault {

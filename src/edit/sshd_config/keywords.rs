@@ -101,6 +101,12 @@ pub fn find(spelled: &str) -> Option<&'static Keyword> {
     KEYWORDS.iter().find(|keyword| is(&keyword.name) || keyword.aliases.iter().any(is))
 }
 
+/// Whether a word is no keyword, and near to one.
+#[must_use]
+pub fn is_misspelling(word: &str) -> bool {
+    find(word).is_none() && nearest(word).is_some()
+}
+
 /// The one keyword that a misspelling probably means; what sshd throws away is not meant.
 pub fn nearest(spelled: &str) -> Option<(&'static Keyword, &'static str)> {
     let alive = KEYWORDS.iter().filter(|keyword| keyword.kind != Kind::Dead);
@@ -137,6 +143,11 @@ impl Keyword {
             "refuseconnection",
             "forcecommand",
             "chrootdirectory",
+            "listenaddress",
+            "permitlisten",
+            "permitopen",
+            "permituserenvironment",
+            "strictmodes",
             "match",
         ];
         begins.iter().any(|start| key.starts_with(start))

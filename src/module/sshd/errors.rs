@@ -55,7 +55,7 @@ pub fn parse(stderr: &str) -> Said {
     for text in stderr.lines().map(|l| l.trim().trim_end_matches('.')).filter(|l| !l.is_empty()) {
         let mut found = faults(text);
         if let Some(f) = found.first_mut() {
-            if f.line == 0 && f.file.ends_with("/sshd_config") && f.message.starts_with("No such file") {
+            if f.line == 0 && f.file == "/etc/ssh/sshd_config" && f.message.starts_with("No such file") {
                 said.no_config = true;
                 continue;
             }

@@ -82,6 +82,11 @@ static SPEC: Spec = Spec {
         Field { name: "bad_option", help: "the one with an option that sshd does not have, else null" },
         Field { name: "exec", help: "the line of the unit that starts a program that is not there, else null" },
         Field {
+            name: "unclear",
+            help: "what its command line comes to could not be told (a wrapper, quotes): it may listen elsewhere",
+        },
+        Field { name: "stale", help: "a file that it reads was changed after it was started" },
+        Field {
             name: "generator",
             help: "a generator makes ssh.socket listen where the files say (Ubuntu 24.04), and nobody overruled it",
         },
@@ -201,7 +206,7 @@ fn fields(d: Decision, s: &Seen) -> Decision {
         .with("family", s.setting("addressfamily").unwrap_or("any"))
         .with("loopback_only", s.loopback_only())
         .with("unreachable", s.unreachable())
-        .with("v6_only", s.addresses().iter().all(|a| a.starts_with('[')))
+        .with("v6_only", s.v6_only())
         .with("families", json!(s.families()))
         .with("counterparts", json!(s.counterparts()))
         .with("hosts", json!(s.hosts()))
@@ -215,6 +220,8 @@ fn fields(d: Decision, s: &Seen) -> Decision {
         .with("listen_options", s.options.iter().filter(|o| o.listens()).map(Place::value).collect::<Vec<_>>())
         .with("bad_option", s.bad_option().map(Place::value))
         .with("exec", s.stray.as_ref().map(Place::value))
+        .with("unclear", s.unclear)
+        .with("stale", s.stale)
         .with("generator", s.generator)
         .with("libwrap", s.libwrap)
 }

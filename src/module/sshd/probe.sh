@@ -11,26 +11,45 @@ for d in /etc/systemd/system /run/systemd/system /usr/local/lib/systemd/system /
 done
 set +f; set -- "$u"
 for d in /lib /run /etc; do set -- "$@" $d/systemd/system/ssh.service.d/*.conf $d/systemd/system/sshd.service.d/*.conf; done; set -f
-x=$(grep -nHs '^ExecStart=.' "$@" /dev/null | tail -n 1)
-a=
-if [ -n "$x" ]; then
-  w=${x#*ExecStart=}; p=${w%%[[:space:]]*}
+# The words of sshd's command line: $a; where it cannot be told (a line that goes on, a wrapper around sshd, quotes within
+# quotes) none is known, and that is said.
+a='' unclear=''
+plain() { case $1 in *\\*|*[\"\'\`]*) unclear=1; return 1;; esac; }
+# value FILE:N:…NAME=VALUE: without the quotes around it.
+value() { v=${x#*"$1="}; v=${v%%[[:space:]]}; case $v in \"*\"|\'*\') v=${v#?}; v=${v%?};; *\"|*\') case $x in *Environment=[\"\']*) v=${v%?};; esac;; esac; }
+# known NAME: the last line that gives it a value: Environment= of the unit, then its files (systemd.exec(5)).
+known() {
+  m=$1; shift; case $m in ''|*[!A-Za-z0-9_]*) unclear=1; return;; esac
+  x=$(grep -nHsE "^Environment=[\"']?$m=" "$@" /dev/null | tail -n 1)
+  for f in $e; do y=$(grep -nHsE "^[[:space:]]*(export )?$m=" "${f#-}" /dev/null | tail -n 1); [ -z "$y" ] || x=$y; done
+  value "$m"; case $v in *[!\ ]*) echo "options $x"; plain "$v" && a="$a $v";; esac
+}
+if [ -n "$u" ]; then
+  e=$(cat "$@" 2>/dev/null | sed -n 's/^EnvironmentFile=//p' | while read -r f; do case $f in '') echo -;; *) echo "$f";; esac; done | awk '/^-$/ { n = 0; next } { l[n++] = $0 } END { for (i = 0; i < n; i++) print l[i] }')
+  x=$(grep -nHs '^ExecStart=.' "$@" /dev/null | tail -n 1); w=${x#*ExecStart=}; p=${w%%[[:space:]]*}
   while :; do case $p in [-@:+!]*) p=${p#?};; *) break;; esac; done
-  # A line that goes on, quotes, a wrapper around sshd: what it comes to is systemd's business, and no option is known.
-  case $w in *\\|*[\"\']*) w=$p;; esac
-  case $p in */sshd) if [ -e "$p" ] || [ -z "$s" ]; then s=$p; else case $x in *.service.d/*) echo "absent $x";; *) s=$p;; esac; fi;; *) w=$p;; esac
-  for w in ${w#"${w%%[[:space:]]*}"}; do case $w in -D|-e|'$SSHD_OPTS'|'${SSHD_OPTS}'|'$OPTIONS'|\$*|*/sshd) ;; *) a="$a $w";; esac; done
-  [ -z "$a" ] || echo "exec $x"
+  case $p in
+  */sshd)
+    if [ -e "$p" ] || [ -z "$s" ]; then s=$p; else case $x in *.service.d/*) echo "absent $x";; *) s=$p;; esac; fi
+    if plain "$w"; then
+      l=$x c=''
+      for w in ${w#"${w%%[[:space:]]*}"}; do case $w in
+      -D|-e) ;;
+      \$*) n=${w#?}; n=${n#\{}; known "${n%\}}" "$@";;
+      *) a="$a $w" c=1;; esac; done
+      [ -z "$c" ] || echo "exec $l"
+    fi;;
+  *) unclear=1;;
+  esac
   # What a unit makes before it starts is no fault while it does not run.
   case $(grep -hs '^RuntimeDirectory=' "$@" | tail -n 1) in *sshd*) echo runtime;; esac
   x=$(grep -nHs '^RuntimeDirectoryMode=' "$@" /dev/null | tail -n 1); [ -z "$x" ] || echo "mode $x"
+else
+  ! grep -qs /run/sshd /etc/init.d/ssh /etc/init.d/sshd || echo runtime
+  e='/etc/default/ssh /etc/sysconfig/sshd /etc/conf.d/sshd'
+  for n in SSHD_OPTS OPTIONS command_args; do known $n; done
 fi
-[ -n "$u" ] || ! grep -qs /run/sshd /etc/init.d/ssh /etc/init.d/sshd || echo runtime
-for f in /etc/default/ssh /etc/sysconfig/sshd /etc/conf.d/sshd; do
-  x=$(grep -nHsE '^[[:space:]]*(export )?(SSHD_OPTS|OPTIONS|command_args)=.' $f /dev/null | tail -n 1)
-  w=$(printf %s "${x#*=}" | tr -d "\"'")
-  case $w in *[!\ ]*) echo "options $x"; a="$a $w";; esac
-done
+[ -z "$unclear" ] || { echo unclear; a=''; }
 for f in /usr/lib/systemd/system-generators/sshd-socket-generator /lib/systemd/system-generators/sshd-socket-generator; do
   if [ -x $f ]; then echo generator; break; fi
 done
@@ -45,6 +64,13 @@ for f in /usr/share/openssh/sshd_config /usr/share/doc/openssh-server/sshd_confi
 done
 grep -qs '^sshd:' /etc/passwd || id sshd >/dev/null 2>&1 || echo nouser
 if [ -d /run/sshd ]; then echo directory; elif [ -e /run/sshd ] || [ -L /run/sshd ]; then echo inway; fi
+# Since when the daemon runs (proc_pid_stat(5), starttime; proc_stat(5), btime), and whether a file is younger.
+y=1; if read -r n 2>/dev/null </run/sshd.pid && x=$(cat "/proc/$n/stat" 2>/dev/null); then
+  set -- ${x##*) }; n=$(sed -n 's/^btime //p' /proc/stat); n=$((n + ${20} / 100))
+  x=$(find /etc/ssh /etc/default/ssh /etc/sysconfig/sshd /etc/systemd/system/ssh.service /etc/systemd/system/ssh.service.d /etc/systemd/system/sshd.service.d -type f -exec stat -c %Z {} + 2>/dev/null | sort -n | tail -n 1)
+  [ "${x:-0}" -ge "$n" ] || y=''
+fi
+[ -z "$y" ] || echo stale
 if [ -z "$s" ]; then echo 'there is no sshd on this host' >&2; exit 127; fi
 echo "program $s"
 [ -s "$s" ] || { echo "$s: it is empty, or not there" >&2; exit 126; }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use super::errors::{self, Said};
-use crate::edit::sshd_config::{Directive, Fault, Tree};
+use crate::edit::sshd_config::{Directive, Fault, Tree, is_misspelling};
 use crate::module::Halt;
 use crate::plan::{Resource, View};
 use crate::target::frame::{Answer, Status};
@@ -149,6 +149,10 @@ pub struct Seen {
     pub libwrap: bool,
     /// The unit makes its directory at each start (RuntimeDirectory=).
     pub runtime: bool,
+    /// What its command line comes to could not be told.
+    pub unclear: bool,
+    /// A file that it reads was changed after it was started, as far as can be told.
+    pub stale: bool,
     /// What is at /run/sshd: directory, inway (something else), or nothing.
     entry: String,
     /// `RuntimeDirectoryMode=` of the unit.
@@ -241,10 +245,18 @@ impl Seen {
             found.iter().filter_map(|(name, r)| Some((name.clone(), r.state.bytes()?.to_vec()))).collect();
         let no_config = !files.contains_key(MAIN);
         let tree = Tree::new(MAIN, files);
-        if let Some(p) = tree.patterns().iter().find(|p| p.contains(char::is_whitespace)) {
-            return Err(Halt::unknown(format!("it includes \"{p}\", a name with a blank, which is not read here")));
+        let mut faults = if no_config { Vec::new() } else { tree.check() };
+        // A keyword that is no misspelling may well be one of that distribution's sshd.
+        let strange =
+            |f: &Fault| f.message.strip_prefix("Bad configuration option: ").is_some_and(|w| !is_misspelling(w));
+        let odd = faults.iter().find(|f| strange(f)).map(errors::shown);
+        faults.retain(|f| !strange(f));
+        if let Some(odd) = odd.filter(|_| faults.is_empty()) {
+            return Err(Halt::unknown(format!(
+                "{odd}: not a word that is known here, and no sshd can run in this tree"
+            )));
         }
-        let said = Said { faults: if no_config { Vec::new() } else { tree.check() }, no_config, ..Said::default() };
+        let said = Said { faults, no_config, ..Said::default() };
         let settings = said.faults.is_empty().then(|| listening(&tree));
         Ok(Self { said, settings, tree: Some(tree), ..Self::default() })
     }
@@ -281,6 +293,11 @@ impl Seen {
     }
     fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
         self.settings.iter().flatten().filter(move |(k, _)| k == key).map(|(_, v)| v.as_str())
+    }
+    /// Its socket unit takes IPv6 clients alone (systemd.socket(5), BindIPv6Only=).
+    pub fn v6_only(&self) -> bool {
+        let only = self.socket.as_ref().is_some_and(|k| k.bind_v6 == "ipv6-only");
+        only && self.addresses().iter().all(|a| a.starts_with('['))
     }
     /// systemd listens for it: the socket unit is up, or would be at the next boot and the service would not.
     pub fn by_socket(&self) -> bool {
@@ -568,6 +585,8 @@ fn parse(out: &str, err: &str) -> Seen {
             (_, "nouser") => seen.no_user = true,
             (_, "noconfig") => seen.said.no_config = true,
             (_, "generator") => seen.generator = true,
+            (_, "stale") => seen.stale = true,
+            (_, "unclear") => seen.unclear = true,
             (_, "byhand") => by_hand = true,
             (_, "libwrap") => seen.libwrap = true,
             (_, "runtime") => seen.runtime = true,
@@ -576,6 +595,11 @@ fn parse(out: &str, err: &str) -> Seen {
         }
     }
     seen.generator &= !by_hand;
+    if seen.settings.is_some() {
+        // It took its configuration: whatever else it said was a warning.
+        seen.said.faults.clear();
+        seen.said.other = None;
+    }
     seen.own = own;
     seen.absent = seen.foreign(&seen.own);
     seen
