@@ -130,6 +130,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::disallowed_methods)] // The real ssh-keygen is asked.
     fn a_damaged_key_is_kept_beside_the_new_one() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("it's a key_ed25519");

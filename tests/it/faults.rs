@@ -101,7 +101,7 @@ PY
   chmod 755 /usr/local/bin/mail-relay
   systemctl stop ssh
   systemd-run -q --unit=mail-relay /usr/local/bin/mail-relay "$@"
-  until listens "$1:22" || listens "[$1]:22"; do sleep 0.1; done
+  for a; do until listens "$a:22" || listens "[$a]:22"; do sleep 0.1; done; done
   systemctl start ssh
 }
 # knock: a client on the host itself, which wakes a socket unit.

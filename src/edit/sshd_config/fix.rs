@@ -133,7 +133,8 @@ impl Fixer<'_> {
         }
         // Without its ListenAddress sshd is open to every network: nobody asked for that, unless every address was meant.
         let host = fault.message.strip_prefix("bad addr or host: ").map(|m| m.split(' ').next().unwrap_or_default());
-        if let Some(host) = host.filter(|h| !matches!(*h, "0.0.0.0" | "::") && self.policy != Policy::Comment) {
+        let every = host.is_some_and(|h| matches!(h, "0.0.0.0" | "::"));
+        if let Some(host) = host.filter(|_| !every && self.policy != Policy::Comment) {
             let why = match host.parse::<std::net::IpAddr>() {
                 Ok(_) => "it does not go with AddressFamily, and without the line sshd listens on every address",
                 Err(_) => "the name may resolve again, and without the line sshd listens on every address",
@@ -165,6 +166,7 @@ impl Fixer<'_> {
             let inside = place.scope.as_ref().is_some_and(|block| !block.everyone);
             match repair(&text, fault, inside) {
                 Repair::Stale => {}
+                Repair::Line(plan) if every => self.carry_out(fault, place, Plan { policy: false, ..plan })?,
                 Repair::Line(plan) => self.carry_out(fault, place, plan)?,
             }
         }

@@ -25,7 +25,7 @@ fn runbook(desk: &Desk, verb: &str, shell: &Path) -> Run {
 }
 
 /// Writes a tree, edits it by the binary, and compares with what the editor says by itself.
-fn through(files: &Files, edit: &Edit, want: &Files) -> Result<(), String> {
+fn through(files: &Files, edit: &Edit, want: &Files, listens: &[String]) -> Result<(), String> {
     let desk = Desk::new();
     for (path, bytes) in files {
         let file = desk.path("ssh").join(path.strip_prefix("/etc/ssh/").unwrap());
@@ -42,6 +42,11 @@ fn through(files: &Files, edit: &Edit, want: &Files) -> Result<(), String> {
     let book = json!({"name": "book", "title": "x", "steps": [{"name": "x", "ensure": {"sshd_config": call}}]});
     desk.write("book.yaml", &serde_yaml::to_string(&book).unwrap());
     let run = runbook(&desk, "apply", &shell);
+    // A port that no address would listen on, since each has one of its own, is refused: sshd -T says so.
+    let idle = |port: &String| !listens.iter().any(|a| a.ends_with(&format!(":{port}")));
+    if key == "Port" && edit.values.iter().any(idle) && run.exit == 1 && run.seen().contains("would still not listen") {
+        return Ok(());
+    }
     if run.exit != 0 {
         return Err(format!("apply: {}", run.seen()));
     }
@@ -94,7 +99,8 @@ fn edited_through_the_binary() {
             part.iter()
                 .filter_map(|n| {
                     let case = &cases[*n];
-                    let why = through(&case.grown.files, &case.edit, &news[n]).err()?;
+                    let listens = answers[2 * n + 1].values.get("listenaddress").cloned().unwrap_or_default();
+                    let why = through(&case.grown.files, &case.edit, &news[n], &listens).err()?;
                     Some(format!("tree {}: {why}\n{}", 5_001 + n, shown(case)))
                 })
                 .collect()
