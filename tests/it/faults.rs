@@ -515,6 +515,18 @@ pub const FAULTS: &[Fault] = &[
     },
     Fault {
         number: "18",
+        name: "port_included_blank",
+        title: "wrong port in a file whose directory has a blank in its name",
+        breaks: "mkdir '/etc/ssh/my conf'; echo Port 2222 >'/etc/ssh/my conf/a.conf'
+            sed -i '1i Include \"/etc/ssh/my conf/*.conf\"' /etc/ssh/sshd_config; systemctl restart ssh",
+        shows: "listens 0.0.0.0:2222",
+        says: r"/etc/ssh/my conf/a\.conf",
+        args: PORT,
+        keeps: Some("2222"),
+        ..REPAIRED
+    },
+    Fault {
+        number: "18",
         name: "port_and_stopped",
         title: "two: wrong port, and stopped and disabled",
         breaks: "sed -i 's/^#Port 22$/Port 2222/' /etc/ssh/sshd_config; systemctl disable --now ssh",
@@ -893,6 +905,24 @@ pub const FAULTS: &[Fault] = &[
         ..REPAIRED
     },
     Fault {
+        number: "30",
+        name: "key_blank",
+        title: "the only host key has a blank in its name, and others may read it",
+        breaks: "mv /etc/ssh/ssh_host_ed25519_key '/etc/ssh/my key'; chmod 644 '/etc/ssh/my key'
+            config 'HostKey \"/etc/ssh/my key\"'",
+        shows: "failed && log 'are too open'",
+        says: "/etc/ssh/my key",
+        ..REPAIRED
+    },
+    Fault {
+        number: "1",
+        name: "key_in_run",
+        title: "stopped, with its host key below /run, where a second look must find it",
+        breaks: "mkdir /run/keys; mv /etc/ssh/ssh_host_ed25519_key /run/keys/hk; config 'HostKey /run/keys/hk'; systemctl stop ssh",
+        says: "stopped",
+        ..REPAIRED
+    },
+    Fault {
         number: "31",
         name: "keys_corrupt",
         title: "host keys that are damaged",
@@ -1065,6 +1095,35 @@ const HEALTHY_HOST: Healthy =
 /// Hosts where there is nothing to do.
 pub const HEALTHY: &[Healthy] = &[
     Healthy { name: "healthy_service", ci: true, ..HEALTHY_HOST },
+    // What a unit says is for systemd to read: only what is plain is taken for sshd's options.
+    Healthy {
+        name: "healthy_continued_line",
+        made: r"sed 's/^ExecStart=.*/ExecStart=\/usr\/sbin\/sshd -D \\/; /^ExecStart/a\   $SSHD_OPTS' /lib/systemd/system/ssh.service >/etc/systemd/system/ssh.service
+            systemctl daemon-reload; systemctl restart ssh",
+        ..HEALTHY_HOST
+    },
+    Healthy {
+        name: "healthy_wrapper",
+        made: "unit ssh.service '[Service]' ExecStart= 'ExecStart=/usr/bin/env LC_ALL=C /usr/sbin/sshd -D'; systemctl restart ssh",
+        ..HEALTHY_HOST
+    },
+    Healthy {
+        name: "healthy_options_in_unit",
+        made: "unit ssh.service '[Service]' 'Environment=\"SSHD_OPTS=-p 2222\"' EnvironmentFile=; systemctl restart ssh",
+        client: CLIENT_2222,
+        ..HEALTHY_HOST
+    },
+    Healthy {
+        name: "healthy_beside_sshguard",
+        made: "unit sshguard.service '[Service]' ExecStart= 'ExecStart=/usr/sbin/sshguard -w x --foo'",
+        ci: true,
+        ..HEALTHY_HOST
+    },
+    Healthy {
+        name: "healthy_with_warnings",
+        made: "echo 'RequiredRSASize 16384' >$dropin; systemctl restart ssh",
+        ..HEALTHY_HOST
+    },
     Healthy { name: "healthy_socket", kind: Kind::Socket, ..HEALTHY_HOST },
     Healthy { name: "healthy_trixie", kind: Kind::TrixieService, ..HEALTHY_HOST },
     Healthy { name: "healthy_trixie_socket", kind: Kind::TrixieSocket, ci: true, ..HEALTHY_HOST },

@@ -288,18 +288,19 @@ tests! { repaired, FAULTS, every_fault_has_its_test:
     openssl_mismatch library_missing rescue emergency misspelling unknown_keyword bad_value bad_port missing_value
     unclosed_quote extra_value byte_order_mark two_bad_lines two_bad_files dropin_dangles after_match match_header
     match_header_commented yaml_boolean policy_boolean policy_corrected policy_commented bad_cipher foreign_option
-    removed_algorithm config_missing port_main port_dropin port_included port_and_stopped loopback loopback_dropin
+    removed_algorithm config_missing port_main port_dropin port_included port_included_blank port_and_stopped loopback loopback_dropin
     loopback_and_masked address_gone address_lost address_unknown inet6_only inet6_address families_disagree options_port
     options_address options_unknown unit_port unit_file unit_path socket_stopped socket_masked socket_not_to_be_run
     socket_bad_line socket_ignores_port generator_not_run socket_not_restarted socket_lost bare_listen_stream port_defined_twice
     both_enabled socket_start_limit socket_address_gone generator_addresses generator_loopback no_keys key_path
-    socket_no_keys keys_open keys_group keys_corrupt keys_empty keys_crlf keys_without_newline keys_with_passphrase
+    socket_no_keys keys_open keys_group key_blank key_in_run keys_corrupt keys_empty keys_crlf keys_without_newline keys_with_passphrase
     rundir_missing rundir_removed rundir_link rundir_mode rundir_owner user_gone modes_777 port_taken port_answers
     port_half_taken orphan
 }
 
 tests! { healthy, HEALTHY, every_healthy_host_has_its_test:
-    healthy_service healthy_socket healthy_trixie healthy_trixie_socket healthy_generator healthy_idle_socket
+    healthy_service healthy_continued_line healthy_wrapper healthy_options_in_unit healthy_beside_sshguard
+    healthy_with_warnings healthy_socket healthy_trixie healthy_trixie_socket healthy_generator healthy_idle_socket
     healthy_port healthy_port_given healthy_generated_port healthy_no_options healthy_own_address healthy_deprecated
     healthy_one_key_gone
 }

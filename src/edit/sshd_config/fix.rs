@@ -166,7 +166,6 @@ impl Fixer<'_> {
             let inside = place.scope.as_ref().is_some_and(|block| !block.everyone);
             match repair(&text, fault, inside) {
                 Repair::Stale => {}
-                Repair::Line(plan) if every => self.carry_out(fault, place, Plan { policy: false, ..plan })?,
                 Repair::Line(plan) => self.carry_out(fault, place, plan)?,
             }
         }
@@ -181,6 +180,17 @@ impl Fixer<'_> {
         self.handled.insert((place.file.clone(), place.line));
         let asked = plan.policy && self.policy == Policy::Ask;
         let opaque = plan.form == Form::Opaque && self.policy != Policy::Comment;
+        // Taken out, the only address that sshd is bound to would open it to every network.
+        let opens = plan.about == Some("ListenAddress")
+            && plan.correction.is_none()
+            && self.policy != Policy::Comment
+            && !["0.0.0.0 ", ":: "].iter().any(|h| fault.message.starts_with(&format!("bad addr or host: {h}")))
+            && self.tree.values("listenaddress").len() <= 1;
+        if opens {
+            let why = format!("{}, and without the line sshd listens on every address", plan.wrong);
+            self.leave(fault, &why, None);
+            return Ok(());
+        }
         let uncorrected = plan.policy && self.policy == Policy::Correct && plan.correction.is_none();
         if asked || opaque || uncorrected {
             let suggestion = plan.correction.map(|(text, _)| String::from_utf8_lossy(&text).trim().to_owned());

@@ -143,7 +143,6 @@ impl Keyword {
             "refuseconnection",
             "forcecommand",
             "chrootdirectory",
-            "listenaddress",
             "permitlisten",
             "permitopen",
             "permituserenvironment",
