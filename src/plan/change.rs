@@ -138,10 +138,12 @@ impl Change {
                 };
                 format!("{verb}{what} {}{via}", f.path)
             }
-            Change::Unit(u) if u.verb == Verb::DaemonReload => {
-                "daemon-reload: systemd reads its unit files anew".into()
-            }
-            Change::Unit(u) => format!("{} {}", u.verb.word(), u.unit),
+            Change::Unit(u) => match u.verb {
+                Verb::DaemonReload => "daemon-reload: systemd reads its unit files anew".into(),
+                Verb::ResetFailed => format!("reset-failed {}: systemd may try it again", u.unit),
+                Verb::Unmask => format!("unmask {}: it may be started again", u.unit),
+                verb => format!("{} {}", verb.word(), u.unit),
+            },
             Change::Command(c) => {
                 let undo = if c.undo.is_some() { "" } else { "   (cannot be undone)" };
                 format!("run {}{undo}", c.shown)

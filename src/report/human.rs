@@ -456,7 +456,7 @@ impl<W: Write> Sink for Human<W> {
                 self.line(&[(Ink::Bold, &format!("{via}{at}"))]);
                 self.line(&[(Ink::Dim, &format!("{}: {}", book.name, book.title))]);
             }
-            Event::Asking { count } => self.progress(&format!("looking ({count} questions) …")),
+            Event::Asking { count } => self.progress(&format!("looking ({}) …", self::count(*count, "question"))),
             Event::Planned { round, plan, book } => self.plan(*round, plan, book),
             Event::Decided { decided } => {
                 self.line(&[(Ink::Bold, &format!("With {}={}:", decided.var, decided.value))]);

@@ -51,10 +51,6 @@ pub struct UnitState {
     pub prevents: Vec<String>,
     /// `NeedDaemonReload`: its files have changed since systemd read them.
     pub needs_reload: bool,
-    /// The arguments of the first `ExecStart`.
-    pub exec: String,
-    /// `EnvironmentFiles`.
-    pub environment_files: Vec<String>,
     /// Some target wants it: a link in a `.wants` directory, which a mask hides from `UnitFileState`.
     pub wanted: bool,
     /// Other names that `enable` would give it (`Alias=`), and that are masked: `enable` fails on them.
@@ -240,12 +236,6 @@ pub fn parse_units(names: &[&str], out: &str) -> Vec<UnitState> {
                     "NRestarts" => u.restarts = value.parse().unwrap_or(0),
                     "RestartPreventExitStatus" => u.prevents = words(&value),
                     "NeedDaemonReload" => u.needs_reload = value == "yes",
-                    // `{ path=… ; argv[]=/usr/sbin/sshd -D ; ignore_errors=no ; … }`
-                    "ExecStart" if u.exec.is_empty() => {
-                        let argv = value.split_once("argv[]=").map_or("", |x| x.1);
-                        u.exec = argv.split(" ; ").next().unwrap_or_default().to_owned();
-                    }
-                    "EnvironmentFiles" => u.environment_files.extend(value.split(" (").next().map(str::to_owned)),
                     "MainPID" => u.pid = value.parse().unwrap_or(0),
                     "StateChangeTimestamp" => u.since = value,
                     "ConditionResult" => u.condition_failed = value == "no",
@@ -310,8 +300,8 @@ rb_real "$rb_x"; if [ -e "$R$REPLY" ]; then [ "$rb_x" = "$rb_k" ]; else [ "$rb_x
 if [ -z "$R" ]; then
 command -v systemctl >/dev/null || { echo 'no systemctl' >&2; return 3; }
 [ -d /run/systemd/system ] || { echo 'systemd does not run here' >&2; return 3; }
-rb_o=$(systemctl show --no-pager -p Id,LoadState,ActiveState,SubState,UnitFileState,Result,ExecMainStatus,ExecMainCode,MainPID,StateChangeTimestamp,ConditionResult,ConditionTimestampMonotonic,TriggeredBy,Triggers,Listen,BindIPv6Only,Accept,FragmentPath,DropInPaths,NRestarts,RestartPreventExitStatus,NeedDaemonReload,ExecStart,EnvironmentFiles -- "$@") || return
-printf '%s\n\n' "$rb_o" | sed -e '/=$/d' -e 's/ ; ignore_errors=.*//'
+rb_o=$(systemctl show --no-pager -p Id,LoadState,ActiveState,SubState,UnitFileState,Result,ExecMainStatus,ExecMainCode,MainPID,StateChangeTimestamp,ConditionResult,ConditionTimestampMonotonic,TriggeredBy,Triggers,Listen,BindIPv6Only,Accept,FragmentPath,DropInPaths,NRestarts,RestartPreventExitStatus,NeedDaemonReload -- "$@") || return
+printf '%s\n\n' "$rb_o" | sed -e '/=$/d'
 case $rb_o in *"ConditionResult=no
 ConditionTimestampMonotonic="[1-9]*) systemctl status --no-pager -n 0 -- "$@" 2>/dev/null | sed -n -e 's/^[^ ]\{1,3\} \([^ ]*\.[a-z]*\) - .*/\1/;t n' -e 's/^.* \([A-Z][A-Za-z]*=.*\) was not met$/\1/;t c' -e b -e :n -e h -e b -e :c -e 'G;s/\(.*\)\n\(.*\)/Unmet=\2 \1/p';; esac
 else

@@ -21,7 +21,10 @@ fn a_service_and_its_socket() {
 
     host.sh("systemctl stop ssh; systemctl mask --runtime ssh 2>/dev/null");
     let run = host.run("apply", &up, None, &[]);
-    assert_eq!((run.exit, titles(&run)), (0, vec!["unmask ssh.service".into(), "start ssh.service".into()]));
+    assert_eq!(
+        (run.exit, titles(&run)),
+        (0, vec!["unmask ssh.service: it may be started again".into(), "start ssh.service".into()])
+    );
 
     host.sh("touch /etc/ssh/sshd_not_to_be_run; systemctl restart ssh");
     let run = host.run("plan", &up, None, &[]);
