@@ -264,8 +264,9 @@ pub fn parse_units(names: &[&str], out: &str) -> Vec<UnitState> {
 /// `rb_barred NAME`: which `Alias=` of its unit file, that a mask of its own may hide, is a link to `/dev/null`.
 ///
 /// `rb_verb VERB NAME`: does it; a unit whose files changed since systemd read them (this run may have edited them) is
-/// started only after `daemon-reload`. On a mounted disk `systemctl --root`, else by links as systemctl(1) makes them from
-/// the `[Install]` section: `Alias=` and `WantedBy=`.
+/// started only after `daemon-reload`. A socket that hit its trigger limit waits out the two seconds for which that
+/// counts, whatever is reset (systemd.socket(5), TriggerLimitIntervalSec=). On a mounted disk `systemctl --root`, else by
+/// links as systemctl(1) makes them from the `[Install]` section: `Alias=` and `WantedBy=`.
 pub const FUNCTIONS: &[(&str, &str)] = &[
     (
         "rb_wanted",
@@ -322,7 +323,7 @@ echo; for rb_u; do if rb_wanted "$rb_u"; then echo "Wanted=$rb_u"; fi; rb_barred
     (
         "rb_verb",
         r#"rb_verb() {
-if [ -z "$R" ]; then case $1 in daemon-reload) systemctl --no-pager daemon-reload; return;; unmask) systemctl --no-pager --runtime unmask -- "$2" 2>/dev/null;; start|restart) [ "$(systemctl show -p NeedDaemonReload --value -- "$2")" != yes ] || systemctl daemon-reload;; esac; systemctl --no-pager "$1" -- "$2"; return; fi
+if [ -z "$R" ]; then case $1 in daemon-reload) systemctl --no-pager daemon-reload; return;; unmask) systemctl --no-pager --runtime unmask -- "$2" 2>/dev/null;; start|restart) [ "$(systemctl show -p NeedDaemonReload --value -- "$2")" != yes ] || systemctl daemon-reload;; reset-failed) [ "$(systemctl show -p Result --value -- "$2")" != trigger-limit-hit ] || sleep 2;; esac; systemctl --no-pager "$1" -- "$2"; return; fi
 rb_unitfile "$2" || { echo "no unit $2" >&2; return 1; }
 rb_g=$REPLY; rb_real /etc/systemd/system; rb_e=$R$REPLY; rb_real "$rb_g"; rb_h=$R$REPLY
 case $1 in
