@@ -640,7 +640,10 @@ mod tests {
         use super::super::canned::Canned;
         let host = |out: String| Canned::new(move |_| (0, out.clone()));
         let alias = host(ALIAS.into());
-        assert_eq!(alias.titles(&Service, &up()), ["unmask sshd.service", "enable ssh.service", "start ssh.service"]);
+        assert_eq!(
+            alias.titles(&Service, &up()),
+            ["unmask sshd.service: it may be started again", "enable ssh.service", "start ssh.service"]
+        );
         let d = alias.decide(&Service, &up()).unwrap();
         let said = "ssh.service is stopped, and is not enabled: it will not come up at boot; its other name sshd.service is masked";
         assert_eq!(d.evidence, said);
@@ -650,7 +653,12 @@ mod tests {
         assert_eq!(enabled.titles(&Service, &up()), ["start ssh.service"]);
         // The unit is masked itself, and was not enabled before.
         let both = host(ALIAS.replacen("loaded", "masked", 1).replacen("disabled", "masked", 1));
-        let all = ["unmask sshd.service", "unmask ssh.service", "enable ssh.service", "start ssh.service"];
+        let all = [
+            "unmask sshd.service: it may be started again",
+            "unmask ssh.service: it may be started again",
+            "enable ssh.service",
+            "start ssh.service",
+        ];
         assert_eq!(both.titles(&Service, &up()), all);
     }
 
