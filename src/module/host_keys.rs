@@ -130,18 +130,12 @@ mod tests {
     }
 
     #[test]
-    #[allow(clippy::disallowed_methods)] // The real ssh-keygen is asked.
-    fn a_damaged_key_is_kept_beside_the_new_one() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("it's a key_ed25519");
-        std::fs::write(&path, "damaged").unwrap();
-        let key = Key { path: path.display().to_string(), state: "corrupt".into(), mode: String::new() };
-        let c = make(&key).unwrap();
-        let sh = |text: &str| std::process::Command::new("sh").args(["-c", text]).status().unwrap().success();
-        let names = || std::fs::read_dir(dir.path()).unwrap().count();
-        assert!(sh(&c.sh) && names() == 3, "{}", c.sh);
-        assert!(std::fs::read_to_string(&path).unwrap().contains("OPENSSH PRIVATE KEY"));
-        assert!(sh(&c.undo.unwrap()) && names() == 1);
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "damaged");
+    fn each_key_is_made_by_its_own_path() {
+        let c = make(&keys(&["missing"])[0]).unwrap();
+        assert!(
+            c.sh.starts_with("p='/k/missing_rsa'; ") && c.sh.contains("-t rsa") && c.sh.contains("[ ! -e \"$p\" ]")
+        );
+        let c = make(&keys(&["corrupt"])[0]).unwrap();
+        assert!(c.sh.contains("mv \"$p\" \"$b\"") && c.undo.unwrap().contains("mv -f \"$b\" \"$p\""));
     }
 }

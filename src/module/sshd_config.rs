@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::sshd::{MAIN, Seen, from_value, shown};
 use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty, exactly_one};
 use crate::edit::managed_by;
-use crate::edit::sshd_config::{Edits, Fault, Policy, Tree};
+use crate::edit::sshd_config::{Edits, Error, Fault, Policy, Tree, canonical};
 use crate::plan::{Change, View};
 use crate::target::files::{Content, FileReading, FileState, Kind, Look};
 use crate::target::tree::SSHD;
@@ -118,11 +118,10 @@ impl<'a, 'v> Work<'a, 'v> {
         let files: BTreeMap<String, Vec<u8>> =
             found.iter().filter_map(|(name, r)| Some((name.clone(), r.state.bytes()?.to_vec()))).collect();
         if !files.contains_key(&main) {
-            return Err(Halt::Error {
-                param: Some("path".into()),
-                why: format!("{main} does not exist"),
-                hint: Some("restore it in a step before: file: {path: …, copy: …}".into()),
-            });
+            let from = before.as_ref().map(|s| s.template.as_str()).filter(|t| !t.is_empty());
+            let from = from.map(|t| format!(" (the package's own is {t})")).unwrap_or_default();
+            let todo = format!("put {main} back from a backup{from}, or take away what names it");
+            return Err(Halt::Person { why: format!("there is no file {main}"), todo, param: None });
         }
         let version = before.as_ref().and_then(Seen::numbers);
         let (edited, gone, lines, said) = Default::default();
@@ -155,15 +154,15 @@ impl<'a, 'v> Work<'a, 'v> {
         let before = self.before.take();
         let mut keys = BTreeSet::new();
         for key in p.list("unset") {
-            let edits = self.tree().unset(&key).map_err(|e| Halt::error("unset", e.to_string()))?;
+            let edits = self.tree().unset(&key).map_err(|e| refused("unset", &e))?;
             if !edits.files.is_empty() {
-                keys.insert(key.to_ascii_lowercase());
+                keys.insert(canonical(&key));
             }
             self.take(edits);
         }
         for (param, pairs) in [("set", values(p, "set")?), ("add", values(p, "add")?)] {
             for (key, wanted) in pairs {
-                let says = |s: &Seen| s.setting(&key.to_ascii_lowercase()).map(str::to_owned);
+                let says = |s: &Seen| s.setting(&canonical(&key)).map(str::to_owned);
                 let as_is = before.as_ref().and_then(says);
                 // Neither a default that holds already nor an empty list is worth a line.
                 let holds =
@@ -173,9 +172,9 @@ impl<'a, 'v> Work<'a, 'v> {
                 }
                 let edits =
                     if param == "set" { self.tree().set(&key, &wanted) } else { self.tree().add(&key, &wanted) };
-                let edits = edits.map_err(|e| Halt::error(param, e.to_string()))?;
+                let edits = edits.map_err(|e| refused(param, &e))?;
                 if !edits.files.is_empty() {
-                    keys.insert(key.to_ascii_lowercase());
+                    keys.insert(canonical(&key));
                 }
                 self.take(edits);
             }
@@ -190,17 +189,16 @@ impl<'a, 'v> Work<'a, 'v> {
     /// sshd itself says that the result is what was meant, and nothing else.
     fn prove(&self, before: &Seen, keys: &BTreeSet<String>, p: &Params) -> Result<bool, Halt> {
         let Some(after) = self.ask()? else { return Ok(false) };
-        let refused = after.said.faults.first().map(shown).or_else(|| after.said.other.clone());
-        let (Some(old), Some(new)) = (&before.settings, &after.settings) else {
-            // It was refused before, for other lines; what it says of these is not known.
-            return Ok(false);
+        // Where it was refused before, for other lines, what it says of these is not known.
+        let Some(old) = &before.settings else { return Ok(false) };
+        let Some(new) = &after.settings else {
+            let why = after.said.faults.first().map(shown).or_else(|| after.said.other.clone()).unwrap_or_default();
+            return Err(Halt::Error {
+                param: Some(first_param(p).to_owned()),
+                why: format!("sshd would refuse the result, so nothing is done: {why}"),
+                hint: Some("it does not go with another line: change both in one step".into()),
+            });
         };
-        if let Some(why) = refused {
-            return Err(Halt::error(
-                first_param(p),
-                format!("sshd would refuse the result, so nothing is done: {why}"),
-            ));
-        }
         let may = |k: &str| {
             keys.contains(k) || (k == "listenaddress" && (keys.contains("port") || keys.contains("addressfamily")))
             // OpenSSH lists a port only where it is used.
@@ -216,7 +214,8 @@ impl<'a, 'v> Work<'a, 'v> {
                 of(old, k).join(" "),
                 of(new, k).join(" ")
             );
-            return Err(Halt::error(first_param(p), why));
+            let hint = Some(format!("set {k} in the same step, or leave it to a person"));
+            return Err(Halt::Error { param: Some(first_param(p).to_owned()), why, hint });
         }
         let wanted_ports: Vec<u16> = ["set", "add"]
             .iter()
@@ -252,7 +251,7 @@ impl<'a, 'v> Work<'a, 'v> {
         let tries = self.can_try()?;
         for _ in 0..TRIES {
             self.unlink(&mut faults, policy)?;
-            let fixed = self.tree().fix(&faults, policy).map_err(|e| Halt::error("fix", e.to_string()))?;
+            let fixed = self.tree().fix(&faults, policy).map_err(|e| refused("fix", &e))?;
             if let Some(left) = fixed.left.first() {
                 let place = match (left.fault.file.as_str(), left.fault.line) {
                     ("", _) => "your configuration".to_owned(),
@@ -260,10 +259,7 @@ impl<'a, 'v> Work<'a, 'v> {
                 };
                 let meant = left.suggestion.as_ref().map(|s| format!(" (perhaps \"{}\" was meant)", s.trim()));
                 let todo = format!("look at {place}: {}{}", left.why, meant.unwrap_or_default());
-                // A variable helps only where there is a line to decide about.
-                let helps = ["it decides", "may not stand", "every address"].iter().any(|w| left.why.contains(w));
-                let param = helps.then_some("policy");
-                return Err(Halt::Person { why: shown(&left.fault), todo, param });
+                return Err(Halt::Person { why: shown(&left.fault), todo, param: left.by_policy.then_some("policy") });
             }
             if fixed.edits.files.is_empty() && !faults.is_empty() {
                 let why = faults.first().map(shown).unwrap_or_default();
@@ -280,7 +276,10 @@ impl<'a, 'v> Work<'a, 'v> {
             }
             let Some(seen) = self.ask()? else { return Ok(false) };
             if seen.said.faults.is_empty() {
-                return Ok(true);
+                return match seen.said.other {
+                    None => Ok(true),
+                    Some(why) => Err(Halt::Person { todo: format!("mend it by hand: {why}"), why, param: None }),
+                };
             }
             faults = seen.said.faults;
         }
@@ -367,6 +366,11 @@ impl<'a, 'v> Work<'a, 'v> {
             .with("proven", proven)
             .changing(changes))
     }
+}
+
+/// An edit that cannot be made, with what to do about it.
+fn refused(param: &str, e: &Error) -> Halt {
+    Halt::Error { param: Some(param.to_owned()), why: e.to_string(), hint: Some(e.hint()) }
 }
 
 fn first_param(p: &Params) -> &'static str {

@@ -104,3 +104,43 @@ fn a_lost_library_comes_back_with_its_package() {
     assert_eq!((run.exit, titles(&run)), (0, want), "{}", run.seen());
     assert_eq!(host.run("apply", &library, None, &[]).all_changes(), 0);
 }
+
+/// What sshd would refuse is not written, with a handler or without one; an alias is the keyword that it stands for.
+#[test]
+fn an_edit_that_sshd_would_refuse_is_not_written() {
+    let Some(host) = Host::up("refused-edit") else { return };
+    let set = |what: &str| book(&host, &format!("steps:\n- {{name: x, ensure: {{sshd_config: {{set: {what}}}}}}}"));
+
+    let run = host.run("apply", &set("{ChallengeResponseAuthentication: true}"), None, &[]);
+    assert_eq!((run.exit, run.changes(0).len()), (0, 1), "{}", run.seen());
+    assert_eq!(run.json["rounds"][0]["steps"][0]["result"]["proven"], true, "{}", run.seen());
+    assert!(host.sh("/usr/sbin/sshd -T").contains("kbdinteractiveauthentication yes"));
+
+    host.sh("echo AddressFamily inet >/etc/ssh/sshd_config.d/50-lab.conf");
+    let before = host.files("/etc/ssh");
+    let run = host.run("apply", &set("{ListenAddress: \"::\"}"), None, &[]);
+    assert_eq!(run.exit, 1, "{}", run.seen());
+    assert!(evidence(&run).starts_with("sshd would refuse the result, so nothing is done: "), "{}", run.seen());
+    assert!(host.files("/etc/ssh") == before, "something was written: {}", run.seen());
+
+    let run = host.run("plan", &set("{Prot: 22}"), None, &[]);
+    let hint = run.json["rounds"][0]["steps"][0]["hint"].as_str().unwrap_or_default().to_owned();
+    assert_eq!((run.exit, hint.as_str()), (1, "did you mean Port?"), "{}", run.seen());
+}
+
+/// A key that was made anew: the damaged one and its public half are kept, and the change's own undo brings them back.
+#[test]
+fn a_damaged_key_comes_back_with_undo() {
+    let Some(host) = Host::up("key-undo") else { return };
+    host.sh("for k in /etc/ssh/ssh_host_*_key; do echo damaged >$k; done");
+    let keys = || host.files("/etc/ssh").into_iter().filter(|(p, _)| p.contains("ssh_host_")).collect::<Vec<_>>();
+    let before = keys();
+    let run = host.run("apply", &book(&host, "steps:\n- {name: keys, ensure: {host_keys: {}}}"), None, &[]);
+    assert_eq!((run.exit, run.changes(0).len()), (0, 3), "{}", run.seen());
+    host.sh("/usr/sbin/sshd -t");
+    assert_eq!(keys().len(), 12, "three keys, their public halves, and the old ones");
+    for c in run.changes(0) {
+        host.sh(c["undo"].as_str().unwrap());
+    }
+    assert!(keys() == before, "not as it was");
+}

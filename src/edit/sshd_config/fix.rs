@@ -41,6 +41,8 @@ pub struct Left {
     pub why: String,
     /// The corrected line, if there is a correction.
     pub suggestion: Option<String>,
+    /// Another [`Policy`] would decide it.
+    pub by_policy: bool,
 }
 
 type Scopes = BTreeMap<(String, usize), Option<Arc<Block>>>;
@@ -128,7 +130,7 @@ fn scopes(tree: &Tree) -> Scopes {
 impl Fixer<'_> {
     fn one(&mut self, fault: &Fault) -> Result<(), Error> {
         if self.tree.endless {
-            self.leave(fault, "the Includes go round in a circle", None);
+            self.leave(fault, "the Includes go round in a circle");
             return Ok(());
         }
         // Without its ListenAddress sshd is open to every network: nobody asked for that, unless every address was meant.
@@ -139,7 +141,7 @@ impl Fixer<'_> {
                 Ok(_) => "it does not go with AddressFamily, and without the line sshd listens on every address",
                 Err(_) => "the name may resolve again, and without the line sshd listens on every address",
             };
-            self.leave(fault, why, None);
+            self.ask(fault, why.to_owned(), None);
             return Ok(());
         }
         let places = self.tree.places(fault, &self.scopes);
@@ -150,7 +152,7 @@ impl Fixer<'_> {
                 0 => "it is not a line of a file that can be corrected",
                 _ => "the line is not in the files that were read",
             };
-            self.leave(fault, why, None);
+            self.leave(fault, why);
         }
         for place in places {
             if self.handled.contains(&(place.file.clone(), place.line)) {
@@ -159,7 +161,7 @@ impl Fixer<'_> {
             // Into the main file a line may be moved.
             let nul = |file: &String| self.tree.files.get(file).is_some_and(|bytes| bytes.contains(&0));
             if nul(&place.file) || nul(&self.tree.main) {
-                self.leave(fault, "a file has a NUL byte, and sshd counts its lines otherwise", None);
+                self.leave(fault, "a file has a NUL byte, and sshd counts its lines otherwise");
                 continue;
             }
             let text = self.tree.text(&place.file, place.line).unwrap_or_default().to_vec();
@@ -172,8 +174,14 @@ impl Fixer<'_> {
         Ok(())
     }
 
-    fn leave(&mut self, fault: &Fault, why: &str, suggestion: Option<String>) {
-        self.left.push(Left { fault: fault.clone(), why: why.to_owned(), suggestion });
+    /// What no policy would decide.
+    fn leave(&mut self, fault: &Fault, why: &str) {
+        self.left.push(Left { fault: fault.clone(), why: why.to_owned(), suggestion: None, by_policy: false });
+    }
+
+    /// What [`Policy::Comment`] or [`Policy::Correct`] would decide.
+    fn ask(&mut self, fault: &Fault, why: String, suggestion: Option<String>) {
+        self.left.push(Left { fault: fault.clone(), why, suggestion, by_policy: true });
     }
 
     fn carry_out(&mut self, fault: &Fault, place: Place, plan: Plan) -> Result<(), Error> {
@@ -188,7 +196,7 @@ impl Fixer<'_> {
             && self.tree.values("listenaddress").len() <= 1;
         if opens {
             let why = format!("{}, and without the line sshd listens on every address", plan.wrong);
-            self.leave(fault, &why, None);
+            self.ask(fault, why, None);
             return Ok(());
         }
         let uncorrected = plan.policy && self.policy == Policy::Correct && plan.correction.is_none();
@@ -198,7 +206,7 @@ impl Fixer<'_> {
                 Form::Misplaced => format!("{}, and elsewhere it would hold for everybody", plan.wrong),
                 _ => format!("it decides who gets in: {}", plan.wrong),
             };
-            self.leave(fault, &why, suggestion);
+            self.ask(fault, why, suggestion);
             return Ok(());
         }
         let comment = plan.policy && self.policy == Policy::Comment;

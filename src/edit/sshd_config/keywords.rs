@@ -101,6 +101,12 @@ pub fn find(spelled: &str) -> Option<&'static Keyword> {
     KEYWORDS.iter().find(|keyword| is(&keyword.name) || keyword.aliases.iter().any(is))
 }
 
+/// The one name of a keyword and its aliases, in lower case, as [`super::Directive::key`] and `sshd -T` have it.
+#[must_use]
+pub fn canonical(word: &str) -> String {
+    find(word).map_or_else(|| word.to_ascii_lowercase(), Keyword::key)
+}
+
 /// Whether a word is no keyword, and near to one.
 #[must_use]
 pub fn is_misspelling(word: &str) -> bool {

@@ -30,7 +30,7 @@ pub use change::{Edits, TouchedLine};
 pub use error::Error;
 pub use fault::{Fault, faults};
 pub use fix::{Fixed, Left, Policy};
-pub use keywords::is_misspelling;
+pub use keywords::{canonical, is_misspelling};
 
 use keywords::{Keyword, Kind};
 use read::Step;

@@ -144,7 +144,7 @@ fn answer(what: &str, s: &Seen) -> Result<(bool, String), Halt> {
             }
             None => (true, "sshd accepts its configuration".into()),
         },
-        "user" if s.no_user && (s.said.no_user || s.settings.is_none()) => {
+        "user" if s.no_user && (s.said.no_user || s.again || s.settings.is_none()) => {
             (false, "the user sshd does not exist, and sshd does not start without it".into())
         }
         "user" => (true, "the user sshd exists".into()),

@@ -180,6 +180,8 @@ pub struct Seen {
     tree: Option<Tree>,
     /// The real sshd was asked.
     pub tried: bool,
+    /// It was asked once more, with what it lacks stood in for: OpenSSH 10 says nothing of its user before it has a key.
+    pub again: bool,
 }
 
 impl Seen {
@@ -555,8 +557,9 @@ fn listening(tree: &Tree) -> Vec<(String, String)> {
 /// Reads probe.sh.
 fn parse(out: &str, err: &str) -> Seen {
     let mut seen = Seen { tried: true, ..Seen::default() };
-    let (strict, _) = err.split_once("-- again\n").unwrap_or((err, ""));
-    seen.said = errors::parse(strict);
+    let strict = err.split_once("-- again\n").map(|e| e.0);
+    seen.again = strict.is_some();
+    seen.said = errors::parse(strict.unwrap_or(err));
     let (mut section, mut by_hand) = ("", false);
     let mut own: Vec<IpAddr> = Vec::new();
     for line in out.lines() {
