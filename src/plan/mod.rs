@@ -3,6 +3,7 @@
 mod change;
 pub mod diff;
 mod eval;
+mod overlay;
 mod resource;
 mod view;
 
@@ -12,8 +13,9 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::{Map, Value, json};
 
 pub use change::{Change, CommandChange, FileChange, UnitChange};
+pub use overlay::Overlay;
 pub use resource::Resource;
-pub use view::{Overlay, Place, View, first_line};
+pub use view::{Place, View, first_line};
 
 use crate::book::{Call, Handler, Runbook};
 use crate::facts::{self, Facts};

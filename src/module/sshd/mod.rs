@@ -1,11 +1,15 @@
 //! `sshd`: what the real sshd would do at its next start.
 
 mod errors;
+mod key;
+mod listen;
+mod place;
 mod seen;
 
 pub(super) use errors::{from_value, shown};
-use seen::Place;
-pub(super) use seen::{Key, MAIN, Seen};
+pub(super) use key::Key;
+use place::Place;
+pub(super) use seen::{MAIN, Seen};
 
 use serde_json::json;
 

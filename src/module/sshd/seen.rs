@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::errors::{self, Said};
+use super::key::Key;
+use super::listen::listening;
+use super::place::Place;
 use crate::edit::sshd_config::{Directive, Fault, Tree, is_misspelling};
 use crate::module::Halt;
 use crate::plan::{Resource, View};
@@ -18,113 +21,6 @@ pub const MAIN: &str = "/etc/ssh/sshd_config";
 
 /// The lines that say where it listens, which keys it has, and what other lines mean.
 const TELLING: &str = r#"^[[:space:]]*"?(port|listenaddress|addressfamily|hostkey|include|match)[[:space:]="]"#;
-
-/// A line somewhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The file.
-    pub file: String,
-    /// From 1.
-    pub line: usize,
-    /// Its text, trimmed.
-    pub text: String,
-}
-
-impl Place {
-    /// `FILE:LINE says "TEXT"`
-    pub fn says(&self) -> String {
-        format!("{}:{} says \"{}\"", self.file, self.line, self.text)
-    }
-    /// For expressions.
-    pub fn value(&self) -> Value {
-        json!({"file": self.file, "line": self.line, "text": self.text})
-    }
-    /// `-p 2222`, `-p2222`, `-o Port=2222`, `-oListenAddress=::1`: options that say where sshd listens.
-    pub fn listens(&self) -> bool {
-        let text = self.text.to_ascii_lowercase();
-        let words = || text.split([' ', '\t', '=', '"', '\'']);
-        words().any(|w| w.strip_prefix("-p").is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit())))
-            || words().map(|w| w.strip_prefix("-o").unwrap_or(w)).any(|w| matches!(w, "port" | "listenaddress"))
-    }
-    /// `RuntimeDirectoryMode=0777`: sshd refuses a directory that group or others may write to.
-    fn opens(&self) -> bool {
-        let mode = self.text.split_once('=').and_then(|(_, m)| u32::from_str_radix(m.trim(), 8).ok());
-        mode.is_some_and(|m| m & 0o022 != 0)
-    }
-    /// The configuration file that these options name (`-f`).
-    fn config(&self) -> Option<&str> {
-        let mut words = self.text.split([' ', '\t', '"', '\'']).filter(|w| !w.is_empty());
-        while let Some(w) = words.next() {
-            match w.strip_prefix("-f") {
-                Some("") => return words.next().filter(|p| p.starts_with('/')),
-                Some(path) if path.starts_with('/') => return Some(path),
-                _ => {}
-            }
-        }
-        None
-    }
-    /// `FILE:N:TEXT`, as grep prints it.
-    fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.splitn(3, ':');
-        let (file, line, text) = (parts.next()?, parts.next()?.parse().ok()?, parts.next()?.trim());
-        Some(Self { file: file.to_owned(), line, text: text.to_owned() })
-    }
-}
-
-/// A host key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Key {
-    /// Its file.
-    pub path: String,
-    /// good, open, missing, empty, endings, corrupt, nofile, unread.
-    pub state: String,
-    /// Permission bits in octal; empty if it is missing.
-    pub mode: String,
-}
-
-impl Key {
-    /// For expressions.
-    pub fn value(&self) -> Value {
-        json!({"path": self.path, "state": self.state, "mode": self.mode, "type": self.kind()})
-    }
-    /// What `ssh-keygen -t` takes, by its name.
-    pub fn kind(&self) -> &'static str {
-        let name = self.path.rsplit('/').next().unwrap_or_default();
-        ["rsa", "ecdsa"].into_iter().find(|k| name.contains(k)).unwrap_or("ed25519")
-    }
-    /// `STATE -rw-r--r-- USER GROUP PATH`. sshd refuses a key of its own user that others may touch (authfile.c,
-    /// sshkey_perm_ok); one of another owner it does not check, and Fedora's lets the group ssh_keys read.
-    fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.splitn(5, ' ');
-        let (state, letters, user, group, path) =
-            (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        let mode = bits(letters);
-        let others = if group == "ssh_keys" { 0o037 } else { 0o077 };
-        let open = state == "good" && user == "root" && mode.is_some_and(|m| m & others != 0);
-        Some(Self {
-            path: path.to_owned(),
-            state: if open { "open" } else { state }.to_owned(),
-            mode: mode.map(|m| format!("{m:04o}")).unwrap_or_default(),
-        })
-    }
-    fn problem(&self) -> String {
-        match self.state.as_str() {
-            "open" => format!("others may read it (mode {})", self.mode),
-            "empty" => "it is empty".into(),
-            "endings" => "its line endings are damaged".into(),
-            "corrupt" => "it is damaged, or has a passphrase".into(),
-            "nofile" => "it is not a file".into(),
-            "missing" => "it is missing".into(),
-            other => other.to_owned(),
-        }
-    }
-}
-
-/// `-rw-r--r--` as bits; set-user-id and the like do not matter here.
-fn bits(letters: &str) -> Option<u32> {
-    let nine = letters.get(1..10)?;
-    Some(nine.chars().fold(0, |m, c| m << 1 | u32::from(c != '-')))
-}
 
 /// What is wrong with the privilege separation directory; empty if nothing is.
 #[derive(Debug, Default)]
@@ -171,13 +67,13 @@ pub struct Seen {
     pub settings: Option<Vec<(String, String)>>,
     pub absent: Vec<String>,
     /// The host's own addresses, where they were looked at.
-    own: Vec<IpAddr>,
+    pub(super) own: Vec<IpAddr>,
     /// The socket unit that may listen in its place.
-    socket: Option<UnitState>,
+    pub(super) socket: Option<UnitState>,
     /// The service runs itself, or comes up at boot by itself.
-    alone: bool,
+    pub(super) alone: bool,
     /// Where its lines stand.
-    tree: Option<Tree>,
+    pub(super) tree: Option<Tree>,
     /// The real sshd was asked.
     pub tried: bool,
     /// It was asked once more, with what it lacks stood in for: OpenSSH 10 says nothing of its user before it has a key.
@@ -293,143 +189,8 @@ impl Seen {
     pub fn setting(&self, key: &str) -> Option<&str> {
         self.settings.iter().flatten().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
     }
-    fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
+    pub(super) fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
         self.settings.iter().flatten().filter(move |(k, _)| k == key).map(|(_, v)| v.as_str())
-    }
-    /// Its socket unit takes IPv6 clients alone (systemd.socket(5), BindIPv6Only=).
-    pub fn v6_only(&self) -> bool {
-        let only = self.socket.as_ref().is_some_and(|k| k.bind_v6 == "ipv6-only");
-        only && self.addresses().iter().all(|a| a.starts_with('['))
-    }
-    /// systemd listens for it: the socket unit is up, or would be at the next boot and the service would not.
-    pub fn by_socket(&self) -> bool {
-        self.socket.as_ref().is_some_and(|k| k.running() || (k.wants_boot() && !self.alone))
-    }
-    /// For expressions.
-    pub fn socket_value(&self) -> Value {
-        let none = UnitState::default();
-        let k = self.socket.as_ref().unwrap_or(&none);
-        json!({"unit": k.name(), "active": k.running(), "enabled": k.wants_boot(), "listen": k.listen, "result": k.result})
-    }
-    /// `ADDRESS:PORT`: of the socket unit where that counts, and no generator makes it from the files.
-    pub fn addresses(&self) -> Vec<&str> {
-        match &self.socket {
-            Some(k) if self.by_socket() && !self.generator && !k.listen.is_empty() => {
-                k.listen.iter().map(String::as_str).filter(|a| split(a).1.is_some()).collect()
-            }
-            _ => self.all("listenaddress").collect(),
-        }
-    }
-    /// Those of these that this host does not have; none where its own are not known.
-    fn foreign(&self, own: &[IpAddr]) -> Vec<String> {
-        let lacks =
-            |h: &&str| h.parse::<IpAddr>().is_ok_and(|a| !a.is_unspecified() && !a.is_loopback() && !own.contains(&a));
-        let mut out: Vec<String> =
-            self.addresses().into_iter().map(|a| split(a).0).filter(lacks).map(str::to_owned).collect();
-        out.dedup();
-        if own.is_empty() { Vec::new() } else { out }
-    }
-    /// Of `listenaddress`, not of `port`: an address may have a port of its own.
-    pub fn ports(&self) -> Vec<u16> {
-        let mut ports: Vec<u16> = self.addresses().into_iter().filter_map(|a| split(a).1).collect();
-        ports.sort_unstable();
-        ports.dedup();
-        ports
-    }
-    /// Every address is loopback.
-    pub fn loopback_only(&self) -> bool {
-        let all = self.addresses();
-        !all.is_empty() && all.into_iter().all(loopback)
-    }
-    /// Of these addresses, ipv4 and ipv6.
-    pub fn families(&self) -> Vec<&'static str> {
-        let v6 = |a: &&str| a.starts_with('[');
-        let all = self.addresses();
-        [("ipv4", all.iter().any(|a| !v6(a))), ("ipv6", all.iter().any(v6))]
-            .iter()
-            .filter(|f| f.1)
-            .map(|f| f.0)
-            .collect()
-    }
-    /// What ListenAddress lines would have to say, so that a port that is open to everybody of one family is so to
-    /// those of the other: `0.0.0.0` for `::`, with a port where the lines have ports.
-    pub fn counterparts(&self) -> Vec<String> {
-        let lines = self.lines_of("listenaddress");
-        let with_port = lines.iter().any(|l| l.text.split(' ').nth(1).is_some_and(|a| split(a).1.is_some()));
-        let all = self.addresses();
-        let (have, mut out) = (|host: &str, port| all.iter().any(|a| split(a) == (host, port)), Vec::new());
-        for a in &all {
-            let (host, port) = split(a);
-            let other = match host {
-                "::" => "0.0.0.0",
-                "0.0.0.0" => "::",
-                _ => continue,
-            };
-            let text = match (port.filter(|_| with_port), other) {
-                (Some(p), "::") => format!("[::]:{p}"),
-                (Some(p), v4) => format!("{v4}:{p}"),
-                (None, bare) => bare.to_owned(),
-            };
-            if !have(other, port) && !out.contains(&text) {
-                out.push(text);
-            }
-        }
-        out
-    }
-    /// The hosts that a socket unit should listen on: those it has, `0.0.0.0` and `[::]` together, without loopback and
-    /// what this host lacks; every address where there is only loopback. Empty: a person has to name one.
-    pub fn hosts(&self) -> Vec<String> {
-        let every = || vec!["0.0.0.0".to_owned(), "[::]".to_owned()];
-        if self.loopback_only() {
-            return every();
-        }
-        let mut out: Vec<String> = Vec::new();
-        for a in self.addresses() {
-            let (host, _) = split(a);
-            let more = match host {
-                "::" | "0.0.0.0" => every(),
-                h if loopback(a) || self.absent.iter().any(|x| x == h) => continue,
-                h if h.contains(':') => vec![format!("[{h}]")],
-                h => vec![h.to_owned()],
-            };
-            out.extend(more);
-        }
-        let mut seen = Vec::new();
-        out.retain(|h| {
-            if seen.contains(h) {
-                false
-            } else {
-                seen.push(h.clone());
-                true
-            }
-        });
-        out
-    }
-    /// What it listens on today, as [`Self::hosts`] has it: `HOST:PORT`, each once.
-    pub fn streams(&self) -> Vec<String> {
-        let hosts = self.hosts();
-        let wild = hosts.iter().any(|h| h == "0.0.0.0");
-        let mut out: Vec<String> = Vec::new();
-        for a in self.addresses() {
-            let (host, Some(port)) = split(a) else { continue };
-            let bare = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-            let names = match host {
-                "::" | "0.0.0.0" => vec!["0.0.0.0".to_owned(), "[::]".to_owned()],
-                _ if wild && loopback(a) => vec!["0.0.0.0".to_owned(), "[::]".to_owned()],
-                _ if hosts.contains(&bare) => vec![bare],
-                _ => continue,
-            };
-            out.extend(
-                names.into_iter().map(|n| format!("{n}:{port}")).filter(|s| !out.contains(s)).collect::<Vec<_>>(),
-            );
-        }
-        out
-    }
-    /// No address can be reached from elsewhere.
-    pub fn unreachable(&self) -> bool {
-        let all = self.addresses();
-        let dead = |a: &str| loopback(a) || self.absent.iter().any(|x| x == split(a).0);
-        !all.is_empty() && all.into_iter().all(dead)
     }
     /// No host key loads.
     pub fn no_keys(&self) -> bool {
@@ -439,7 +200,7 @@ impl Seen {
     pub fn places(&self, key: &str) -> Vec<Value> {
         self.lines_of(key).iter().map(Place::value).collect()
     }
-    fn lines_of(&self, key: &str) -> Vec<Place> {
+    pub(super) fn lines_of(&self, key: &str) -> Vec<Place> {
         let Some(tree) = &self.tree else { return Vec::new() };
         let place = |d: &&Directive| Place {
             file: d.file.clone(),
@@ -476,27 +237,6 @@ impl Seen {
             [first, ..] => format!("none of its host keys can be used; {}: {}", first.path, first.problem()),
         }
     }
-    /// Where it would listen, and which line says so.
-    pub fn listen_evidence(&self) -> String {
-        let (ports, listen) = (self.lines_of("port"), self.lines_of("listenaddress"));
-        if self.by_socket() && !self.generator {
-            let lacks = self.absent.first().map(|a| format!("; this host does not have the address {a}"));
-            return format!("ssh.socket listens on {}{}", self.addresses().join(", "), lacks.unwrap_or_default());
-        }
-        if let Some(a) = self.absent.first() {
-            let line = listen.iter().find(|l| l.text.contains(a.as_str()));
-            return line.map_or(format!("this host does not have the address {a}"), |l| {
-                format!("{}, an address that this host does not have", l.says())
-            });
-        }
-        match (listen.first(), self.options.first(), ports.first()) {
-            (Some(l), ..) if self.loopback_only() => l.says(),
-            (_, Some(o), _) => o.says(),
-            (_, None, Some(p)) if self.ports().len() == 1 => p.says(),
-            _ if !self.tried => "its files were only read: no sshd can run in this tree".into(),
-            _ => format!("it would listen on {}", self.addresses().join(", ")),
-        }
-    }
 }
 
 fn script() -> String {
@@ -528,29 +268,6 @@ fn resources(tree: &Tree, program: &str) -> Vec<Resource> {
     }
     // A library may be of any package.
     out.push(Resource::Package("*".into()));
-    out
-}
-
-/// Where sshd would listen by these files, as `sshd -T` has it (sshd_config(5), Port, ListenAddress, AddressFamily).
-fn listening(tree: &Tree) -> Vec<(String, String)> {
-    let values = |key: &str| -> Vec<String> {
-        tree.values(key).iter().map(|d| d.args.first().cloned().unwrap_or_default()).collect()
-    };
-    let or = |given: Vec<String>, default: &[&str]| {
-        if given.is_empty() { default.iter().map(|d| (*d).to_owned()).collect() } else { given }
-    };
-    let (ports, listen) = (or(values("port"), &["22"]), or(values("listenaddress"), &["0.0.0.0", "[::]"]));
-    let family = or(values("addressfamily"), &["any"]).remove(0).to_ascii_lowercase();
-    let mut out: Vec<(String, String)> = ports.iter().map(|p| ("port".into(), p.clone())).collect();
-    out.push(("addressfamily".into(), family));
-    for a in listen {
-        if split(&a).1.is_some() {
-            out.push(("listenaddress".into(), a));
-        } else {
-            let host = if a.contains(':') && !a.starts_with('[') { format!("[{a}]") } else { a };
-            out.extend(ports.iter().map(|p| ("listenaddress".into(), format!("{host}:{p}"))));
-        }
-    }
     out
 }
 
@@ -608,42 +325,9 @@ fn parse(out: &str, err: &str) -> Seen {
     seen
 }
 
-/// `ADDRESS:PORT`, `[ADDRESS]:PORT`; a bare IPv6 address has colons too (sshd_config(5), ListenAddress).
-fn split(address: &str) -> (&str, Option<u16>) {
-    if let Some((host, rest)) = address.strip_prefix('[').and_then(|a| a.split_once(']')) {
-        return (host, rest.strip_prefix(':').and_then(|p| p.parse().ok()));
-    }
-    match address.split_once(':') {
-        Some((host, port)) if !port.contains(':') => (host, port.parse().ok()),
-        _ => (address, None),
-    }
-}
-
-/// With a port or without: `127.0.0.1:22`, `[::1]:22`, `::1`, `localhost`.
-fn loopback(address: &str) -> bool {
-    let host = split(address).0;
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|a| a.is_loopback())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_in_every_spelling() {
-        assert_eq!(split("[::]:22"), ("::", Some(22)));
-        assert_eq!(split("0.0.0.0:2222"), ("0.0.0.0", Some(2222)));
-        assert_eq!(split("fe80::1"), ("fe80::1", None));
-        assert!(loopback("127.0.0.1:22") && loopback("[::1]:22") && loopback("::1") && !loopback("0.0.0.0:22"));
-    }
-
-    #[test]
-    fn a_key_that_others_may_read() {
-        let k = Key::parse("good -rw-r--r-- root root /etc/ssh/ssh_host_rsa_key").unwrap();
-        assert_eq!((k.state.as_str(), k.mode.as_str()), ("open", "0644"));
-        assert_eq!(Key::parse("good -rw-r----- root ssh_keys /k").unwrap().state, "good");
-        assert_eq!(Key::parse("missing - - - /etc/ssh/k").unwrap().problem(), "it is missing");
-    }
 
     #[test]
     fn the_second_try_counts_where_the_first_was_stopped() {
