@@ -13,3 +13,22 @@ fn the_reference_is_current() {
         "docs/reference.md is out of date: RUNBOOK_WRITE_DOCS=1 cargo test the_reference_is_current"
     );
 }
+
+/// What the README shows of `examples/try` is what it prints.
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let via = format!("root:{}", root.join("examples/broken-host").display());
+    let out = std::process::Command::new(crate::support::BIN)
+        .args(["plan", "ssh-refused", "-e", "port=22", "--via", &via])
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(out.stdout).unwrap();
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let block = readme.lines().skip_while(|l| !l.starts_with("    the disk at")).skip(1);
+    let shown: Vec<&str> = block.take_while(|l| !l.contains("Make these changes?")).collect();
+    assert!(shown.len() > 15, "{shown:?}");
+    for line in shown.iter().filter_map(|l| l.strip_prefix("    ")).filter(|l| l.trim() != "…") {
+        assert!(printed.lines().any(|p| p == line), "the README shows a line that is not printed: {line}\n{printed}");
+    }
+}

@@ -55,7 +55,8 @@ fn shellcheck_has_no_complaints() {
     let plain = case.script("nonce123");
     case.overlays = vec![super::overlay::spec(&["/etc"], "rm /etc/x")];
     case.checks[0].overlay = Some(0);
-    for (name, text) in [("plain", plain), ("overlays", case.script("nonce123"))] {
+    let sshd = include_str!("../../../src/module/sshd/probe.sh").to_owned();
+    for (name, text) in [("plain", plain), ("overlays", case.script("nonce123")), ("sshd", sshd)] {
         let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         std::fs::write(&path, text).expect("temporary file");
         let checker = std::process::Command::new("shellcheck")
