@@ -1,0 +1,91 @@
+//! After a round: is what was changed as it should be, seen from the host and from outside?
+
+use std::time::{Duration, Instant};
+
+use super::{Session, Stop};
+use crate::module::Halt;
+use crate::plan::{self, Plan, StepStatus};
+use crate::report::{Event, Proof};
+use crate::target::Cache;
+
+impl Session<'_> {
+    /// After a round: looks until what was changed shows, or its time is up.
+    pub(super) async fn settle(&mut self, before: &Plan, stumbled: bool) -> Result<Plan, Stop> {
+        let watched: Vec<usize> = before
+            .steps
+            .iter()
+            .filter(|s| s.status == StepStatus::Change || s.waits_for.is_some())
+            .map(|s| s.step)
+            .collect();
+        let within = watched.iter().filter_map(|i| self.book.steps.get(*i)).map(|s| s.within).max().unwrap_or_default();
+        let begun = Instant::now();
+        let deadline = begun + within;
+        loop {
+            let plan = self.gather().await?;
+            // What waited and now wants a change may only need a moment more: a socket that is about to be bound.
+            let soon = Instant::now() < begun + Duration::from_secs(2);
+            let settled = |s: &plan::StepPlan| match s.status {
+                StepStatus::Ok | StepStatus::Skipped => true,
+                StepStatus::Change => !soon,
+                // It waits for a change of the next round: more time does not help.
+                StepStatus::Unknown if s.waits_for.is_some() => !soon,
+                _ => !watched.contains(&s.step),
+            };
+            // Where there is more to do, nothing is gained by waiting for what that may heal.
+            let more = !plan.changes.is_empty() && (stumbled || !soon);
+            if plan.steps.iter().all(settled) || more || Instant::now() >= deadline {
+                // What only waited and is well now is not worth a line.
+                let healed = |s: &plan::StepPlan| {
+                    s.status != StepStatus::Ok
+                        || before
+                            .steps
+                            .iter()
+                            .any(|b| b.step == s.step && (b.status == StepStatus::Change || b.symptom))
+                };
+                let told = plan.steps.iter().filter(|s| watched.contains(&s.step) && s.status != StepStatus::Skipped);
+                for step in told.filter(|s| healed(s)) {
+                    self.sink.event(&Event::Verified { step });
+                }
+                return Ok(plan);
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    }
+
+    /// The runbook's `verify` list, from the controller, over new connections.
+    pub(super) async fn prove(&mut self, plan: &Plan) -> Result<bool, Stop> {
+        let mut all = true;
+        for call in &self.book.verify {
+            let deadline = Instant::now() + Duration::from_secs(10);
+            let answer = loop {
+                self.salt += 1;
+                let mut cache = Cache::new();
+                let (mut answer, wanted) = plan::verify(&self.input(&cache), plan, call);
+                if !wanted.is_empty() {
+                    cache.extend(self.ask_target(wanted).await?);
+                    answer = plan::verify(&self.input(&cache), plan, call).0;
+                }
+                // What was just restarted may need a moment; what nothing changed needs none.
+                if self.done.is_empty()
+                    || matches!(&answer, Ok(d) if d.ok)
+                    || matches!(answer, Err(Halt::Skipped(_)))
+                    || Instant::now() >= deadline
+                {
+                    break answer;
+                }
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            };
+            let (proof, evidence) = match answer {
+                Ok(d) => (if d.ok { Proof::Passed } else { Proof::Failed }, d.evidence),
+                Err(Halt::Skipped(why)) => (Proof::NotPossible, why),
+                Err(Halt::Unknown { why, .. } | Halt::Error { why, .. } | Halt::Person { why, .. }) => {
+                    (Proof::Failed, why)
+                }
+                Err(Halt::Pending | Halt::Waits(_)) => (Proof::Failed, "it could not be asked".into()),
+            };
+            all &= proof != Proof::Failed;
+            self.sink.event(&Event::Proved { proof, evidence: &evidence });
+        }
+        Ok(all)
+    }
+}
