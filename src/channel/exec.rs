@@ -17,14 +17,7 @@ impl Exec {
 
 impl Channel for Exec {
     fn caps(&self) -> Caps {
-        Caps {
-            separate_stderr: true,
-            binary_safe: true,
-            survives_sshd_restart: true,
-            survives_network_cut: true,
-            live: true,
-            here: false,
-        }
+        Caps::PIPES
     }
     fn exec<'a>(&'a self, script: &'a [u8], deadline: Duration) -> Pending<'a, Result<Output, ChannelError>> {
         Box::pin(async move { run_program(&["sh", "-c", &self.command], script, deadline).await })

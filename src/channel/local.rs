@@ -9,14 +9,7 @@ pub struct Local;
 
 impl Channel for Local {
     fn caps(&self) -> Caps {
-        Caps {
-            separate_stderr: true,
-            binary_safe: true,
-            survives_sshd_restart: true,
-            survives_network_cut: true,
-            live: true,
-            here: true,
-        }
+        Caps { here: true, ..Caps::PIPES }
     }
     fn exec<'a>(&'a self, script: &'a [u8], deadline: Duration) -> Pending<'a, Result<Output, ChannelError>> {
         Box::pin(run_program(&["sh"], script, deadline))

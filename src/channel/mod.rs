@@ -14,6 +14,25 @@ use std::time::Duration;
 
 pub use process::run_program;
 
+/// A password. It shows nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(pub String);
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+/// Who to be where a channel asks: at a console's login prompt, or for ssh.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Login {
+    /// The user's name.
+    pub user: Option<String>,
+    /// For that user, or for a key.
+    pub password: Option<Password>,
+}
+
 /// What a channel can do.
 #[derive(Debug, Clone, Copy, serde::Serialize)]
 pub struct Caps {
@@ -29,6 +48,18 @@ pub struct Caps {
     pub live: bool,
     /// The controller is the target.
     pub here: bool,
+}
+
+impl Caps {
+    /// Pipes to a live machine that does not need its network or its sshd.
+    pub const PIPES: Self = Self {
+        separate_stderr: true,
+        binary_safe: true,
+        survives_sshd_restart: true,
+        survives_network_cut: true,
+        live: true,
+        here: false,
+    };
 }
 
 /// What came back from a script.
@@ -79,7 +110,15 @@ pub trait Channel: Send + Sync {
     /// Gives the script to an `sh` and brings back what it printed. A script is complete: it reads no stdin, for a
     /// channel's stdin is where the script itself comes from. The deadline is for the whole call.
     fn exec<'a>(&'a self, script: &'a [u8], deadline: Duration) -> Pending<'a, Result<Output, ChannelError>>;
+    /// Leaves the way as it was found: a terminal's settings, a login of ours, a connection. Bounded in time by itself;
+    /// a script that follows opens the way anew.
+    fn close(&self) -> Pending<'_, ()> {
+        Box::pin(async {})
+    }
 }
+
+/// Makes a channel of what follows the scheme.
+type Open = fn(&str, &Login) -> Result<Box<dyn Channel>, ChannelError>;
 
 /// A kind of channel: a scheme of `--via`.
 pub struct Scheme {
@@ -89,19 +128,19 @@ pub struct Scheme {
     pub rest: &'static str,
     /// One line for the docs.
     pub help: &'static str,
-    open: fn(&str) -> Result<Box<dyn Channel>, ChannelError>,
+    open: Open,
 }
 
 /// Every kind of channel, in the order of the docs.
 pub static SCHEMES: &[Scheme] = &[
-    Scheme { name: "local", rest: "", help: "this machine", open: |_| Ok(Box::new(local::Local)) },
+    Scheme { name: "local", rest: "", help: "this machine", open: |_, _| Ok(Box::new(local::Local)) },
     Scheme {
         name: "exec",
         rest: "COMMAND",
         help: "any command that gives an sh on its stdin",
-        open: |c| exec::Exec::open(c),
+        open: |c, _| exec::Exec::open(c),
     },
-    Scheme { name: "root", rest: "/mnt", help: "a mounted disk, or a tree of files", open: |p| root::Root::open(p) },
+    Scheme { name: "root", rest: "/mnt", help: "a mounted disk, or a tree of files", open: |p, _| root::Root::open(p) },
 ];
 
 /// A channel as the user names it: `SCHEME:REST`.
@@ -141,10 +180,10 @@ impl Url {
     pub fn for_target(&self, target: &str) -> Self {
         Self { text: self.text.replace("{target}", target), scheme: self.scheme }
     }
-    /// The channel. Nothing was sent yet: the first script tells whether it works.
-    pub fn open(&self) -> Result<Box<dyn Channel>, ChannelError> {
+    /// A channel with connections of its own. Nothing was sent yet: the first script tells whether it works.
+    pub fn open(&self, login: &Login) -> Result<Box<dyn Channel>, ChannelError> {
         let rest = self.text.split_once(':').map_or("", |x| x.1);
-        (SCHEMES[self.scheme].open)(rest)
+        (SCHEMES[self.scheme].open)(rest, login)
     }
 }
 

@@ -30,14 +30,7 @@ impl Root {
 
 impl Channel for Root {
     fn caps(&self) -> Caps {
-        Caps {
-            separate_stderr: true,
-            binary_safe: true,
-            survives_sshd_restart: true,
-            survives_network_cut: true,
-            live: false,
-            here: false,
-        }
+        Caps { live: false, ..Caps::PIPES }
     }
     fn root(&self) -> Option<&str> {
         Some(&self.path)

@@ -10,7 +10,7 @@ use super::targets::{Chosen, TargetArgs};
 use super::{Failure, Output, colour, say};
 use crate::apply::{Answer, Ask, Asked, Interrupt, Options, Session, exit};
 use crate::book::{self, Diagnostic, Given, Runbook, SecretFrom, VarKind};
-use crate::channel::{Url, run_program};
+use crate::channel::{Login, Url, run_program};
 use crate::plan::{Place, Plan, Question, Tags};
 use crate::report::{self, Human, Json, JsonLines, Redactor, Sink};
 use crate::target::Target;
@@ -112,12 +112,13 @@ async fn go(
     };
     let tags = Tags { only: a.tags.clone(), skip: a.skip_tags.clone() };
     let options = Options { dry_run: dry, tags, interrupt: Some(interrupt), redactor: redactor.clone() };
-    let local = Url::parse("local:").and_then(|u| u.open()).map_err(|e| Failure::Usage(e.why, e.hint))?;
+    let local =
+        Url::parse("local:").and_then(|u| u.open(&Login::default())).map_err(|e| Failure::Usage(e.why, e.hint))?;
     let controller = Target::new(local);
     let mut ways: Vec<(Place, Target)> = Vec::new();
     let mut last = None;
     for (place, url) in chosen.ways {
-        match url.open() {
+        match url.open(&Login::default()) {
             Ok(channel) => ways.push((place, Target::new(channel))),
             Err(e) => last = Some(e),
         }

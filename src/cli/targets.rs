@@ -50,8 +50,8 @@ impl TargetArgs {
                 }
             },
         };
-        let urls = if self.via.is_empty() {
-            host.channels.clone()
+        let urls: Vec<Url> = if self.via.is_empty() {
+            host.channels.iter().map(|w| w.url.clone()).collect()
         } else {
             self.via.iter().map(|v| Url::parse(v)).collect::<Result<_, _>>().map_err(usage)?
         };

@@ -10,7 +10,7 @@
 //! groups: {web: {hosts: [web1], vars: {}}}
 //! ```
 
-use crate::book::{Diagnostic, Given, Node, did_you_mean};
+use crate::book::{Diagnostic, Given, Node, SecretFrom, did_you_mean};
 use crate::channel::{SCHEMES, Url};
 
 /// A host with what its groups give it.
@@ -23,7 +23,35 @@ pub struct Host {
     /// Variables: the groups' first, its own last.
     pub vars: Vec<Given>,
     /// In the order of preference.
-    pub channels: Vec<Url>,
+    pub channels: Vec<Way>,
+    /// How to become root there; `None`: the login is used as it is.
+    pub elevate: Option<Elevate>,
+}
+
+/// A channel with what its login needs.
+#[derive(Debug, Clone)]
+pub struct Way {
+    /// Which.
+    pub url: Url,
+    /// Who to be there, if the URL does not say.
+    pub user: Option<String>,
+    /// Where that user's password comes from; it is read only when the channel is used.
+    pub password: Option<SecretFrom>,
+}
+
+impl From<Url> for Way {
+    fn from(url: Url) -> Self {
+        Self { url, user: None, password: None }
+    }
+}
+
+/// `become`, as an inventory says it (the word is Rust's).
+#[derive(Debug, Clone, Default)]
+pub struct Elevate {
+    /// `sudo`, `doas` or `su`; `None`: the first that is there.
+    pub method: Option<String>,
+    /// Where its password comes from, if it asks for one.
+    pub password: Option<SecretFrom>,
 }
 
 /// All hosts.
@@ -145,8 +173,8 @@ fn host(h: &Node, errors: &mut Vec<Diagnostic>) -> Option<Host> {
         text
     });
     let list = items(h, "channels", "one a line: - exec: docker exec -i web1 sh", errors);
-    let channels = list.iter().filter_map(|c| channel(c, errors)).collect();
-    Some(Host { name, address, vars: vars(h, errors), channels })
+    let channels = list.iter().filter_map(|c| channel(c, errors)).map(Way::from).collect();
+    Some(Host { name, address, vars: vars(h, errors), channels, elevate: None })
 }
 
 /// `- exec: COMMAND`, `- root: /mnt`, `- local`, or the URL that `--via` takes.
