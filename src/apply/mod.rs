@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::book::Runbook;
 use crate::channel::ChannelError;
-use crate::plan::{self, Input, Place, Plan, Question, StepStatus, Tags};
+use crate::plan::{self, Input, Place, Plan, Planned, Question, StepStatus, Tags};
 use crate::report::{Decided, Event, Redactor, Sink};
 use crate::target::frame::Status;
 use crate::target::{Cache, Read, Reading, Target, ask};
@@ -121,6 +121,15 @@ pub struct Session<'a> {
     ways: &'a [(Place, Target)],
     /// The one in use.
     way: usize,
+    /// How often each was lost.
+    lost: Vec<usize>,
+    /// The round that was begun last; 0: nothing was changed yet.
+    round: usize,
+    /// What the user said yes to, and the plan that is being carried out.
+    agreed: HashSet<String>,
+    current: Option<Plan>,
+    /// What was sent and not answered yet, with its number in the record.
+    flying: Vec<(usize, Planned)>,
     /// This machine.
     pub controller: &'a Target,
     /// How it is to go.
@@ -180,6 +189,11 @@ impl<'a> Session<'a> {
             vars,
             ways,
             way: 0,
+            lost: vec![0; ways.len()],
+            round: 0,
+            agreed: HashSet::new(),
+            current: None,
+            flying: Vec::new(),
             controller,
             options,
             sink,
@@ -206,40 +220,49 @@ impl<'a> Session<'a> {
     /// Runs it; the exit code. Every event, the last one too, was given to the sink.
     pub async fn run(&mut self) -> u8 {
         let started = Instant::now();
-        let (code, rounds) = match self.rounds().await {
-            Ok(x) => x,
-            Err((Stop::Exit(code), rounds)) => (code, rounds),
-            Err((Stop::Interrupted, rounds)) => {
+        let mut ended = self.rounds(false).await;
+        while let Err(Stop::Channel(e)) = &ended
+            && self.another_way(&e.clone())
+        {
+            ended = self.rounds(true).await;
+        }
+        let changed = self.round > 0;
+        let code = match ended {
+            Ok(code) | Err(Stop::Exit(code)) => code,
+            Err(Stop::Interrupted) => {
                 let hint = "run it again: it goes on from what is there";
                 self.sink.event(&Event::Broken {
                     why: "interrupted",
                     hint: Some(hint),
                     changed: !self.done.is_empty(),
                 });
-                (exit::INTERRUPTED, rounds)
+                exit::INTERRUPTED
             }
-            Err((Stop::Channel(e), rounds)) => {
-                self.sink.event(&Event::Broken { why: &e.why, hint: e.hint.as_deref(), changed: rounds > 0 });
-                (if rounds > 0 { exit::FAILED } else { exit::NO_CHANNEL }, rounds)
+            Err(Stop::Channel(e)) => {
+                self.sink.event(&Event::Broken { why: &e.why, hint: e.hint.as_deref(), changed });
+                if changed { exit::FAILED } else { exit::NO_CHANNEL }
             }
-            Err((Stop::Journal(e), rounds)) => {
+            Err(Stop::Journal(e)) => {
                 let why = format!("the record of this run cannot be written: {e}");
                 self.sink.event(&Event::Broken {
                     why: &why,
                     hint: Some("free some space, or set XDG_STATE_HOME to a writable directory"),
-                    changed: rounds > 0,
+                    changed,
                 });
-                (exit::FAILED, rounds)
+                exit::FAILED
             }
         };
         let code = self.close(code).await;
         self.sink.event(&Event::Finished {
             exit: code,
-            rounds,
+            rounds: self.round,
             run: self.journal.as_ref().map(Journal::id),
-            wire: self.target().wire(),
+            wire: self.ways.iter().map(|w| w.1.wire()).sum(),
             seconds: started.elapsed().as_secs_f64(),
         });
+        for (_, target) in &self.ways[..] {
+            target.close().await;
+        }
         code
     }
 
@@ -263,62 +286,59 @@ impl<'a> Session<'a> {
         code
     }
 
-    async fn rounds(&mut self) -> Result<(u8, usize), (Stop, usize)> {
-        let mut round = 0;
-        let mut plan = self.reach().await.map_err(|e| (e, round))?;
+    /// Rounds until there is nothing more to do; `again`: the way before this one was lost.
+    async fn rounds(&mut self, again: bool) -> Result<u8, Stop> {
+        self.sink.event(&Event::Started { book: self.book, place: self.place() });
+        let mut plan = if again && self.round > 0 { self.rejoin().await? } else { self.gather().await? };
         loop {
-            self.sink.event(&Event::Planned { round: round + 1, plan: &plan, book: self.book });
+            self.sink.event(&Event::Planned { round: self.round + 1, plan: &plan, book: self.book });
             if !self.options.dry_run
                 && let Some(code) = self.privilege(&plan)
             {
-                return Ok((code, round));
+                return Ok(code);
             }
-            if !self.options.dry_run && self.questions(&plan).await.map_err(|e| (e, round))? {
-                plan = self.gather().await.map_err(|e| (e, round))?;
+            if !self.options.dry_run && self.questions(&plan).await? {
+                plan = self.gather().await?;
                 continue;
             }
             if plan.changes.is_empty() {
-                let proofs =
-                    if self.options.dry_run { true } else { self.prove(&plan).await.map_err(|e| (e, round))? };
-                let code = if plan.unresolved() || plan.with(StepStatus::Unknown).next().is_some() || !proofs {
-                    exit::FAILED
-                } else {
-                    exit::OK
-                };
-                return Ok((code, round));
+                let proofs = if self.options.dry_run { true } else { self.prove(&plan).await? };
+                let open = plan.unresolved() || plan.with(StepStatus::Unknown).next().is_some() || !proofs;
+                return Ok(if open { exit::FAILED } else { exit::OK });
             }
             if plan.invalid().is_some() {
-                return Ok((exit::FAILED, round));
+                return Ok(exit::FAILED);
             }
             if self.options.dry_run {
-                return Ok((if plan.unresolved() { exit::FAILED } else { exit::CHANGES }, round));
+                return Ok(if plan.unresolved() { exit::FAILED } else { exit::CHANGES });
             }
-            if round == ROUNDS {
+            if self.round == ROUNDS {
                 self.sink.event(&Event::Broken {
                     why: "five rounds, and there is still something to change",
                     hint: Some("the steps of this runbook undo one another"),
                     changed: true,
                 });
-                return Ok((exit::FAILED, round));
+                return Ok(exit::FAILED);
             }
-            let stepwise = match self.ask.plan(&plan).await {
+            let stepwise = match self.agreement(&plan, again).await {
                 Answer::Yes => false,
                 Answer::Step => true,
-                Answer::No if self.interrupted() => return Err((Stop::Interrupted, round)),
-                Answer::No => return Ok((if round > 0 { exit::FAILED } else { exit::CHANGES }, round)),
+                Answer::No if self.interrupted() => return Err(Stop::Interrupted),
+                Answer::No => return Ok(if self.round > 0 { exit::FAILED } else { exit::CHANGES }),
                 Answer::Nobody => {
                     self.sink.event(&Event::Broken {
                         why: "there are changes to make, and nobody to ask",
                         hint: Some("--yes makes them; runbook plan only shows them"),
                         changed: false,
                     });
-                    return Ok((exit::USAGE, round));
+                    return Ok(exit::USAGE);
                 }
             };
-            let whole = self.round(round + 1, &plan, stepwise).await.map_err(|e| (e, round + 1))?;
-            round += 1;
-            plan = self.settle(&plan, !whole).await.map_err(|e| (e, round))?;
-            let tried = |p: &plan::Planned| {
+            self.round += 1;
+            self.current = Some(plan.clone());
+            let whole = self.round(self.round, &plan, stepwise).await?;
+            plan = self.settle(&plan, !whole).await?;
+            let tried = |p: &Planned| {
                 let digest = p.change.digest();
                 self.failed.contains(&digest) || self.done.contains(&digest)
             };
@@ -328,9 +348,21 @@ impl<'a> Session<'a> {
                     hint: Some("the lines above say why it failed"),
                     changed: true,
                 });
-                return Ok((exit::FAILED, round));
+                return Ok(exit::FAILED);
             }
         }
+    }
+
+    /// Asks about a plan, unless it only goes on with what was agreed to before the way was lost.
+    async fn agreement(&mut self, plan: &Plan, again: bool) -> Answer {
+        if again && plan.changes.iter().all(|p| self.agreed.contains(&p.change.digest())) {
+            return Answer::Yes;
+        }
+        let answer = self.ask.plan(plan).await;
+        if answer == Answer::Yes {
+            self.agreed.extend(plan.changes.iter().map(|p| p.change.digest()));
+        }
+        answer
     }
 
     /// Asks what the runbook leaves to a person, each variable once a run. True: something was decided, so the plan is
@@ -399,18 +431,43 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The first plan, over the first channel that works.
-    async fn reach(&mut self) -> Result<Plan, Stop> {
-        loop {
-            self.sink.event(&Event::Started { book: self.book, place: self.place() });
-            match self.gather().await {
-                Err(Stop::Channel(e)) if self.way + 1 < self.ways.len() => {
-                    self.sink.event(&Event::Tried { channel: &self.place().channel, why: &e.why });
-                    self.way += 1;
-                }
-                other => return other,
-            }
+    /// Turns to the next way that is left. Before anything was changed each is tried once; after that a way that was
+    /// lost may be there again, and each is tried twice.
+    fn another_way(&mut self, e: &ChannelError) -> bool {
+        let begun = self.round > 0;
+        self.lost[self.way] += 1;
+        let most = if begun { 2 } else { 1 };
+        let after = (1..=self.ways.len()).map(|n| (self.way + n) % self.ways.len());
+        let Some(next) = after.into_iter().find(|w| self.lost[*w] < most) else { return false };
+        if let Some(j) = &mut self.journal {
+            let _ = j.record("lost", serde_json::json!({"channel": self.ways[self.way].0.channel, "why": e.why}));
         }
+        let channel = &self.ways[self.way].0.channel;
+        self.sink.event(&Event::Tried { channel, why: &e.why, hint: e.hint.as_deref(), lost: begun });
+        self.way = next;
+        true
+    }
+
+    /// Goes on over another way from what is on record. What was under way when the first was lost is let finish.
+    async fn rejoin(&mut self) -> Result<Plan, Stop> {
+        if std::mem::take(&mut self.locked) {
+            self.lock().await?;
+        }
+        let plan = match self.current.take() {
+            Some(before) => self.settle(&before, true).await?,
+            None => self.gather().await?,
+        };
+        // What was under way and is not asked for any more was done.
+        for (number, planned) in std::mem::take(&mut self.flying) {
+            let digest = planned.change.digest();
+            if plan.changes.iter().any(|p| p.change.digest() == digest) {
+                continue;
+            }
+            self.done.insert(digest);
+            self.record("done", serde_json::json!({"number": number, "seen": "over another channel"}))?;
+            self.sink.event(&Event::Done { planned: &planned, seconds: 0.0 });
+        }
+        Ok(plan)
     }
 
     /// A finished plan of how things are now.

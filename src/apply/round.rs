@@ -157,7 +157,9 @@ impl Session<'_> {
                 }
             }
         }
+        self.flying = batch.iter().enumerate().map(|(n, p)| (number(round, at + n), p.clone())).collect();
         let answer = self.script(&sh, CHANGE_DEADLINE).await?;
+        self.flying.clear();
         let seconds = started.elapsed().as_secs_f64();
         for (n, p) in batch.iter().enumerate() {
             let number = number(round, at + n);
@@ -199,20 +201,21 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn record(&mut self, kind: &str, body: serde_json::Value) -> Result<(), Stop> {
+    pub(super) fn record(&mut self, kind: &str, body: serde_json::Value) -> Result<(), Stop> {
         if let Some(j) = &mut self.journal {
             j.record(kind, body)?;
         }
         Ok(())
     }
 
-    async fn lock(&mut self) -> Result<(), Stop> {
+    pub(super) async fn lock(&mut self) -> Result<(), Stop> {
         if self.locked {
             return Ok(());
         }
         let run = self.journal.as_ref().map(|j| j.id().to_owned()).unwrap_or_default();
         let me = lock::me(&run);
-        let until = Instant::now() + LOCK_PATIENCE;
+        let begun = Instant::now();
+        let until = begun + LOCK_PATIENCE;
         let mut sh = lock::take(&me);
         loop {
             let a = self.script(&sh, Duration::from_secs(20)).await?;
@@ -231,6 +234,16 @@ impl Session<'_> {
                         changed: false,
                     });
                     return Err(Stop::Exit(exit::FAILED));
+                }
+                // Ours from before the way was lost: what was under way there is let finish.
+                lock::Attempt::Held(Some(h), _, busy) if h == me => {
+                    if !busy {
+                        break;
+                    }
+                    if begun.elapsed() > CHANGE_DEADLINE {
+                        return Err(ChannelError::new("a script of this run is still at work on the target").into());
+                    }
+                    tokio::time::sleep(Duration::from_millis(300)).await;
                 }
                 lock::Attempt::Held(h, age, busy) => {
                     // Nobody's name in it: somebody may be writing it right now.

@@ -4,15 +4,22 @@
 mod exec;
 mod local;
 pub mod net;
+mod presets;
 mod process;
 mod root;
+mod ssh;
+mod ssh_errors;
+mod ssh_url;
+mod url;
 
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
+pub use presets::{PRESETS, Preset};
 pub use process::run_program;
+pub use ssh::{ASKPASS, askpass};
 
 /// A password. It shows nowhere.
 #[derive(Clone, PartialEq, Eq)]
@@ -140,6 +147,12 @@ pub static SCHEMES: &[Scheme] = &[
         help: "any command that gives an sh on its stdin",
         open: |c, _| exec::Exec::open(c),
     },
+    Scheme {
+        name: "ssh",
+        rest: "[//][USER@]HOST[:PORT]",
+        help: "the system's ssh with its configuration, agents and jump hosts",
+        open: |d, l| ssh::Ssh::open(d, l),
+    },
     Scheme { name: "root", rest: "/mnt", help: "a mounted disk, or a tree of files", open: |p, _| root::Root::open(p) },
 ];
 
@@ -147,23 +160,28 @@ pub static SCHEMES: &[Scheme] = &[
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
     text: String,
-    scheme: usize,
+    name: &'static str,
+}
+
+/// The words before the colon, schemes and presets, with what follows it.
+pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> + Clone {
+    SCHEMES.iter().map(|s| (s.name, s.rest)).chain(PRESETS.iter().map(|p| (p.name, p.rest)))
 }
 
 impl Url {
     /// Reads `SCHEME:REST`; the error lists what there is.
     pub fn parse(text: &str) -> Result<Self, ChannelError> {
-        let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
-        let known = || SCHEMES.iter().map(|s| format!("{}:{}", s.name, s.rest)).collect::<Vec<_>>().join(", ");
-        let at = SCHEMES.iter().position(|s| s.name == scheme);
-        let at = at.ok_or_else(|| {
-            ChannelError::new(format!("no channel \"{text}\"")).hint(format!("channels: {}", known()))
-        })?;
-        if SCHEMES[at].rest.is_empty() != rest.is_empty() {
-            return Err(ChannelError::new(format!("\"{text}\" is not complete"))
-                .hint(format!("write {}:{}", scheme, SCHEMES[at].rest)));
+        let (word, rest) = text.split_once(':').unwrap_or((text, ""));
+        let Some((name, usage)) = names().find(|n| n.0 == word) else {
+            let known: Vec<String> = names().map(|n| format!("{}:", n.0)).collect();
+            return Err(
+                ChannelError::new(format!("no channel \"{text}\"")).hint(format!("channels: {}", known.join(" ")))
+            );
+        };
+        if usage.is_empty() != rest.trim().is_empty() {
+            return Err(ChannelError::new(format!("\"{text}\" is not complete")).hint(format!("write {name}:{usage}")));
         }
-        Ok(Self { text: text.to_owned(), scheme: at })
+        Ok(Self { text: text.to_owned(), name })
     }
     /// The text, as the user wrote it.
     #[must_use]
@@ -173,18 +191,37 @@ impl Url {
     /// The scheme's name.
     #[must_use]
     pub fn scheme(&self) -> &'static str {
-        SCHEMES[self.scheme].name
+        self.name
+    }
+    /// What follows the colon.
+    #[must_use]
+    pub fn rest(&self) -> &str {
+        self.text.split_once(':').map_or("", |x| x.1)
     }
     /// With `{target}` replaced by a name.
     #[must_use]
     pub fn for_target(&self, target: &str) -> Self {
-        Self { text: self.text.replace("{target}", target), scheme: self.scheme }
+        Self { text: self.text.replace("{target}", target), name: self.name }
     }
     /// A channel with connections of its own. Nothing was sent yet: the first script tells whether it works.
     pub fn open(&self, login: &Login) -> Result<Box<dyn Channel>, ChannelError> {
-        let rest = self.text.split_once(':').map_or("", |x| x.1);
-        (SCHEMES[self.scheme].open)(rest, login)
+        if let Some(s) = SCHEMES.iter().find(|s| s.name == self.name) {
+            return (s.open)(self.rest(), login);
+        }
+        let preset = PRESETS.iter().find(|p| p.name == self.name);
+        let url = preset.and_then(|p| p.fill(self.rest())).ok_or_else(|| ChannelError::new("a NUL in a name"))?;
+        Url::parse(&url)?.open(login)
     }
+}
+
+/// A new directory that only this user can enter, for sockets: in $XDG_RUNTIME_DIR, else in the directory for
+/// temporary files. unix(7) allows a socket's path 107 bytes.
+fn private_dir(what: &str) -> std::io::Result<PathBuf> {
+    use std::os::unix::fs::DirBuilderExt;
+    let base = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|d| d.is_dir());
+    let dir = base.unwrap_or_else(std::env::temp_dir).join(format!("runbook-{what}-{}", crate::target::nonce()));
+    std::fs::DirBuilder::new().mode(0o700).create(&dir)?;
+    Ok(dir)
 }
 
 /// A path of the controller as the user gave it, made absolute.

@@ -11,18 +11,42 @@ use super::{ChannelError, Output};
 /// More than this from one call is not an answer but a flood.
 const MOST: u64 = 256 << 20;
 
+/// A program of the controller to be run.
+pub(super) struct Program<'a> {
+    /// The program and its arguments.
+    pub argv: &'a [&'a str],
+    /// What its environment has beside ours.
+    pub env: &'a [(String, String)],
+    /// Ctrl-C on the terminal is for us alone: we let what is at work come to its end. False: it may ask at the terminal.
+    pub own_group: bool,
+}
+
+/// What holds our own passwords is not handed on.
+const OURS: [&str; 2] = ["RUNBOOK_PASSWORD", "RUNBOOK_BECOME_PASSWORD"];
+
 /// Runs a program of the controller with something on its stdin. The child is killed at the deadline.
 pub async fn run_program(argv: &[&str], stdin: &[u8], deadline: Duration) -> Result<Output, ChannelError> {
-    let (program, args) = argv.split_first().ok_or_else(|| ChannelError::new("no command"))?;
+    run(&Program { argv, env: &[], own_group: true }, stdin, deadline).await
+}
+
+/// The same, with more said about how.
+pub(super) async fn run(p: &Program<'_>, stdin: &[u8], deadline: Duration) -> Result<Output, ChannelError> {
+    let (program, args) = p.argv.split_first().ok_or_else(|| ChannelError::new("no command"))?;
     #[allow(clippy::disallowed_methods)] // The one place that starts processes.
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    for name in OURS {
+        command.env_remove(name);
+    }
+    if p.own_group {
+        command.process_group(0);
+    }
+    let mut child = command
         .args(args)
+        .envs(p.env.iter().map(|(k, v)| (k, v)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
-        // Ctrl-C on the terminal is for us alone: we let the script that is at work come to its end.
-        .process_group(0)
         .spawn()
         .map_err(|e| ChannelError::new(format!("cannot start {program}: {e}")))?;
     let pid = child.id();
@@ -45,7 +69,9 @@ pub async fn run_program(argv: &[&str], stdin: &[u8], deadline: Duration) -> Res
     let (stdout, stderr, status) = match answered {
         Ok(all) => all,
         Err(e) => {
-            end_group(pid).await;
+            if p.own_group {
+                end_group(pid).await;
+            }
             return Err(e);
         }
     };
@@ -61,7 +87,8 @@ async fn end_group(leader: Option<u32>) {
     }
 }
 
-async fn drain(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
+/// All that a pipe gives.
+pub(super) async fn drain(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     let mut all = Vec::new();
     if let Some(pipe) = pipe {
         let _ = pipe.take(MOST).read_to_end(&mut all).await;

@@ -113,6 +113,10 @@ fn say(text: &str) {
 /// Runs the command line.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Ok(socket) = std::env::var(crate::channel::ASKPASS) {
+        let prompt = std::env::args().nth(1).unwrap_or_default();
+        return ExitCode::from(crate::channel::askpass(&socket, &prompt));
+    }
     let cli = match Cli::try_parse() {
         Ok(c) => c,
         Err(e) => {

@@ -441,11 +441,16 @@ fn unresolved(s: &StepPlan) -> bool {
 impl<W: Write> Sink for Human<W> {
     fn event(&mut self, e: &Event<'_>) {
         match e {
-            Event::Tried { channel, why } => self.para(Ink::Yellow, "Tried ", 6, &format!("{channel}: {why}")),
+            Event::Tried { channel, why, hint, lost } => {
+                let word = if *lost { "Lost " } else { "Tried " };
+                self.para(Ink::Yellow, word, 6, &format!("{channel}: {why}"));
+                if let Some(h) = hint {
+                    self.para(Ink::Cyan, "      hint: ", 12, h);
+                }
+            }
             Event::Started { book, place } => {
                 let known = place.address.as_ref().filter(|a| !place.here && **a != place.name);
                 self.offline = !place.live;
-                self.book.clone_from(&book.name);
                 self.see.clone_from(&book.see);
                 let via = if place.here || !place.live {
                     place.name.clone()
@@ -453,6 +458,11 @@ impl<W: Write> Sink for Human<W> {
                     format!("{} over {}", place.name, place.channel)
                 };
                 let at = known.map(|a| format!(", {a}")).unwrap_or_default();
+                let again = !self.book.is_empty();
+                self.book.clone_from(&book.name);
+                if again {
+                    return self.line(&[(Ink::Bold, &format!("Going on: {via}{at}"))]);
+                }
                 self.line(&[(Ink::Bold, &format!("{via}{at}"))]);
                 self.line(&[(Ink::Dim, &format!("{}: {}", book.name, book.title))]);
             }

@@ -40,12 +40,16 @@ pub struct Decided {
 
 /// Something that happened in a run.
 pub enum Event<'a> {
-    /// A channel was tried and does not work.
+    /// A channel was tried and does not work; or it worked and was lost in mid-run.
     Tried {
         /// The channel.
         channel: &'a str,
         /// Why not.
         why: &'a str,
+        /// What to do about it.
+        hint: Option<&'a str>,
+        /// It was in use, and changes were made over it.
+        lost: bool,
     },
     /// The run begins.
     Started {

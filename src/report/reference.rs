@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::apply::exit;
-use crate::channel::SCHEMES;
+use crate::channel::{PRESETS, SCHEMES};
 use crate::facts;
 use crate::module::BUILTIN;
 
@@ -39,6 +39,11 @@ pub fn markdown() -> String {
     out.push_str("\n## Channels\n\n| `--via` | what it is |\n| --- | --- |\n");
     for s in SCHEMES {
         let _ = writeln!(out, "| `{}:{}` | {} |", s.name, s.rest, s.help);
+    }
+    out.push_str("\nPresets stand for one of these:\n\n| preset | stands for | run against the real thing |\n| --- | --- | --- |\n");
+    for p in PRESETS {
+        let tested = if p.tested { "yes" } else { "**untested**" };
+        let _ = writeln!(out, "| `{}:{}` | `{}` | {tested} |", p.name, p.rest, p.url);
     }
     out.push_str(INVENTORY);
     out.push_str("\n## Exit codes\n\n| code | meaning |\n| --- | --- |\n");

@@ -42,6 +42,16 @@ pub struct Wire {
     pub bytes_received: u64,
 }
 
+impl std::iter::Sum for Wire {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |a, b| Self {
+            round_trips: a.round_trips + b.round_trips,
+            bytes_sent: a.bytes_sent + b.bytes_sent,
+            bytes_received: a.bytes_received + b.bytes_received,
+        })
+    }
+}
+
 /// Room for the script itself and for a slow line, beyond the longest check.
 const SLACK: Duration = Duration::from_secs(30);
 
@@ -61,6 +71,10 @@ impl Target {
     #[must_use]
     pub fn root(&self) -> &str {
         &self.root
+    }
+    /// Leaves the way as it was found.
+    pub async fn close(&self) {
+        self.channel.close().await;
     }
     /// What went over the wire so far.
     pub fn wire(&self) -> Wire {

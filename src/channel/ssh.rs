@@ -1,0 +1,233 @@
+//! `ssh:DESTINATION` — the system's ssh: its configuration, jump hosts, agents, certificates and FIDO keys keep working.
+//!
+//! One master connection (ssh_config(5), ControlMaster) is opened for each channel, and every script is a session of its
+//! own on it, side by side. The master outlives a stopped sshd, so it proves nothing: a proof opens another channel.
+//!
+//! An unknown or changed host key is never accepted here. At a terminal ssh itself asks, for passwords too; with a
+//! password given (`RUNBOOK_PASSWORD`, an inventory) it comes from our askpass (ssh(1), SSH_ASKPASS), which answers
+//! nothing else; without either ssh is in batch mode.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use openssh::{Session, Stdio};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::Mutex;
+
+use super::process::{Program, drain, run};
+use super::ssh_errors::explain;
+use super::ssh_url::Destination;
+use super::{Caps, Channel, ChannelError, Login, Output, Password, Pending, private_dir};
+
+/// The environment variable that makes this program an askpass: the path of the socket that gives the password.
+pub const ASKPASS: &str = "RUNBOOK_ASKPASS";
+
+/// For TCP, the key exchange and the login, where nobody types anything.
+const CONNECT: Duration = Duration::from_secs(30);
+/// TCP alone.
+const CONNECT_TCP: u64 = 10;
+/// Where a person may have to type a passphrase.
+const CONNECT_BY_HAND: Duration = Duration::from_secs(180);
+/// Seconds without a word from us after which a master ends by itself, should this program be killed.
+const PERSIST: u64 = 60;
+
+/// A destination, and the master connection once there is one.
+pub struct Ssh {
+    to: Destination,
+    password: Option<Password>,
+    master: Mutex<Option<Arc<Master>>>,
+}
+
+struct Master {
+    dir: PathBuf,
+    session: Session,
+    /// What ends it: `ssh -O exit`.
+    end: Vec<String>,
+}
+
+impl Ssh {
+    pub(super) fn open(rest: &str, login: &Login) -> Result<Box<dyn Channel>, ChannelError> {
+        let mut to = Destination::parse(rest)?;
+        to.user = to.user.or_else(|| login.user.clone());
+        Ok(Self::to(to, login.password.clone()))
+    }
+    pub(super) fn to(to: Destination, password: Option<Password>) -> Box<dyn Channel> {
+        Box::new(Self { to, password, master: Mutex::new(None) })
+    }
+
+    /// The open master; `anew`: the one that we had is gone.
+    async fn master(&self, anew: Option<&Arc<Master>>) -> Result<Arc<Master>, ChannelError> {
+        let mut slot = self.master.lock().await;
+        if let Some(m) = &*slot
+            && !anew.is_some_and(|gone| Arc::ptr_eq(gone, m))
+        {
+            return Ok(Arc::clone(m));
+        }
+        *slot = None;
+        let m = Arc::new(self.connect().await?);
+        *slot = Some(Arc::clone(&m));
+        Ok(m)
+    }
+
+    async fn connect(&self) -> Result<Master, ChannelError> {
+        let dir = private_dir("ssh").map_err(|e| ChannelError::new(format!("no private directory: {e}")))?;
+        let made = self.start_master(&dir).await;
+        if made.is_err() {
+            let _ = std::fs::remove_dir_all(&dir);
+        }
+        made
+    }
+
+    async fn start_master(&self, dir: &Path) -> Result<Master, ChannelError> {
+        let text = |p: PathBuf| p.to_string_lossy().into_owned();
+        let (log, control) = (text(dir.join("log")), text(dir.join("master")));
+        let by_hand = self.password.is_none() && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        let mut argv: Vec<String> =
+            ["ssh", "-M", "-f", "-N", "-T", "-E", &log, "-S", &control].map(String::from).into();
+        argv.extend(option(&format!("ControlPersist={PERSIST}")));
+        argv.extend(option(&format!("ConnectTimeout={CONNECT_TCP}")));
+        argv.extend(option("ServerAliveInterval=5"));
+        argv.extend(option("ServerAliveCountMax=3"));
+        argv.extend(option("ClearAllForwardings=yes"));
+        argv.extend(option("ForwardX11=no"));
+        argv.extend(option("RemoteCommand=none"));
+        let mut env = Vec::new();
+        let giving = match &self.password {
+            Some(p) => {
+                argv.extend(option("NumberOfPasswordPrompts=1"));
+                let socket = dir.join("askpass");
+                let me = std::env::current_exe().map_err(|e| ChannelError::new(format!("no askpass: {e}")))?;
+                env.push(("SSH_ASKPASS".to_owned(), text(me)));
+                env.push(("SSH_ASKPASS_REQUIRE".to_owned(), "force".to_owned()));
+                env.push((ASKPASS.to_owned(), text(socket.clone())));
+                Some(tokio::spawn(give(socket, p.clone())))
+            }
+            None => {
+                if !by_hand {
+                    argv.extend(option("BatchMode=yes"));
+                }
+                None
+            }
+        };
+        argv.extend(self.to.arguments());
+        let deadline = if by_hand { CONNECT_BY_HAND } else { CONNECT };
+        let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
+        let program = Program { argv: &argv, env: &env, own_group: !by_hand };
+        let ended = run(&program, b"", deadline).await;
+        if let Some(task) = giving {
+            task.abort();
+        }
+        let out = ended.map_err(|e| e.hint("is the host up, and is this its address? (ping, ssh -v)"))?;
+        if out.status != Some(0) {
+            let said = std::fs::read_to_string(dir.join("log")).unwrap_or_default();
+            return Err(explain(&said, &String::from_utf8_lossy(&out.stderr), &self.to));
+        }
+        let mut end: Vec<String> = ["ssh", "-S", &control, "-O", "exit"].map(String::from).into();
+        end.extend(self.to.arguments());
+        let session = Session::resume_mux(PathBuf::from(control).into(), None);
+        Ok(Master { dir: dir.to_owned(), session, end })
+    }
+}
+
+fn option(o: &str) -> [String; 2] {
+    ["-o".to_owned(), o.to_owned()]
+}
+
+/// Gives the password to whoever connects to the socket, which only this user can.
+async fn give(socket: PathBuf, password: Password) {
+    let Ok(listener) = tokio::net::UnixListener::bind(socket) else { return };
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let _ = stream.write_all(password.0.as_bytes()).await;
+    }
+}
+
+/// This program as ssh's askpass: the password, if that is what ssh asks for. The exit code.
+pub fn askpass(socket: &str, prompt: &str) -> u8 {
+    use std::io::{Read, Write};
+    let prompt = prompt.to_lowercase();
+    if !prompt.contains("password") && !prompt.contains("passphrase") {
+        return 1;
+    }
+    let mut password = String::new();
+    let got = std::os::unix::net::UnixStream::connect(socket).and_then(|mut s| s.read_to_string(&mut password));
+    let said = got.and_then(|_| writeln!(std::io::stdout(), "{password}"));
+    u8::from(said.is_err())
+}
+
+/// How one script came out of a session.
+enum Ended {
+    /// No session could be begun: nothing ran.
+    NotBegun,
+    Lost(String),
+    Output(Output),
+}
+
+async fn run_on(master: &Master, script: &[u8]) -> Ended {
+    let mut command = master.session.command("sh");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let Ok(mut child) = command.spawn().await else { return Ended::NotBegun };
+    let (mut to, out, err) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
+    let write = async {
+        if let Some(pipe) = &mut to {
+            // A shell that ends without reading all of it says why by its status.
+            let _ = pipe.write_all(script).await;
+            let _ = pipe.shutdown().await;
+        }
+        drop(to);
+    };
+    let ((), stdout, stderr) = tokio::join!(write, drain(out), drain(err));
+    match child.wait().await {
+        Ok(status) => Ended::Output(Output { status: status.code(), stdout, stderr }),
+        Err(openssh::Error::RemoteProcessTerminated) => Ended::Output(Output { status: None, stdout, stderr }),
+        Err(openssh::Error::Remote(e)) => {
+            let stderr = if stderr.is_empty() { e.to_string().into_bytes() } else { stderr };
+            Ended::Output(Output { status: Some(127), stdout, stderr })
+        }
+        Err(e) => Ended::Lost(e.to_string()),
+    }
+}
+
+impl Channel for Ssh {
+    fn caps(&self) -> Caps {
+        Caps { survives_network_cut: false, ..Caps::PIPES }
+    }
+    fn exec<'a>(&'a self, script: &'a [u8], deadline: Duration) -> Pending<'a, Result<Output, ChannelError>> {
+        Box::pin(async move {
+            let mut gone = None;
+            for _ in 0..2 {
+                let master = self.master(gone.as_ref()).await?;
+                let ended = tokio::time::timeout(deadline, run_on(&master, script)).await.map_err(|_| {
+                    ChannelError::new(format!("no answer over ssh within {} s", deadline.as_secs()))
+                        .hint("is the line cut, or the host stuck?")
+                })?;
+                match ended {
+                    Ended::Output(out) => return Ok(out),
+                    Ended::Lost(why) => {
+                        *self.master.lock().await = None;
+                        return Err(ChannelError::new(format!("the ssh connection was lost in mid-command: {why}")));
+                    }
+                    // The master has ended (idle for long, killed): once more over a new one.
+                    Ended::NotBegun => gone = Some(master),
+                }
+            }
+            Err(ChannelError::new("ssh connects, but no session can be opened")
+                .hint("is MaxSessions 0, or the account restricted? (ssh -v)"))
+        })
+    }
+    fn close(&self) -> Pending<'_, ()> {
+        Box::pin(async {
+            let Some(master) = self.master.lock().await.take() else { return };
+            let argv: Vec<&str> = master.end.iter().map(String::as_str).collect();
+            let program = Program { argv: &argv, env: &[], own_group: true };
+            let _ = run(&program, b"", Duration::from_secs(3)).await;
+        })
+    }
+}
+
+impl Drop for Master {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
