@@ -87,10 +87,10 @@ pub fn steal(from: &str, holder: &Holder) -> String {
     )
 }
 
-/// The sh that gives it back.
+/// The sh that gives it back. One that is gone already (a reboot, an answer that was lost) is given back.
 #[must_use]
 pub fn release(run: &str) -> String {
-    format!("rb_where; read -r h _ <\"$L/holder\" && [ \"$h\" = {run} ] && rb_clear")
+    format!("rb_where; [ -d \"$L\" ] || exit 0; read -r h _ <\"$L/holder\" && [ \"$h\" = {run} ] && rb_clear")
 }
 
 /// Reads what [`take`] and [`steal`] print.

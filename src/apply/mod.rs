@@ -269,8 +269,13 @@ impl<'a> Session<'a> {
     /// Gives the lock back and ends the record.
     async fn close(&mut self, mut code: u8) -> u8 {
         if self.locked {
-            if let Some(j) = &self.journal {
-                let released = self.script(&lock::release(j.id()), Duration::from_secs(10)).await;
+            if let Some(id) = self.journal.as_ref().map(|j| j.id().to_owned()) {
+                let mut released = self.script(&lock::release(&id), Duration::from_secs(10)).await;
+                while let Err(e) = &released
+                    && self.another_way(&e.clone())
+                {
+                    released = self.script(&lock::release(&id), Duration::from_secs(10)).await;
+                }
                 if !matches!(released, Ok(a) if a.status == Status::Exit(0)) && code != exit::INTERRUPTED {
                     let why = "the lock on the target could not be given back";
                     let hint = "the next run from here takes it over; from elsewhere it is free after 15 minutes";

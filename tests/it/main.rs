@@ -11,6 +11,7 @@
 
 mod docs;
 mod engine;
+mod fall_back;
 mod faults;
 mod lab_attributes;
 mod lab_faults;

@@ -1,0 +1,88 @@
+//! A channel that is lost in mid-run: the run goes on over the next from the record, and repeats nothing.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{BIN, Done};
+
+/// Appends a line each time it runs, so that what is done twice shows.
+const BOOK: &str = "name: t\ntitle: t\nhandlers:\n  - id: h\n    command: {sh: 'echo handler >>DIR/log'}\nsteps:\n\
+    - {name: one, ensure: {file: {path: DIR/one, content: \"1\\n\"}}, notify: [h]}\n\
+    - {name: two, ensure: {edit: {path: DIR/conf, line: two}}, notify: [h]}\n\
+    - {name: three, check: {command: {sh: 'test -e DIR/three'}}, remediation: [{command: {sh: 'echo three >>DIR/log; : >DIR/three'}}]}\n";
+
+/// An `sh` that is cut off at call number `@CUT@` and ever after: before the script, or after it, so that its answer is lost.
+const FLAKY: &str = "#!/bin/sh\nn=$(($(cat DIR/calls) + 1)); echo $n >DIR/calls\n\
+    [ $n -lt @CUT@ ] && exec unshare -m sh -c 'mount --bind DIR/run /run && mount --bind DIR/lib /var/lib && exec sh'\n\
+    [ @MODE@ = after ] && [ $n = @CUT@ ] && unshare -m sh -c 'mount --bind DIR/run /run && mount --bind DIR/lib /var/lib && exec sh' >/dev/null\n\
+    echo the line is cut >&2; exit 1\n";
+
+fn bench(dir: &Path, cut_at: usize, mode: &str) -> Value {
+    let at = dir.display().to_string();
+    for d in ["run", "lib"] {
+        fs::create_dir(dir.join(d)).unwrap();
+    }
+    fs::write(dir.join("conf"), "one\n").unwrap();
+    fs::write(dir.join("calls"), "0").unwrap();
+    fs::write(dir.join("book.yaml"), BOOK.replace("DIR", &at)).unwrap();
+    let flaky = FLAKY.replace("DIR", &at).replace("@MODE@", mode).replace("@CUT@", &cut_at.to_string());
+    fs::write(dir.join("flaky"), flaky).unwrap();
+    let good =
+        format!("exec:unshare -m sh -c 'mount --bind {at}/run /run && mount --bind {at}/lib /var/lib && exec sh'");
+    let run = std::process::Command::new(BIN)
+        .args(["apply", "./book.yaml", "-y", "-o", "json"])
+        .args(["--via", &format!("exec:sh {at}/flaky"), "--via", &good])
+        .env("XDG_STATE_HOME", dir.join("state"))
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    let done = Done::from(run);
+    assert_eq!(done.code, 0, "cut {mode} call {cut_at}: {}{}", done.stdout, done.stderr);
+    serde_json::from_str(&done.stdout).unwrap()
+}
+
+/// The first call at which cutting changes nothing any more is one after the last.
+fn every_call(mode: &str) {
+    if !nix_root() {
+        eprintln!("skipped: it takes root to give the target a /run of its own");
+        return;
+    }
+    for cut_at in 1..40 {
+        let dir = TempDir::new().unwrap();
+        let json = bench(dir.path(), cut_at, mode);
+        let read = |f: &str| fs::read_to_string(dir.path().join(f)).unwrap();
+        assert_eq!(read("one"), "1\n");
+        assert_eq!(read("conf"), "one\ntwo\n");
+        let mut log: Vec<String> = read("log").lines().map(str::to_owned).collect();
+        log.sort();
+        assert_eq!(log, ["handler", "three"], "cut {mode} call {cut_at}: {json:#}");
+        assert!(!dir.path().join("run/runbook.lock").exists(), "cut {mode} call {cut_at}: the lock is not given back");
+        let tried = json["tried"].as_array().unwrap();
+        if tried.is_empty() {
+            println!("cut {mode} each of {} calls: finished over the second channel each time", cut_at - 1);
+            assert!(cut_at > 5, "a run has more calls than that");
+            return;
+        }
+        assert_eq!(tried.len(), 1);
+        assert!(tried[0]["why"].as_str().unwrap().contains("the line is cut"), "{tried:?}");
+    }
+    panic!("no end of calls");
+}
+
+fn nix_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+#[test]
+fn cut_before_a_script() {
+    every_call("before");
+}
+
+#[test]
+fn cut_after_a_script() {
+    every_call("after");
+}
