@@ -404,7 +404,7 @@ impl<'a> Session<'a> {
         let hint = if self.place().here {
             format!("sudo {}", again.join(" "))
         } else {
-            "use a channel that gives root (an exec: command may start with sudo)".to_owned()
+            "--become becomes root there (sudo, doas or su); or use a channel that gives root".to_owned()
         };
         self.sink.event(&Event::Broken { why: &why, hint: Some(&hint), changed: false });
         Some(exit::FAILED)

@@ -198,6 +198,12 @@ impl Url {
     pub fn rest(&self) -> &str {
         self.text.split_once(':').map_or("", |x| x.1)
     }
+    /// Whether it may ask for a user and a password at a prompt of its own: a terminal.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        let preset = PRESETS.iter().find(|p| p.name == self.name).map_or(self.name, |p| p.url);
+        ["console", "unix", "tcp", "serial"].contains(&preset.split(':').next().unwrap_or_default())
+    }
     /// With `{target}` replaced by a name.
     #[must_use]
     pub fn for_target(&self, target: &str) -> Self {

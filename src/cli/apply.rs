@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::access::{Access, AccessArgs};
 use super::choose::Choices;
+use super::secret::secret;
 use super::targets::{Chosen, TargetArgs};
 use super::{Failure, Output, colour, say};
 use crate::apply::{Answer, Ask, Asked, Interrupt, Options, Session, exit};
-use crate::book::{self, Diagnostic, Given, Runbook, SecretFrom, VarKind};
-use crate::channel::{Login, Url, run_program};
+use crate::book::{self, Diagnostic, Given, Runbook, VarKind};
+use crate::channel::{Login, Url};
+use crate::inventory::Way;
 use crate::plan::{Place, Plan, Question, Tags};
 use crate::report::{self, Human, Json, JsonLines, Redactor, Sink};
 use crate::target::Target;
@@ -21,6 +24,8 @@ pub(super) struct Args {
     runbook: String,
     #[command(flatten)]
     target: TargetArgs,
+    #[command(flatten)]
+    access: AccessArgs,
     /// A variable: NAME=VALUE, or @FILE (YAML)
     #[arg(short = 'e', long = "extra-vars", value_name = "K=V")]
     extra: Vec<String>,
@@ -74,13 +79,15 @@ pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
         return Err(Failure::usage(format!("no step has the tag \"{bad}\""), hint));
     }
     let chosen = a.target.choose()?;
+    let access = a.access.read()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| Failure::Usage(format!("cannot start: {e}"), None))?;
-    let (vars, secrets) = runtime.block_on(variables(&book, &chosen, &a.extra))?;
+    let (vars, mut secrets) = runtime.block_on(variables(&book, &chosen, &a.extra))?;
+    secrets.extend(access.secrets());
     let dry = dry || a.dry_run;
-    let code = runtime.block_on(go(a, &book, vars, secrets, chosen, dry));
+    let code = runtime.block_on(go(a, &book, vars, secrets, chosen, &access, dry));
     // A probe that hangs in the kernel must not hold up our own end.
     runtime.shutdown_timeout(Duration::from_millis(100));
     code
@@ -92,6 +99,7 @@ async fn go(
     vars: Map<String, Value>,
     secrets: Vec<String>,
     chosen: Chosen,
+    access: &Access,
     dry: bool,
 ) -> Result<u8, Failure> {
     let redactor = Redactor::new(secrets);
@@ -118,8 +126,8 @@ async fn go(
     let mut ways: Vec<(Place, Target)> = Vec::new();
     let mut last = None;
     for (place, url) in chosen.ways {
-        match url.open(&Login::default()) {
-            Ok(channel) => ways.push((place, Target::new(channel))),
+        match access.open(&Way::from(url), None).await {
+            Ok(target) => ways.push((place, target)),
             Err(e) => last = Some(e),
         }
     }
@@ -163,7 +171,7 @@ async fn variables(
     for v in &book.vars.0 {
         let VarKind::Secret(from) = &v.kind else { continue };
         if !vars.contains_key(&v.name) {
-            match secret(from).await {
+            match secret(from, &v.name).await {
                 Ok(s) => {
                     vars.insert(v.name.clone(), s.into());
                 }
@@ -179,23 +187,6 @@ async fn variables(
         secrets.extend(vars.get(&v.name).and_then(Value::as_str).map(str::to_owned));
     }
     Ok((vars, secrets))
-}
-
-async fn secret(from: &SecretFrom) -> Result<String, String> {
-    let first = |text: String| text.lines().next().map(str::to_owned).ok_or_else(|| "it is empty".to_owned());
-    match from {
-        SecretFrom::Env(name) => std::env::var(name).map_err(|_| format!("{name} is not in the environment")),
-        SecretFrom::File(path) => std::fs::read_to_string(path).map_err(|e| format!("{path}: {e}")).and_then(first),
-        SecretFrom::Command(c) => {
-            let out = run_program(&["sh", "-c", c], b"", Duration::from_secs(60)).await.map_err(|e| e.why)?;
-            if out.status == Some(0) {
-                first(String::from_utf8_lossy(&out.stdout).into_owned())
-            } else {
-                Err(format!("{c}: status {}", out.status.unwrap_or(-1)))
-            }
-        }
-        SecretFrom::Prompt => Err("asking for it is not built yet: use env, file or command".into()),
-    }
 }
 
 /// The person at the terminal.

@@ -1,10 +1,12 @@
 //! The command line: one file per subcommand.
 
+mod access;
 mod apply;
 mod choose;
 mod lint;
 mod list;
 mod runs;
+mod secret;
 mod show;
 mod targets;
 

@@ -2,6 +2,7 @@
 //! answers come back; round trips and bytes are counted.
 
 mod ask;
+mod elevate;
 pub mod files;
 pub mod frame;
 pub mod probe;
@@ -15,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use ask::{ask, parent};
+pub use elevate::{Become, Method};
 pub use probe_sh::squeeze;
 pub use read::{Cache, Candidates, Read, Reading};
 
@@ -26,6 +28,7 @@ use probe::{Check, OverlaySpec, Probe};
 pub struct Target {
     channel: Box<dyn Channel>,
     root: String,
+    elevate: Option<Become>,
     trips: AtomicU64,
     sent: AtomicU64,
     received: AtomicU64,
@@ -60,7 +63,13 @@ impl Target {
     #[must_use]
     pub fn new(channel: Box<dyn Channel>) -> Self {
         let root = channel.root().map(str::to_owned).unwrap_or_default();
-        Self { channel, root, trips: AtomicU64::new(0), sent: AtomicU64::new(0), received: AtomicU64::new(0) }
+        let counts = || AtomicU64::new(0);
+        Self { channel, root, elevate: None, trips: counts(), sent: counts(), received: counts() }
+    }
+    /// As root, where the login is not.
+    #[must_use]
+    pub fn elevated(self, elevate: Option<Become>) -> Self {
+        Self { elevate, ..self }
     }
     /// What the channel can do.
     #[must_use]
@@ -95,12 +104,19 @@ impl Target {
         let script = probe::compile(&Probe { nonce: &nonce, checks, overlays, prelude: &prelude })
             .map_err(|e| ChannelError::new(e.to_string()))?;
         let longest = checks.iter().map(|c| c.deadline).max().unwrap_or_default();
+        tracing::trace!(%script);
+        let script = match &self.elevate {
+            Some(b) => b.wrap(&nonce, &script)?,
+            None => script,
+        };
         self.trips.fetch_add(1, Ordering::Relaxed);
         self.sent.fetch_add(script.len() as u64, Ordering::Relaxed);
         tracing::debug!(bytes = script.len(), checks = checks.len(), "script sent");
-        tracing::trace!(%script);
         let out = self.channel.exec(script.as_bytes(), longest + SLACK).await?;
         self.received.fetch_add((out.stdout.len() + out.stderr.len()) as u64, Ordering::Relaxed);
+        if let Some(refused) = self.elevate.as_ref().and_then(|b| b.refused(&nonce, &out.stderr)) {
+            return Err(refused);
+        }
         frame::parse(&nonce, checks.len(), &out.stdout).map_err(|e| {
             let said = crate::plan::first_line(&out.stderr);
             let code = out.status.map_or_else(|| "a signal".to_owned(), |c| format!("status {c}"));
