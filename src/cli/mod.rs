@@ -5,6 +5,7 @@ mod apply;
 mod choose;
 mod lint;
 mod list;
+mod ping;
 mod runs;
 mod secret;
 mod show;
@@ -38,6 +39,8 @@ enum Command {
     List(list::Args),
     /// Explain a runbook: what it looks at, and what it does about it
     Show(show::Args),
+    /// Try every channel of a target: does it work, as whom, how fast, why not
+    Ping(ping::Args),
     /// List past runs, or show one
     Runs(runs::Args),
 }
@@ -133,6 +136,7 @@ pub fn main() -> ExitCode {
         Command::Lint(a) => lint::run(&a),
         Command::List(a) => list::run(&a),
         Command::Show(a) => show::run(&a),
+        Command::Ping(a) => ping::run(&a),
         Command::Runs(a) => runs::run(&a),
     };
     ExitCode::from(result.unwrap_or_else(|f| {

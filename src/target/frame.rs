@@ -54,7 +54,7 @@ impl Status {
 /// Why there is no answer. In no case did any check answer "no".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    #[error("the target did not run the probe script: its first line did not come back")]
+    #[error("no sh answered there")]
     NoFrame,
     #[error("the channel was lost in the middle of the answer")]
     Cut,

@@ -1,0 +1,167 @@
+//! `runbook ping`: every channel of a target, tried: does it work, as whom, how fast, what can it do, why not.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::access::{Access, AccessArgs};
+use super::targets::TargetArgs;
+use super::{Failure, Output, say};
+use crate::apply::exit;
+use crate::channel::{Caps, ChannelError};
+use crate::inventory::Way;
+use crate::report::{printable, wrap};
+use crate::target::Target;
+use crate::target::frame::{Answer, Status};
+use crate::target::probe::Check;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    access: AccessArgs,
+    /// How to say it
+    #[arg(short = 'o', long, value_enum, default_value = "human")]
+    output: Output,
+}
+
+/// What was seen of a channel that works.
+struct Seen {
+    user: String,
+    login: Duration,
+    latency: Duration,
+    bytes_per_second: f64,
+    caps: Caps,
+}
+
+/// How long one question may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// A measurement that took this long is long enough.
+const LONG: Duration = Duration::from_millis(700);
+
+pub(super) fn run(a: &Args) -> Result<u8, Failure> {
+    let chosen = a.target.choose()?;
+    let access = a.access.read()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::Usage(format!("cannot start: {e}"), None))?;
+    let name = chosen.ways.first().map_or_else(String::new, |w| w.0.name.clone());
+    let looks = chosen.ways.into_iter().map(|(place, url)| {
+        let access = &access;
+        async move {
+            let seen = look(access, &Way::from(url)).await;
+            (place.channel, seen)
+        }
+    });
+    let all = runtime.block_on(futures_util::future::join_all(looks));
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    match a.output {
+        Output::Human => {
+            say(&format!("{}\n", printable(&name)));
+            all.iter().for_each(|(channel, seen)| say(&line(channel, seen)));
+        }
+        Output::Json => say(&format!("{:#}\n", json!({"schema": 1, "target": name, "channels": objects(&all)}))),
+        Output::Jsonl => objects(&all).iter().for_each(|o| say(&format!("{o}\n"))),
+    }
+    Ok(if all.iter().any(|c| c.1.is_ok()) { exit::OK } else { exit::NO_CHANNEL })
+}
+
+async fn look(access: &Access, way: &Way) -> Result<Seen, ChannelError> {
+    let target = access.open(way, None).await?;
+    let seen = measure(&target).await;
+    target.close().await;
+    seen
+}
+
+async fn measure(target: &Target) -> Result<Seen, ChannelError> {
+    let begun = Instant::now();
+    let user = text(&ask(target, "id -un").await?);
+    let login = begun.elapsed();
+    let begun = Instant::now();
+    ask(target, ":").await?;
+    let latency = begun.elapsed();
+    // Doubled until it takes long enough to tell; random, so that nothing on the way can make it small.
+    let mut bytes = 2048;
+    let bytes_per_second = loop {
+        let begun = Instant::now();
+        let answer = ask(target, &format!("head -c {bytes} /dev/urandom")).await?;
+        let took = begun.elapsed();
+        if took >= LONG || bytes >= 1 << 20 || answer.stdout.len() < bytes {
+            #[allow(clippy::cast_precision_loss)] // A megabyte at most.
+            break answer.stdout.len() as f64 / took.saturating_sub(latency).as_secs_f64().max(0.001);
+        }
+        bytes *= 4;
+    };
+    Ok(Seen { user, login, latency, bytes_per_second, caps: target.caps() })
+}
+
+async fn ask(target: &Target, sh: &str) -> Result<Answer, ChannelError> {
+    let check = Check { script: sh.into(), isolate: false, deadline: PATIENCE, overlay: None, acts: false };
+    let answer = target.run(&[check], &[]).await?.pop();
+    match answer {
+        Some(a) if a.status != Status::TimedOut => Ok(a),
+        _ => Err(ChannelError::new(format!("no answer within {} s", PATIENCE.as_secs()))),
+    }
+}
+
+fn text(a: &Answer) -> String {
+    String::from_utf8_lossy(&a.stdout).trim().to_owned()
+}
+
+fn objects(all: &[(String, Result<Seen, ChannelError>)]) -> Vec<Value> {
+    let object = |(channel, seen): &(String, Result<Seen, ChannelError>)| match seen {
+        Ok(s) => json!({
+            "channel": channel, "works": true, "user": s.user, "login_seconds": s.login.as_secs_f64(),
+            "latency_seconds": s.latency.as_secs_f64(), "bytes_per_second": s.bytes_per_second, "caps": s.caps,
+        }),
+        Err(e) => json!({"channel": channel, "works": false, "why": e.why, "hint": e.hint}),
+    };
+    all.iter().map(object).collect()
+}
+
+/// A channel in one line or two.
+fn line(channel: &str, seen: &Result<Seen, ChannelError>) -> String {
+    let (word, first, more) = match seen {
+        Ok(s) => (
+            "works",
+            format!(
+                "as {}, login {:.1} s, latency {} ms, {}",
+                s.user,
+                s.login.as_secs_f64(),
+                s.latency.as_millis(),
+                rate(s.bytes_per_second)
+            ),
+            caps(&s.caps),
+        ),
+        Err(e) => ("no", e.why.clone(), e.hint.as_ref().map(|h| format!("hint: {h}")).unwrap_or_default()),
+    };
+    let mut out = String::new();
+    let lines = wrap(&printable(&first), 60).into_iter().chain(wrap(&printable(&more), 60));
+    for (n, l) in lines.filter(|l| !l.is_empty()).enumerate() {
+        let (channel, word) = if n == 0 { (channel, word) } else { ("", "") };
+        out.push_str(&format!("  {channel:<11} {word:<5} {l}\n"));
+    }
+    out
+}
+
+fn rate(bytes: f64) -> String {
+    match bytes {
+        b if b >= 1e6 => format!("{:.0} MB/s", b / 1e6),
+        b if b >= 1e4 => format!("{:.0} kB/s", b / 1e3),
+        b => format!("{:.1} kB/s", b / 1e3),
+    }
+}
+
+fn caps(c: &Caps) -> String {
+    if !c.live {
+        return "a disk: nothing runs there".into();
+    }
+    match (c.survives_sshd_restart, c.survives_network_cut) {
+        (true, true) => "stays when sshd or the network is down",
+        (true, false) => "stays when sshd is restarted; lost with the network",
+        _ => "lost with sshd",
+    }
+    .into()
+}
