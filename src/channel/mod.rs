@@ -2,6 +2,7 @@
 //! deadlines of checks, temporary directories) is written once above it, in [`crate::target`].
 
 mod exec;
+mod guest_agent;
 mod local;
 pub mod net;
 mod presets;
@@ -10,6 +11,7 @@ mod root;
 mod ssh;
 mod ssh_errors;
 mod ssh_url;
+mod ssm;
 mod url;
 
 use std::future::Future;
@@ -152,6 +154,18 @@ pub static SCHEMES: &[Scheme] = &[
         rest: "[//][USER@]HOST[:PORT]",
         help: "the system's ssh with its configuration, agents and jump hosts",
         open: |d, l| ssh::Ssh::open(d, l),
+    },
+    Scheme {
+        name: "guest-agent",
+        rest: "DOMAIN[?connect=URI]",
+        help: "the QEMU guest agent, through virsh",
+        open: |d, _| guest_agent::GuestAgent::open(d),
+    },
+    Scheme {
+        name: "ssm",
+        rest: "INSTANCE",
+        help: "AWS Systems Manager's run-command, through aws",
+        open: |i, _| ssm::Ssm::open(i),
     },
     Scheme { name: "root", rest: "/mnt", help: "a mounted disk, or a tree of files", open: |p, _| root::Root::open(p) },
 ];

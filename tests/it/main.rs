@@ -9,6 +9,7 @@
     clippy::disallowed_methods
 )]
 
+mod channel_ssm;
 mod docs;
 mod engine;
 mod fall_back;
