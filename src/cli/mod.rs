@@ -4,6 +4,7 @@ mod apply;
 mod choose;
 mod lint;
 mod list;
+mod many;
 mod runs;
 mod show;
 mod targets;
