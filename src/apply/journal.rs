@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
@@ -34,14 +35,25 @@ pub fn home() -> io::Result<PathBuf> {
 impl Journal {
     /// Opens the record of a new run.
     pub fn create(redactor: Redactor) -> io::Result<Self> {
-        // The one that begins is the newest.
-        let _ = prune(KEEP - 1);
+        // The targets of one run share its stamp: they count as one, and none of them is pruned for another.
+        static STAMP: OnceLock<String> = OnceLock::new();
+        let stamp = STAMP.get_or_init(|| {
+            // The one that begins is the newest.
+            let _ = prune(KEEP - 1);
+            jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string()
+        });
         let runs = home()?.join("runs");
         private_dir(&runs)?;
-        let stamp = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
-        let id = format!("{stamp}-{}", &crate::target::nonce()[..4]);
-        let dir = runs.join(&id);
-        private_dir(&dir)?;
+        let (id, dir) = loop {
+            let id = format!("{stamp}-{}", &crate::target::nonce()[..4]);
+            let dir = runs.join(&id);
+            match fs::DirBuilder::new().mode(0o700).create(&dir) {
+                Ok(()) => break (id, dir),
+                // Another target's: four letters are short to type, and not many.
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(e),
+            }
+        };
         private_dir(&dir.join("blobs"))?;
         let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(dir.join("journal.jsonl"))?;
         Ok(Self { dir, file, id, seq: 0, redactor })
@@ -157,11 +169,45 @@ pub fn read(id: &str) -> io::Result<Vec<Value>> {
     Ok(text.lines().filter_map(|l| serde_json::from_str(l).ok()).collect())
 }
 
-/// Removes all but the newest [`KEEP`] runs; how many went.
+/// Removes all but the newest `keep` runs; how many records went. A run over many targets has one for each.
 pub fn prune(keep: usize) -> io::Result<usize> {
-    let old: Vec<Summary> = list()?.into_iter().skip(keep).collect();
-    for run in &old {
+    let runs = list()?;
+    let old = old(&runs, keep);
+    for run in old {
         fs::remove_dir_all(home()?.join("runs").join(&run.id))?;
     }
     Ok(old.len())
+}
+
+/// What goes of a list that is newest first: all but the runs of the newest `keep` stamps.
+fn old(runs: &[Summary], keep: usize) -> &[Summary] {
+    let stamp = |r: &Summary| r.id.rsplit_once('-').map_or(r.id.clone(), |(stamp, _)| stamp.to_owned());
+    let mut stamps: Vec<String> = Vec::new();
+    let at = runs.iter().position(|r| {
+        let s = stamp(r);
+        if stamps.last() != Some(&s) {
+            stamps.push(s);
+        }
+        stamps.len() > keep
+    });
+    &runs[at.unwrap_or(runs.len())..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_targets_of_one_run_are_kept_or_go_together() {
+        let run = |id: &str| Summary {
+            id: id.into(),
+            runbook: String::new(),
+            target: String::new(),
+            at: String::new(),
+            changes: 0,
+            exit: None,
+        };
+        let runs = ["2-3-zz", "2-2-b", "2-2-a", "2-1-c", "2-1-b"].map(run);
+        assert_eq!([0, 1, 2, 3, 9].map(|keep| old(&runs, keep).len()), [5, 4, 2, 0, 0]);
+    }
 }

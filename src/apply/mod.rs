@@ -1,6 +1,7 @@
 //! The run: gather, plan, show, confirm, do, verify, again. Everything that acts on a target is below this module.
 
 mod act;
+pub mod fleet;
 pub mod journal;
 mod lock;
 mod round;

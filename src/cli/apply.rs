@@ -7,13 +7,14 @@ use serde_json::{Map, Value};
 
 use super::access::{Access, AccessArgs};
 use super::choose::Choices;
+use super::many::{self, ManyArgs};
 use super::secret::secret;
 use super::targets::{Chosen, TargetArgs};
 use super::{Failure, Output, colour, say};
+use crate::apply::fleet::NoWay;
 use crate::apply::{Answer, Ask, Asked, Interrupt, Options, Session, exit};
 use crate::book::{self, Diagnostic, Given, Runbook, VarKind};
-use crate::channel::{Login, Url};
-use crate::inventory::Way;
+use crate::channel::{ChannelError, Login, Url};
 use crate::plan::{Place, Plan, Question, Tags};
 use crate::report::{self, Human, Json, JsonLines, Redactor, Sink};
 use crate::target::Target;
@@ -50,12 +51,14 @@ pub(super) struct Args {
     /// List the steps and end
     #[arg(long)]
     list_steps: bool,
+    #[command(flatten)]
+    pub(super) many: ManyArgs,
     /// How to say it
     #[arg(short = 'o', long, value_enum, default_value = "human")]
-    output: Output,
+    pub(super) output: Output,
     /// More: skipped steps, evidence, what went over the wire
     #[arg(short = 'v', long)]
-    verbose: bool,
+    pub(super) verbose: bool,
 }
 
 pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
@@ -78,16 +81,26 @@ pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
             if list.is_empty() { "this runbook has no tags".into() } else { format!("tags: {}", list.join(", ")) };
         return Err(Failure::usage(format!("no step has the tag \"{bad}\""), hint));
     }
-    let chosen = a.target.choose()?;
+    let mut chosen = a.target.choose()?;
+    if a.many.list_hosts {
+        say(&chosen.iter().map(|c| format!("{}\n", c.name())).collect::<String>());
+        return Ok(exit::OK);
+    }
     let access = a.access.read()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| Failure::Usage(format!("cannot start: {e}"), None))?;
-    let (vars, mut secrets) = runtime.block_on(variables(&book, &chosen, &a.extra))?;
+    let (mut vars, mut secrets) = runtime.block_on(variables(&book, &chosen, &a.extra))?;
     secrets.extend(access.secrets());
     let dry = dry || a.dry_run;
-    let code = runtime.block_on(go(a, &book, vars, secrets, chosen, &access, dry));
+    let code = match (chosen.len(), chosen.pop(), vars.pop()) {
+        (1, Some(chosen), Some(vars)) => runtime.block_on(go(a, &book, vars, secrets, chosen, &access, dry)),
+        (_, last, vars_of_last) => {
+            let all = chosen.into_iter().chain(last).zip(vars.into_iter().chain(vars_of_last)).collect();
+            runtime.block_on(many::go(a, &book, all, secrets, &access, dry))
+        }
+    };
     // A probe that hangs in the kernel must not hold up our own end.
     runtime.shutdown_timeout(Duration::from_millis(100));
     code
@@ -103,7 +116,6 @@ async fn go(
     dry: bool,
 ) -> Result<u8, Failure> {
     let redactor = Redactor::new(secrets);
-    let interrupt = on_interrupt();
     let out = std::io::stdout();
     let live = out.is_terminal() && a.output == Output::Human;
     let mut sink: Box<dyn Sink> = match a.output {
@@ -111,7 +123,17 @@ async fn go(
         Output::Json => Box::new(Json::new(out, redactor.clone())),
         Output::Jsonl => Box::new(JsonLines::new(out, redactor.clone())),
     };
-    let mut ask = Terminal {
+    let (options, mut ask) = engine(a, redactor, dry);
+    let controller = controller()?;
+    let ways = open(chosen, access).await.map_err(|no| Failure::Usage(no.error.why, no.error.hint))?;
+    let mut session = Session::new(book, vars, &ways, &controller, &options, sink.as_mut(), &mut ask);
+    Ok(session.run().await)
+}
+
+/// How the engine is to go, and who is asked.
+pub(super) fn engine(a: &Args, redactor: Redactor, dry: bool) -> (Options, Terminal) {
+    let interrupt = on_interrupt();
+    let ask = Terminal {
         yes: a.yes,
         step: a.step,
         interactive: std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && a.output == Output::Human,
@@ -119,63 +141,80 @@ async fn go(
         redactor: redactor.clone(),
     };
     let tags = Tags { only: a.tags.clone(), skip: a.skip_tags.clone() };
-    let options = Options { dry_run: dry, tags, interrupt: Some(interrupt), redactor: redactor.clone() };
-    let local =
-        Url::parse("local:").and_then(|u| u.open(&Login::default())).map_err(|e| Failure::Usage(e.why, e.hint))?;
-    let controller = Target::new(local);
-    let mut ways: Vec<(Place, Target)> = Vec::new();
-    let mut last = None;
-    for (place, url) in chosen.ways {
-        match access.open(&Way::from(url), None).await {
-            Ok(target) => ways.push((place, target)),
-            Err(e) => last = Some(e),
-        }
-    }
-    if ways.is_empty() {
-        let e = last.unwrap_or_else(|| crate::channel::ChannelError::new("no channel is given"));
-        return Err(Failure::Usage(e.why, e.hint));
-    }
-    let mut session = Session::new(book, vars, &ways, &controller, &options, sink.as_mut(), &mut ask);
-    Ok(session.run().await)
+    (Options { dry_run: dry, tags, interrupt: Some(interrupt), redactor }, ask)
 }
 
-/// Every variable's value, and the secrets among them.
+/// This machine, for what is looked at from here.
+pub(super) fn controller() -> Result<Target, Failure> {
+    let local = Url::parse("local:").and_then(|u| u.open(&Login::default()));
+    Ok(Target::new(local.map_err(|e| Failure::Usage(e.why, e.hint))?))
+}
+
+/// The channels of a target that can be opened; if none can, the last one's reason.
+pub(super) async fn open(chosen: Chosen, access: &Access) -> Result<Vec<(Place, Target)>, Box<NoWay>> {
+    let mut ways: Vec<(Place, Target)> = Vec::new();
+    let mut last = NoWay { place: None, error: ChannelError::new("no channel is given") };
+    for (place, way) in chosen.ways {
+        match access.open(&way, chosen.elevate.as_ref()).await {
+            Ok(target) => ways.push((place, target)),
+            Err(error) => last = NoWay { place: Some(place), error },
+        }
+    }
+    if ways.is_empty() { Err(Box::new(last)) } else { Ok(ways) }
+}
+
+/// Every variable's value, for each target, and the secrets among them.
 async fn variables(
     book: &Runbook,
-    chosen: &Chosen,
+    chosen: &[Chosen],
     extra: &[String],
-) -> Result<(Map<String, Value>, Vec<String>), Failure> {
-    // What the inventory says and this runbook does not know is for other runbooks.
-    let mut given: Vec<Given> = chosen.given.iter().filter(|g| book.vars.get(&g.name).is_some()).cloned().collect();
+) -> Result<(Vec<Map<String, Value>>, Vec<String>), Failure> {
     let mut errors: Vec<Diagnostic> = Vec::new();
+    let mut said: Vec<Given> = Vec::new();
     for e in extra {
         match book::parse_extra(e) {
-            Ok(g) => given.extend(g),
+            Ok(g) => said.extend(g),
             Err(d) => errors.extend(d),
         }
     }
-    for w in book.vars.warnings(&given) {
+    for w in book.vars.warnings(&said) {
         let text = w.render(colour(&std::io::stderr()), 80).replacen("error:", "warning:", 1);
         let _ = writeln!(std::io::stderr(), "{text}");
     }
-    // Where a value could not be read at all, "it has no value" would only follow from that.
-    let resolved = if errors.is_empty() { book.vars.resolve(&given) } else { Ok(Map::new()) };
-    if let Err(d) = &resolved {
-        errors.extend(d.iter().cloned());
+    let readable = errors.is_empty();
+    let mut all = Vec::new();
+    for c in chosen {
+        // What the inventory says and this runbook does not know is for other runbooks.
+        let own = c.given.iter().filter(|g| book.vars.get(&g.name).is_some());
+        let given: Vec<Given> = own.chain(&said).cloned().collect();
+        // Where a value could not be read at all, "it has no value" would only follow from that.
+        match book.vars.resolve(&given) {
+            Ok(vars) => all.push(vars),
+            // What is wrong for each target is said once.
+            Err(d) if readable => {
+                errors.extend(
+                    d.into_iter()
+                        .filter(|d| !errors.iter().any(|e| e.to_string() == d.to_string()))
+                        .collect::<Vec<_>>(),
+                );
+            }
+            Err(_) => {}
+        }
     }
     if !errors.is_empty() {
         return Err(errors.into());
     }
-    let mut vars = resolved.unwrap_or_default();
     let mut secrets = Vec::new();
     for v in &book.vars.0 {
         let VarKind::Secret(from) = &v.kind else { continue };
-        if !vars.contains_key(&v.name) {
+        if all.iter().any(|vars| !vars.contains_key(&v.name)) {
             match secret(from, &v.name).await {
                 Ok(s) => {
-                    vars.insert(v.name.clone(), s.into());
+                    for vars in &mut all {
+                        vars.entry(v.name.clone()).or_insert_with(|| s.clone().into());
+                    }
                 }
-                Err(_) if v.optional => continue,
+                Err(_) if v.optional => {}
                 Err(why) => {
                     return Err(Failure::usage(
                         format!("the secret \"{}\" cannot be had: {why}", v.name),
@@ -184,23 +223,25 @@ async fn variables(
                 }
             }
         }
-        secrets.extend(vars.get(&v.name).and_then(Value::as_str).map(str::to_owned));
+        secrets.extend(all.iter().filter_map(|vars| vars.get(&v.name)?.as_str().map(str::to_owned)));
     }
-    Ok((vars, secrets))
+    secrets.sort_unstable();
+    secrets.dedup();
+    Ok((all, secrets))
 }
 
 /// The person at the terminal.
-struct Terminal {
-    yes: bool,
-    step: bool,
-    interactive: bool,
+pub(super) struct Terminal {
+    pub yes: bool,
+    pub step: bool,
+    pub interactive: bool,
     interrupt: Interrupt,
     redactor: Redactor,
 }
 
 impl Terminal {
     /// A line in lower case; `None` at the end of the input and at Ctrl-C.
-    async fn read(&mut self, question: &str) -> Option<String> {
+    pub(super) async fn read(&mut self, question: &str) -> Option<String> {
         say(question);
         let _ = std::io::stdout().flush();
         // Left behind at Ctrl-C: the thread waits for a line that nobody needs, and ends with us.
@@ -218,7 +259,7 @@ impl Terminal {
     }
 
     /// Nobody is there: it is left, and the plan says how to decide it.
-    async fn about_variable(&mut self, q: &Question) -> Option<String> {
+    pub(super) async fn about_variable(&mut self, q: &Question) -> Option<String> {
         if self.yes || !self.interactive {
             return None;
         }

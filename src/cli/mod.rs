@@ -5,6 +5,7 @@ mod apply;
 mod choose;
 mod lint;
 mod list;
+mod many;
 mod ping;
 mod runs;
 mod secret;

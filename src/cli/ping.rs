@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::access::{Access, AccessArgs};
-use super::targets::TargetArgs;
+use super::targets::{Chosen, TargetArgs};
 use super::{Failure, Output, say};
 use crate::apply::exit;
 use crate::channel::{Caps, ChannelError};
-use crate::inventory::Way;
+use crate::inventory::{Elevate, Way};
 use crate::report::{printable, wrap};
 use crate::target::Target;
 use crate::target::frame::{Answer, Status};
@@ -41,17 +41,20 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LONG: Duration = Duration::from_millis(700);
 
 pub(super) fn run(a: &Args) -> Result<u8, Failure> {
-    let chosen = a.target.choose()?;
+    let [chosen] = <[Chosen; 1]>::try_from(a.target.choose()?).map_err(|_| {
+        Failure::usage("ping takes one target", "for many: runbook plan --list-hosts shows their names")
+    })?;
     let access = a.access.read()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| Failure::Usage(format!("cannot start: {e}"), None))?;
-    let name = chosen.ways.first().map_or_else(String::new, |w| w.0.name.clone());
-    let looks = chosen.ways.into_iter().map(|(place, url)| {
+    let name = chosen.name().to_owned();
+    let elevate = chosen.elevate.as_ref();
+    let looks = chosen.ways.into_iter().map(|(place, way)| {
         let access = &access;
         async move {
-            let seen = look(access, &Way::from(url)).await;
+            let seen = look(access, &way, elevate).await;
             (place.channel, seen)
         }
     });
@@ -68,8 +71,8 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
     Ok(if all.iter().any(|c| c.1.is_ok()) { exit::OK } else { exit::NO_CHANNEL })
 }
 
-async fn look(access: &Access, way: &Way) -> Result<Seen, ChannelError> {
-    let target = access.open(way, None).await?;
+async fn look(access: &Access, way: &Way, elevate: Option<&Elevate>) -> Result<Seen, ChannelError> {
+    let target = access.open(way, elevate).await?;
     let seen = measure(&target).await;
     target.close().await;
     seen

@@ -1,17 +1,17 @@
-//! `-t`, `-i`, `--via`, `--address`: which target, and how to get there.
+//! `-t`, `-i`, `--via`, `--address`: which targets, and how to get there.
 
 use crate::book::Given;
 use crate::channel::{ChannelError, Url};
-use crate::inventory::{Host, Inventory};
+use crate::inventory::{Elevate, Host, Inventory, Way};
 use crate::plan::Place;
 
 use super::Failure;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct TargetArgs {
-    /// A host of the inventory; without -t: this machine
-    #[arg(short = 't', long = "target", value_name = "TARGET")]
-    pub target: Option<String>,
+    /// A host of the inventory, several (-t a,b -t c) or "all"; without -t: this machine
+    #[arg(short = 't', long = "target", value_name = "TARGET", value_delimiter = ',')]
+    pub target: Vec<String>,
     /// Hosts and their channels (YAML)
     #[arg(short = 'i', long, value_name = "FILE")]
     pub inventory: Option<String>,
@@ -25,22 +25,47 @@ pub(super) struct TargetArgs {
 
 /// A target with its channels, in the order of preference.
 pub(super) struct Chosen {
-    pub ways: Vec<(Place, Url)>,
+    pub ways: Vec<(Place, Way)>,
+    /// How to become root there.
+    pub elevate: Option<Elevate>,
     /// What the inventory says of its variables.
     pub given: Vec<Given>,
 }
 
+impl Chosen {
+    /// As the user calls it.
+    pub(super) fn name(&self) -> &str {
+        self.ways.first().map_or("", |(place, _)| &place.name)
+    }
+}
+
 impl TargetArgs {
-    pub(super) fn choose(&self) -> Result<Chosen, Failure> {
+    /// The targets, each once, in the order in which they were asked for; at least one.
+    pub(super) fn choose(&self) -> Result<Vec<Chosen>, Failure> {
         let inventory = match &self.inventory {
             Some(path) => Inventory::load(path)?,
             None => Inventory::default(),
         };
-        let host = match &self.target {
-            None => Host::default(),
-            Some(name) => match (inventory.host(name), self.via.is_empty()) {
-                (Some(h), _) => h,
-                (None, false) => Host { name: name.clone(), ..Host::default() },
+        let hosts = self.hosts(&inventory)?;
+        if hosts.len() > 1 {
+            self.one_for_many(hosts.len())?;
+        }
+        hosts.into_iter().map(|h| self.chosen(h)).collect()
+    }
+
+    /// The hosts of `-t`; one without a name where it was not given.
+    fn hosts(&self, inventory: &Inventory) -> Result<Vec<Host>, Failure> {
+        if self.target.is_empty() {
+            return Ok(vec![Host::default()]);
+        }
+        let mut out: Vec<Host> = Vec::new();
+        for name in self.target.iter().map(|n| n.trim()).filter(|n| !n.is_empty()) {
+            let found = match (inventory.host(name), self.via.is_empty()) {
+                (Some(h), _) => vec![h],
+                (None, _) if name == "all" && self.inventory.is_some() => {
+                    inventory.names().iter().filter_map(|n| inventory.host(n)).collect()
+                }
+                (None, false) => vec![Host { name: name.to_owned(), ..Host::default() }],
                 (None, true) => {
                     let hint = match &self.inventory {
                         Some(_) => format!("hosts: {}", inventory.names().join(", ")),
@@ -48,41 +73,72 @@ impl TargetArgs {
                     };
                     return Err(Failure::usage(format!("no channel to \"{name}\" is known"), hint));
                 }
-            },
-        };
-        let urls: Vec<Url> = if self.via.is_empty() {
-            host.channels.iter().map(|w| w.url.clone()).collect()
+            };
+            for h in found {
+                if !out.iter().any(|o| o.name == h.name) {
+                    out.push(h);
+                }
+            }
+        }
+        if out.is_empty() {
+            return Err(Failure::usage("-t names no host", "like -t web1 or -t web1,web2; without -t: this machine"));
+        }
+        Ok(out)
+    }
+
+    /// What leads to one place, or is the address of one, cannot be for several.
+    fn one_for_many(&self, count: usize) -> Result<(), Failure> {
+        if let Some(via) = self.via.iter().find(|v| !v.contains("{target}")) {
+            return Err(Failure::usage(
+                format!("{count} targets, and --via '{via}' leads to one place"),
+                "write {target} where the name belongs: --via 'exec:ssh {target} sudo sh'",
+            ));
+        }
+        match &self.address {
+            Some(a) if !a.contains("{target}") => Err(Failure::usage(
+                format!("{count} targets, and --address {a} is one of them at most"),
+                "write {target} where the name belongs, or give each its address in the inventory",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn chosen(&self, host: Host) -> Result<Chosen, Failure> {
+        let parse = |v: &str| Url::parse(v).map(|u| Way::from(u.for_target(&host.name))).map_err(usage);
+        let ways: Vec<Way> = if self.via.is_empty() {
+            host.channels.clone()
         } else {
-            self.via.iter().map(|v| Url::parse(v)).collect::<Result<_, _>>().map_err(usage)?
+            self.via.iter().map(|v| parse(v)).collect::<Result<_, _>>()?
         };
-        let urls = match (urls.is_empty(), &self.target) {
-            (false, _) => urls,
-            (true, None) => vec![Url::parse("local:").map_err(usage)?],
-            (true, Some(name)) => {
+        let ways = match (ways.is_empty(), host.name.as_str()) {
+            (false, _) => ways,
+            (true, "") => vec![parse("local:")?],
+            (true, name) => {
                 return Err(Failure::usage(
                     format!("\"{name}\" has no channels"),
                     "list them under its name in the inventory, or give --via",
                 ));
             }
         };
-        let ways = urls.iter().map(|u| (self.place(&host, u), u.for_target(&host.name))).collect();
-        Ok(Chosen { ways, given: host.vars })
+        let ways = ways.into_iter().map(|w| (self.place(&host, &w.url), w)).collect();
+        Ok(Chosen { ways, elevate: host.elevate, given: host.vars })
     }
 
     fn place(&self, host: &Host, url: &Url) -> Place {
         let here = url.scheme() == "local";
         let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        let name = match (&self.target, here) {
-            (Some(n), _) => n.clone(),
-            (None, true) => format!("this machine ({})", hostname.trim()),
-            (None, false) if url.scheme() == "root" => {
+        let name = match (host.name.as_str(), here) {
+            ("", true) => format!("this machine ({})", hostname.trim()),
+            ("", false) if url.scheme() == "root" => {
                 format!("the disk at {}", url.text().trim_start_matches("root:"))
             }
-            (None, false) => self.address.clone().unwrap_or_else(|| "the target".to_owned()),
+            ("", false) => self.address.clone().unwrap_or_else(|| "the target".to_owned()),
+            (name, _) => name.to_owned(),
         };
+        let address = self.address.as_ref().map(|a| a.replace("{target}", &host.name));
         Place {
             name,
-            address: self.address.clone().or_else(|| host.address.clone()),
+            address: address.or_else(|| host.address.clone()),
             port: host
                 .vars
                 .iter()

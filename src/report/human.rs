@@ -33,11 +33,14 @@ pub struct Human<W: Write> {
     see: Vec<String>,
     planned: usize,
     /// What a repair leaves for a person.
-    after: Vec<String>,
+    pub(super) after: Vec<String>,
+    /// What texts are wrapped to.
+    pub(super) width: usize,
 }
 
+/// A colour.
 #[derive(Clone, Copy)]
-enum Ink {
+pub(super) enum Ink {
     Plain,
     Bold,
     Dim,
@@ -68,21 +71,12 @@ impl<W: Write> Human<W> {
             see: Vec::new(),
             planned: 0,
             after: Vec::new(),
+            width: WIDTH,
         }
     }
 
     fn ink(&self, ink: Ink, text: &str) -> String {
-        let code = match ink {
-            Ink::Plain => return text.to_owned(),
-            _ if !self.colour || text.is_empty() => return text.to_owned(),
-            Ink::Bold => "1",
-            Ink::Dim => "2",
-            Ink::Red => "31",
-            Ink::Green => "32",
-            Ink::Yellow => "33",
-            Ink::Cyan => "36",
-        };
-        format!("\x1b[{code}m{text}\x1b[0m")
+        paint(self.colour, ink, text)
     }
 
     /// One line; what came from outside is made safe and secrets are blotted out before colour is added.
@@ -104,7 +98,7 @@ impl<W: Write> Human<W> {
     /// A text wrapped to the width, below an indentation.
     fn para(&mut self, ink: Ink, first: &str, indent: usize, text: &str) {
         let pad = " ".repeat(indent);
-        for (n, l) in wrap(text, WIDTH.saturating_sub(indent)).iter().enumerate() {
+        for (n, l) in wrap(text, self.width.saturating_sub(indent)).iter().enumerate() {
             if n == 0 {
                 self.line(&[(ink, first), (Ink::Plain, l)]);
             } else {
@@ -116,7 +110,7 @@ impl<W: Write> Human<W> {
     /// A line that the next one overwrites; on a terminal only.
     fn progress(&mut self, text: &str) {
         if self.live {
-            let cut: String = printable(text).chars().take(WIDTH - 1).collect();
+            let cut: String = printable(text).chars().take(self.width - 1).collect();
             let _ = write!(self.out, "\r\x1b[K{cut}").and_then(|()| self.out.flush());
             self.drawn = true;
         }
@@ -374,13 +368,13 @@ impl<W: Write> Human<W> {
         }
     }
 
-    fn finished(&mut self, exit: u8, rounds: usize, run: Option<&str>, seconds: f64) {
-        self.blank();
+    /// How it ended, in a sentence.
+    pub(super) fn sentence(&self, exit: u8, rounds: usize, seconds: f64) -> String {
         let took = if seconds < 10.0 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") };
         let changes = format!("{} {}", self.changed, if self.changed == 1 { "change" } else { "changes" });
         let rounds = if rounds > 1 { format!(" in {rounds} rounds") } else { String::new() };
         let unresolved = self.unresolved.join("; ");
-        let text = match (exit, self.changed) {
+        match (exit, self.changed) {
             (0, 0) if self.offline => format!("Healthy as far as a disk tells ({took}). Verified: offline."),
             (0, 0) if !self.proofs.is_empty() && self.proofs.iter().all(|p| p.0 == Proof::NotPossible) => {
                 format!("Nothing is wrong on the host itself; nobody looked from outside ({took}).")
@@ -399,9 +393,14 @@ impl<W: Write> Human<W> {
             (_, 0) => format!("Unresolved: {unresolved} ({took})."),
             (_, _) if unresolved.is_empty() => format!("{changes} made{rounds}; not all is well yet ({took})."),
             (_, _) => format!("{changes} made{rounds}; still unresolved: {unresolved} ({took})."),
-        };
+        }
+    }
+
+    fn finished(&mut self, exit: u8, rounds: usize, run: Option<&str>, seconds: f64) {
+        self.blank();
+        let text = self.sentence(exit, rounds, seconds);
         let ink = if exit == 0 { Ink::Green } else { Ink::Yellow };
-        for l in wrap(&text, WIDTH) {
+        for l in wrap(&text, self.width) {
             self.line(&[(ink, &l)]);
         }
         if self.offline && exit == 0 {
@@ -423,6 +422,21 @@ impl<W: Write> Human<W> {
             self.line(&[(Ink::Dim, "To make them: the same line with apply in place of plan.")]);
         }
     }
+}
+
+/// A text in a colour, where colour is wanted.
+pub(super) fn paint(colour: bool, ink: Ink, text: &str) -> String {
+    let code = match ink {
+        Ink::Plain => return text.to_owned(),
+        _ if !colour || text.is_empty() => return text.to_owned(),
+        Ink::Bold => "1",
+        Ink::Dim => "2",
+        Ink::Red => "31",
+        Ink::Green => "32",
+        Ink::Yellow => "33",
+        Ink::Cyan => "36",
+    };
+    format!("\x1b[{code}m{text}\x1b[0m")
 }
 
 /// It can be judged only after a change of this plan.

@@ -1,5 +1,6 @@
 //! Events in, bytes out. The engine says what happened; how it looks is decided here and nowhere else.
 
+pub mod fleet;
 mod human;
 mod json;
 mod redact;

@@ -1,0 +1,128 @@
+//! Whether a plan could cut the way to its host.
+
+use crate::book::Runbook;
+use crate::plan::{Change, Plan, Planned, Resource};
+use crate::target::units::Verb;
+
+/// Units that a connection depends on, without `.service` or `.socket`.
+const UNITS: &[&str] = &[
+    "ssh",
+    "sshd",
+    "networking",
+    "network",
+    "NetworkManager",
+    "systemd-networkd",
+    "systemd-resolved",
+    "nftables",
+    "iptables",
+    "ip6tables",
+    "netfilter-persistent",
+    "ufw",
+    "firewalld",
+    "fail2ban",
+];
+
+/// Files that one depends on, and all below a directory.
+const FILES: &[&str] = &[
+    "/etc/ssh/",
+    "/etc/hosts.allow",
+    "/etc/hosts.deny",
+    "/etc/nologin",
+    "/etc/pam.d/",
+    "/etc/security/",
+    "/etc/sudoers",
+    "/etc/network/",
+    "/etc/netplan/",
+    "/etc/NetworkManager/",
+    "/etc/systemd/network/",
+    "/etc/nftables.conf",
+    "/etc/iptables/",
+    "/etc/ufw/",
+    "/etc/firewalld/",
+    "/etc/selinux/",
+];
+
+/// It touches sshd, the network, a packet filter or who may log in; or its step says `risk: connectivity`. A command that
+/// does not say what it writes counts only by its step: it may touch anything, and seldom touches this.
+#[must_use]
+pub fn risky(book: &Runbook, plan: &Plan) -> bool {
+    plan.changes.iter().any(|p| declared(book, p) || touches(&p.change))
+}
+
+/// Its own step says so, or one that notified the handler that it belongs to.
+fn declared(book: &Runbook, p: &Planned) -> bool {
+    match &p.handler {
+        None => book.steps.get(p.step).is_some_and(|s| s.risk),
+        Some(h) => book.steps.iter().any(|s| s.risk && s.notify.contains(h)),
+    }
+}
+
+fn touches(change: &Change) -> bool {
+    match change {
+        Change::Unit(u) => {
+            let stem = u.unit.rsplit_once('.').map_or(u.unit.as_str(), |(stem, _)| stem);
+            let stem = stem.split_once('@').map_or(stem, |(template, _)| template);
+            !matches!(u.verb, Verb::DaemonReload | Verb::ResetFailed) && UNITS.contains(&stem)
+        }
+        _ => change.writes().iter().any(|w| match w {
+            Resource::File(path) => FILES.iter().any(|f| path.starts_with(f)),
+            Resource::Unit(u) => UNITS.contains(&u.as_str()),
+            Resource::Rules => true,
+            Resource::Package(p) => p.starts_with("openssh"),
+            Resource::Socket | Resource::All => false,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{CommandChange, UnitChange};
+
+    fn unit(name: &str, verb: Verb) -> Change {
+        Change::Unit(UnitChange { unit: name.into(), verb, before: String::new() })
+    }
+    fn command(writes: &[&str]) -> Change {
+        let writes = writes.iter().map(|w| Resource::parse(w).unwrap()).collect();
+        Change::Command(CommandChange::new("x", "x").writing(writes))
+    }
+
+    #[test]
+    fn what_could_lock_somebody_out_is_known() {
+        for (change, risk) in [
+            (unit("ssh.service", Verb::Restart), true),
+            (unit("ssh.socket", Verb::Start), true),
+            (unit("sshd@7.service", Verb::Stop), true),
+            (unit("nftables.service", Verb::Restart), true),
+            (unit("nginx.service", Verb::Restart), false),
+            (unit("ssh.service", Verb::ResetFailed), false),
+            (command(&[]), false),
+            (command(&["rules"]), true),
+            (command(&["file:/etc/ssh/ssh_host_rsa_key"]), true),
+            (command(&["file:/srv/www/**"]), false),
+            (command(&["package:nginx"]), false),
+            (command(&["package:openssh-server"]), true),
+        ] {
+            assert_eq!(touches(&change), risk, "{}", change.title());
+        }
+    }
+
+    #[test]
+    fn a_step_says_it_itself() {
+        let text = "name: t\ntitle: t\nhandlers:\n- {id: h, command: 'true'}\nsteps:\n\
+                    - {name: a, check: {command: 'false'}, remediation: [{command: 'true'}]}\n\
+                    - {name: b, risk: connectivity, check: {command: 'false'}, remediation: [{command: 'true'}], notify: [h]}\n";
+        let book = crate::book::load_text("t.yaml", text).unwrap();
+        let at = |step, handler: Option<&str>| Planned {
+            step,
+            handler: handler.map(str::to_owned),
+            notify: Vec::new(),
+            change: command(&[]),
+        };
+        let plan = |p: Planned| Plan { changes: vec![p], ..Plan::default() };
+        assert!(!risky(&book, &plan(at(0, None))));
+        assert!(risky(&book, &plan(at(1, None))));
+        assert!(risky(&book, &plan(at(1, Some("h")))));
+        assert!(!risky(&book, &Plan::default()));
+    }
+}
