@@ -12,6 +12,7 @@
 mod docs;
 mod engine;
 mod faults;
+mod fleet;
 mod lab_attributes;
 mod lab_faults;
 mod lab_kill_controller;
