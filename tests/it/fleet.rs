@@ -234,6 +234,9 @@ fn a_person_is_asked_once() {
     assert_eq!((no.code, h.repaired(), no.stdout.matches(ask).count()), (4, 0, 2), "{}", no.stdout);
     assert_eq!(no.stdout.matches("+port = 80").count(), 2, "shown again: {}", no.stdout);
     assert!(no.stdout.contains("declined"), "{}", no.stdout);
+    let gone = h.typed(BOOK, &[], "\x03");
+    assert_eq!((gone.code, h.repaired()), (130, 0), "{}", gone.stdout);
+    assert!(gone.stdout.contains("interrupted  1 to make   130"), "{}", gone.stdout);
     // Host after host; the second one is left out.
     let step = h.typed(BOOK, &[], "s\ny\nn\ny\n");
     assert_eq!((step.code, h.repaired()), (4, 2), "{}", step.stdout);
