@@ -27,6 +27,8 @@ pub struct HumanFleet<W: Write> {
     see: Vec<String>,
     /// A person is asked: nothing is drawn.
     quiet: bool,
+    /// The last that was printed is a target's line, and another one belongs right below it.
+    listing: bool,
 }
 
 impl<W: Write> HumanFleet<W> {
@@ -40,6 +42,7 @@ impl<W: Write> HumanFleet<W> {
             last: String::new(),
             see: Vec::new(),
             quiet: false,
+            listing: false,
         }
     }
 
@@ -275,7 +278,13 @@ impl<W: Write> HumanFleet<W> {
             let lines: String = detail.lines().filter(|l| !l.trim().is_empty()).map(|l| format!("{l}\n")).collect();
             out += &indented(&lines);
         }
-        self.screen.print(&out);
+        self.list(&out);
+    }
+
+    /// A target's line, in the list of them.
+    fn list(&mut self, line: &str) {
+        let gap = if std::mem::replace(&mut self.listing, true) { "" } else { "\n" };
+        self.screen.print(&format!("{gap}{line}"));
     }
 
     fn finished(&mut self, exit: u8, seconds: f64) {
@@ -362,6 +371,7 @@ impl<W: Write> Crowd for HumanFleet<W> {
     }
 
     fn many(&mut self, e: &Many<'_>) {
+        self.listing &= matches!(e, Many::Begun { .. } | Many::NotBegun { .. });
         match e {
             Many::Started { book, names } => {
                 self.views = names.iter().map(|n| View::new(n, &self.style)).collect();
@@ -396,17 +406,15 @@ impl<W: Write> Crowd for HumanFleet<W> {
                 self.screen.print(&format!("\n{text}"));
             }
             Many::Begun { target } => {
-                if !self.views.iter().any(|v| v.begun.is_some()) {
-                    self.screen.print("\n");
-                }
                 self.views[*target].begun = Some(Instant::now());
+                self.views[*target].does("begins …");
             }
             Many::NotBegun { target, why } => {
                 self.views[*target].not_begun = true;
                 let wide = self.views.iter().map(|v| v.name.chars().count()).max().unwrap_or(0).min(20);
                 let name = format!("{:<wide$}  ", self.views[*target].name);
                 let text = self.para(Ink::Yellow, &name, &format!("Not begun: {why}."));
-                self.screen.print(&text);
+                self.list(&text);
             }
             Many::Declined { target } => self.views[*target].declined = self.views[*target].begun.is_none(),
             Many::Finished { exit, seconds } => self.finished(*exit, *seconds),

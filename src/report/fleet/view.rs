@@ -110,6 +110,7 @@ impl View {
             Event::Planned { round, plan, .. } => {
                 self.round = *round;
                 self.planned = plan.changes.len();
+                self.doing = None;
                 self.names.extend(plan.facts.as_ref().map(|f| f.hostname.clone()).filter(|h| !h.is_empty()));
                 self.names.sort_unstable();
                 self.names.dedup();
@@ -153,7 +154,7 @@ impl View {
         self.detail.push_str(&self.said.take());
     }
 
-    fn does(&mut self, what: &str) {
+    pub(super) fn does(&mut self, what: &str) {
         self.doing = Some((what.to_owned(), Instant::now()));
     }
 
@@ -179,13 +180,13 @@ impl View {
         let state = match exit {
             _ if self.not_begun => "not begun",
             exit::USAGE => "nobody to ask",
+            exit::INTERRUPTED => "interrupted",
             _ if self.declined => "declined",
             exit::OK if self.changed > 0 => "repaired",
             exit::OK => "healthy",
             exit::NO_CHANNEL => "unreachable",
             exit::CHANGES if dry => "to be changed",
             exit::CHANGES => "stopped",
-            exit::INTERRUPTED => "interrupted",
             5 => "rolled back",
             6 => "needs you now",
             _ if self.bad => "failed",
