@@ -1,11 +1,16 @@
 //! Channels: ways to a target. A channel moves one script there and its answer back; all else (quoting, files,
 //! deadlines of checks, temporary directories) is written once above it, in [`crate::target`].
 
+pub mod console;
+mod console_pty;
 mod exec;
 mod local;
 pub mod net;
 mod process;
 mod root;
+mod serial;
+mod tcp;
+mod unix;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -115,6 +120,10 @@ pub trait Channel: Send + Sync {
     fn close(&self) -> Pending<'_, ()> {
         Box::pin(async {})
     }
+    /// Bytes that went over the line so far, to the target and from it; `None`: not counted.
+    fn wire(&self) -> Option<(u64, u64)> {
+        None
+    }
 }
 
 /// Makes a channel of what follows the scheme.
@@ -140,6 +149,10 @@ pub static SCHEMES: &[Scheme] = &[
         help: "any command that gives an sh on its stdin",
         open: |c, _| exec::Exec::open(c),
     },
+    Scheme { name: "console", rest: "COMMAND", help: "any command that gives a terminal", open: console_pty::open },
+    Scheme { name: "unix", rest: "/PATH", help: "a console on a unix socket", open: unix::open },
+    Scheme { name: "tcp", rest: "HOST:PORT", help: "a console on a TCP port, with or without telnet", open: tcp::open },
+    Scheme { name: "serial", rest: "/dev/TTY?baud=115200", help: "a serial line", open: serial::open },
     Scheme { name: "root", rest: "/mnt", help: "a mounted disk, or a tree of files", open: |p, _| root::Root::open(p) },
 ];
 

@@ -9,6 +9,8 @@
     clippy::disallowed_methods
 )]
 
+mod console;
+mod console_line;
 mod docs;
 mod engine;
 mod faults;
