@@ -10,6 +10,7 @@
 )]
 
 mod console;
+mod console_faults;
 mod console_line;
 mod docs;
 mod engine;
