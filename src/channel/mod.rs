@@ -1,6 +1,8 @@
 //! Channels: ways to a target. A channel moves one script there and its answer back; all else (quoting, files,
 //! deadlines of checks, temporary directories) is written once above it, in [`crate::target`].
 
+pub mod console;
+mod console_pty;
 mod exec;
 mod guest_agent;
 mod local;
@@ -8,10 +10,13 @@ pub mod net;
 mod presets;
 mod process;
 mod root;
+mod serial;
 mod ssh;
 mod ssh_errors;
 mod ssh_url;
 mod ssm;
+mod tcp;
+mod unix;
 mod url;
 
 use std::future::Future;
@@ -124,6 +129,10 @@ pub trait Channel: Send + Sync {
     fn close(&self) -> Pending<'_, ()> {
         Box::pin(async {})
     }
+    /// Bytes that went over the line so far, to the target and from it; `None`: not counted.
+    fn wire(&self) -> Option<(u64, u64)> {
+        None
+    }
 }
 
 /// Makes a channel of what follows the scheme.
@@ -137,37 +146,65 @@ pub struct Scheme {
     pub rest: &'static str,
     /// One line for the docs.
     pub help: &'static str,
+    /// It may ask for a user and a password at a prompt of its own: a terminal.
+    asks: bool,
     open: Open,
 }
 
 /// Every kind of channel, in the order of the docs.
 pub static SCHEMES: &[Scheme] = &[
-    Scheme { name: "local", rest: "", help: "this machine", open: |_, _| Ok(Box::new(local::Local)) },
+    Scheme { name: "local", rest: "", help: "this machine", asks: false, open: |_, _| Ok(Box::new(local::Local)) },
     Scheme {
         name: "exec",
         rest: "COMMAND",
         help: "any command that gives an sh on its stdin",
+        asks: false,
         open: |c, _| exec::Exec::open(c),
     },
     Scheme {
         name: "ssh",
         rest: "[//][USER@]HOST[:PORT]",
         help: "the system's ssh with its configuration, agents and jump hosts",
+        asks: false,
         open: |d, l| ssh::Ssh::open(d, l),
     },
     Scheme {
         name: "guest-agent",
         rest: "DOMAIN[?connect=URI]",
         help: "the QEMU guest agent, through virsh",
+        asks: false,
         open: |d, _| guest_agent::GuestAgent::open(d),
     },
     Scheme {
         name: "ssm",
         rest: "INSTANCE",
         help: "AWS Systems Manager's run-command, through aws",
+        asks: false,
         open: |i, _| ssm::Ssm::open(i),
     },
-    Scheme { name: "root", rest: "/mnt", help: "a mounted disk, or a tree of files", open: |p, _| root::Root::open(p) },
+    Scheme {
+        name: "console",
+        rest: "COMMAND",
+        help: "any command that gives a terminal",
+        asks: true,
+        open: console_pty::open,
+    },
+    Scheme { name: "unix", rest: "/PATH", help: "a console on a unix socket", asks: true, open: unix::open },
+    Scheme {
+        name: "tcp",
+        rest: "HOST:PORT",
+        help: "a console on a TCP port, with or without telnet",
+        asks: true,
+        open: tcp::open,
+    },
+    Scheme { name: "serial", rest: "/dev/TTY?baud=115200", help: "a serial line", asks: true, open: serial::open },
+    Scheme {
+        name: "root",
+        rest: "/mnt",
+        help: "a mounted disk, or a tree of files",
+        asks: false,
+        open: |p, _| root::Root::open(p),
+    },
 ];
 
 /// A channel as the user names it: `SCHEME:REST`.
@@ -215,8 +252,8 @@ impl Url {
     /// Whether it may ask for a user and a password at a prompt of its own: a terminal.
     #[must_use]
     pub fn asks(&self) -> bool {
-        let preset = PRESETS.iter().find(|p| p.name == self.name).map_or(self.name, |p| p.url);
-        ["console", "unix", "tcp", "serial"].contains(&preset.split(':').next().unwrap_or_default())
+        let name = PRESETS.iter().find(|p| p.name == self.name).map_or(self.name, |p| p.url);
+        SCHEMES.iter().any(|s| s.asks && Some(s.name) == name.split(':').next())
     }
     /// With `{target}` replaced by a name.
     #[must_use]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
-use super::{ChannelError, Output};
+use super::{ChannelError, Output, Pending};
 
 /// More than this from one call is not an answer but a flood.
 const MOST: u64 = 256 << 20;
@@ -77,6 +77,30 @@ pub(super) async fn run(p: &Program<'_>, stdin: &[u8], deadline: Duration) -> Re
     };
     let status = status.map_err(|e| ChannelError::new(format!("{program}: {e}")))?;
     Ok(Output { status: status.code(), stdout, stderr })
+}
+
+/// Ends what was started on a pty.
+pub(super) type End = Box<dyn FnOnce() -> Pending<'static, ()> + Send>;
+
+/// Starts a command on a terminal of its own, of 80 columns; it leads a session and a process group. What comes with it ends
+/// it, once the terminal is closed.
+pub(super) fn spawn_pty(command: &str) -> Result<(pty_process::Pty, End), ChannelError> {
+    let failed = |e: pty_process::Error| ChannelError::new(format!("cannot start {command}: {e}"));
+    let (pty, pts) = pty_process::open().map_err(failed)?;
+    pty.resize(pty_process::Size::new(24, 80)).map_err(failed)?;
+    let shell = pty_process::Command::new("sh").arg("-c").arg(command).kill_on_drop(true);
+    let mut child = shell.spawn(pts).map_err(failed)?;
+    let end = move || -> Pending<'static, ()> {
+        Box::pin(async move {
+            // The closed terminal is a hangup; what does not heed it is killed.
+            let pid = child.id();
+            if tokio::time::timeout(Duration::from_millis(500), child.wait()).await.is_err() {
+                end_group(pid).await;
+                let _ = child.wait().await;
+            }
+        })
+    };
+    Ok((pty, Box::new(end)))
 }
 
 /// Ends what a command has started too: it is a process group of its own.

@@ -10,6 +10,9 @@
 )]
 
 mod channel_ssm;
+mod console;
+mod console_faults;
+mod console_line;
 mod docs;
 mod engine;
 mod fall_back;
