@@ -33,7 +33,7 @@ pub(super) struct Chosen {
 impl TargetArgs {
     pub(super) fn choose(&self) -> Result<Chosen, Failure> {
         let inventory = match &self.inventory {
-            Some(path) => Inventory::load(path)?,
+            Some(path) => Inventory::load(std::slice::from_ref(path))?,
             None => Inventory::default(),
         };
         let host = match &self.target {

@@ -14,6 +14,7 @@ mod docs;
 mod engine;
 mod fall_back;
 mod faults;
+mod inventory;
 mod lab_attributes;
 mod lab_faults;
 mod lab_kill_controller;
