@@ -22,7 +22,8 @@ pub fn read_text(path: &Path) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
-fn read_capped(path: &Path) -> io::Result<Vec<u8>> {
+/// A file's bytes, capped.
+pub(crate) fn read_capped(path: &Path) -> io::Result<Vec<u8>> {
     use io::Read;
     // One byte more than the parser takes, so that the parser says "too large".
     let mut out = Vec::new();
@@ -35,11 +36,14 @@ fn read_capped(path: &Path) -> io::Result<Vec<u8>> {
 /// # Errors
 /// It cannot be read, or is not YAML.
 pub fn read_document(path: &str) -> Result<Arc<Document>, Vec<Diagnostic>> {
-    let bytes = read_capped(Path::new(path)).map_err(|e| {
-        let hint = format!("looked for in {}", std::env::current_dir().unwrap_or_default().display());
-        vec![Diagnostic::new("unreadable", format!("cannot read {path}: {}", reason(&e))).hint(hint)]
-    })?;
+    let bytes = read_capped(Path::new(path)).map_err(|e| vec![unreadable(path, &e)])?;
     Document::parse(path, &bytes)
+}
+
+/// A file that the user named cannot be read.
+pub(crate) fn unreadable(path: &str, e: &io::Error) -> Diagnostic {
+    let hint = format!("looked for in {}", std::env::current_dir().unwrap_or_default().display());
+    Diagnostic::new("unreadable", format!("cannot read {path}: {}", reason(e))).hint(hint)
 }
 
 /// Why a file cannot be read, without the number.

@@ -26,12 +26,14 @@ use std::time::Duration;
 
 pub use diagnostic::{Diagnostic, did_you_mean};
 pub use load::{load, load_text, read_document, read_text};
+pub(crate) use load::{read_capped, unreadable};
 pub use node::Node;
 pub use place::{Part, Place, Route, Seg, Spot};
 pub use shipped::{SHIPPED, Shipped, find};
 pub use source::Source;
 pub use vars::{Given, SecretFrom, Var, VarKind, Vars, parse_extra};
 pub use yaml::Document;
+pub(crate) use yaml::tidy;
 
 use serde_json::{Map, Value};
 

@@ -1,17 +1,24 @@
 //! One file's text as read, and the arithmetic between bytes, lines and columns.
 
+use std::fmt;
 use std::ops::Range;
 
 /// A file's text with the name to print for it.
 ///
 /// The text has no byte order mark. Of a file that was refused before it was decoded it is what
 /// an error shows: the first line (too large), or all with U+FFFD in place of bad bytes.
-#[derive(Debug)]
 pub struct Source {
     name: String,
     text: String,
     /// byte offset of the first character of each line; a line ends at `\n`
     lines: Vec<usize>,
+}
+
+/// The text may hold secrets: only its name is shown.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Source").field(&self.name).finish()
+    }
 }
 
 impl Source {

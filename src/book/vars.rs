@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::decode::{Decoder, boolean_hint, is_name, nearest};
 use super::{Diagnostic, Node, Source, Spot};
+use crate::channel::Password;
 use crate::module::parse_duration;
 
 /// The type of a variable.
@@ -44,6 +45,8 @@ pub enum SecretFrom {
     Command(String),
     /// The terminal, without echo.
     Prompt,
+    /// Itself, as an Ansible inventory has it.
+    Literal(Password),
 }
 
 /// A declaration.
@@ -80,8 +83,8 @@ impl Var {
 #[derive(Debug, Clone, Default)]
 pub struct Vars(pub Vec<Var>);
 
-/// A value from outside the runbook.
-#[derive(Debug, Clone)]
+/// A value from outside the runbook. `Debug` does not show it: it may be a secret.
+#[derive(Clone)]
 pub struct Given {
     /// The variable.
     pub name: String,
@@ -91,6 +94,12 @@ pub struct Given {
     pub spot: Spot,
     /// Where its name stands.
     pub named: Spot,
+}
+
+impl std::fmt::Debug for Given {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Given").field("name", &self.name).field("named", &self.named).finish_non_exhaustive()
+    }
 }
 
 impl Given {
@@ -360,33 +369,43 @@ fn kind(e: &Node, d: &mut Decoder<'_>) -> Option<VarKind> {
 }
 
 fn secret_from(e: &Node, d: &mut Decoder<'_>) -> Option<SecretFrom> {
-    const LIKE: &str = "from: {env: NAME}, {file: PATH}, {command: COMMAND} or prompt";
     let Some(from) = e.get("from") else {
-        d.error(e.missing("from").hint(LIKE));
+        d.error(e.missing("from").hint(format!("from: {SOURCES}")));
         return None;
     };
-    if from.as_str() == Some("prompt") {
-        return Some(SecretFrom::Prompt);
+    SecretFrom::decode(&from, &mut d.errors)
+}
+
+/// Where a secret may come from.
+const SOURCES: &str = "{env: NAME}, {file: PATH}, {command: COMMAND} or prompt";
+
+impl SecretFrom {
+    /// `{env: NAME}`, `{file: PATH}`, `{command: COMMAND}` or `prompt`.
+    pub(crate) fn decode(from: &Node, errors: &mut Vec<Diagnostic>) -> Option<Self> {
+        let like = || format!("{}: {SOURCES}", from.key().unwrap_or("from"));
+        if from.as_str() == Some("prompt") {
+            return Some(Self::Prompt);
+        }
+        let entries = from.entries().unwrap_or_default();
+        let [one] = &entries[..] else {
+            errors.push(from.expected("one source").hint(like()));
+            return None;
+        };
+        let unknown = from.unknown_keys(&["env", "file", "command"]);
+        if !unknown.is_empty() {
+            errors.extend(unknown);
+            return None;
+        }
+        let Some(value) = one.as_str().map(str::to_owned) else {
+            errors.push(one.expected("text").hint(like()));
+            return None;
+        };
+        Some(match one.key() {
+            Some("env") => Self::Env(value),
+            Some("file") => Self::File(value),
+            _ => Self::Command(value),
+        })
     }
-    let entries = from.entries().unwrap_or_default();
-    let [one] = &entries[..] else {
-        d.error(from.expected("one source").hint(LIKE));
-        return None;
-    };
-    let unknown = from.unknown_keys(&["env", "file", "command"]);
-    if !unknown.is_empty() {
-        d.errors.extend(unknown);
-        return None;
-    }
-    let Some(value) = one.as_str().map(str::to_owned) else {
-        d.error(one.expected("text").hint(LIKE));
-        return None;
-    };
-    Some(match one.key() {
-        Some("env") => SecretFrom::Env(value),
-        Some("file") => SecretFrom::File(value),
-        _ => SecretFrom::Command(value),
-    })
 }
 
 /// Reads one `-e`: `K=V`, or `@FILE` (a YAML map).

@@ -48,6 +48,14 @@ impl Document {
         Ok(Arc::new(Self { source, value, spans }))
     }
 
+    /// Whether a text that is no runbook can be read at all: `too-large`, `not-utf8`, `control-character`.
+    pub(crate) fn check(name: &str, bytes: &[u8]) -> Vec<Diagnostic> {
+        match decode(name, bytes) {
+            Ok(source) => syntax::control_characters(&source),
+            Err(error) => vec![*error],
+        }
+    }
+
     /// A cursor at the root.
     pub fn root(self: &Arc<Self>) -> Node {
         Node::new(Arc::clone(self), Route::default())
@@ -142,7 +150,7 @@ fn decode(name: &str, bytes: &[u8]) -> Result<Arc<Source>, Box<Diagnostic>> {
 }
 
 /// Sorted by position, and not more than a person reads; `dropped` were not even kept.
-pub(super) fn tidy(mut errors: Vec<Diagnostic>, dropped: usize) -> Vec<Diagnostic> {
+pub(crate) fn tidy(mut errors: Vec<Diagnostic>, dropped: usize) -> Vec<Diagnostic> {
     errors.sort_by_key(|error| error.spot.as_ref().map(|spot| spot.resolve().1.start));
     if errors.len() > MOST_ERRORS {
         let more = errors.len() - MOST_ERRORS + dropped;

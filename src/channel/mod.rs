@@ -26,7 +26,7 @@ use std::time::Duration;
 
 pub use presets::{PRESETS, Preset};
 pub use process::run_program;
-pub use ssh::{ASKPASS, askpass};
+pub use ssh::{ASKPASS, Lookup, askpass, lookup};
 
 /// A password. It shows nowhere.
 #[derive(Clone, PartialEq, Eq)]

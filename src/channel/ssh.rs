@@ -131,6 +131,31 @@ impl Ssh {
     }
 }
 
+/// What ssh's own configuration makes of a destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lookup {
+    /// Where TCP goes.
+    pub hostname: String,
+    /// The TCP port.
+    pub port: u16,
+}
+
+/// Asks `ssh -G`, which connects to nothing; `None` where there is no ssh, where the destination is none, or where it is
+/// reached by way of another host and cannot be tried from here.
+#[must_use]
+pub fn lookup(rest: &str) -> Option<Lookup> {
+    let to = Destination::parse(rest).ok()?;
+    #[allow(clippy::disallowed_methods)] // It prints configuration, at once.
+    let out = std::process::Command::new("ssh").arg("-G").args(to.arguments()).output().ok()?;
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let field = |name: &str| text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(' ')).map(str::to_owned);
+    let direct = |name: &str| field(name).is_none_or(|v| v == "none");
+    if !direct("proxyjump") || !direct("proxycommand") {
+        return None;
+    }
+    Some(Lookup { hostname: field("hostname")?, port: field("port")?.parse().ok()? })
+}
+
 fn option(o: &str) -> [String; 2] {
     ["-o".to_owned(), o.to_owned()]
 }

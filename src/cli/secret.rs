@@ -20,6 +20,7 @@ pub(super) async fn secret(from: &SecretFrom, what: &str) -> Result<String, Stri
                 Err(format!("{c}: status {}", out.status.unwrap_or(-1)))
             }
         }
+        SecretFrom::Literal(p) => Ok(p.0.clone()),
         SecretFrom::Prompt => typed(what),
     }
 }

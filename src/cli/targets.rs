@@ -1,21 +1,21 @@
 //! `-t`, `-i`, `--via`, `--address`: which targets, and how to get there.
 
 use crate::book::Given;
-use crate::channel::{ChannelError, Url};
-use crate::inventory::{Elevate, Host, Inventory, Way};
+use crate::channel::{ChannelError, Url, lookup};
+use crate::inventory::{Elevate, Host, Inventory, Selected, Way};
 use crate::plan::Place;
 
 use super::Failure;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct TargetArgs {
-    /// A host of the inventory, several (-t a,b -t c) or "all"; without -t: this machine
-    #[arg(short = 't', long = "target", value_name = "TARGET", value_delimiter = ',')]
+    /// Hosts, groups and patterns of the inventory (web*:!web3), or where ssh goes; without -t: this machine
+    #[arg(short = 't', long = "target", value_name = "TARGET")]
     pub target: Vec<String>,
-    /// Hosts and their channels (YAML)
+    /// Hosts and their channels: ours (YAML), or Ansible's (INI, YAML, a directory)
     #[arg(short = 'i', long, value_name = "FILE")]
-    pub inventory: Option<String>,
-    /// How to get there: local:, exec:COMMAND, root:/mnt; several are tried in this order
+    pub inventory: Vec<String>,
+    /// How to get there: ssh:HOST, exec:COMMAND, console:COMMAND, root:/mnt …; several are tried in this order
     #[arg(long, value_name = "URL")]
     pub via: Vec<String>,
     /// The address that is probed from here
@@ -42,10 +42,7 @@ impl Chosen {
 impl TargetArgs {
     /// The targets, each once, in the order in which they were asked for; at least one.
     pub(super) fn choose(&self) -> Result<Vec<Chosen>, Failure> {
-        let inventory = match &self.inventory {
-            Some(path) => Inventory::load(path)?,
-            None => Inventory::default(),
-        };
+        let inventory = Inventory::load(&self.inventory)?;
         let hosts = self.hosts(&inventory)?;
         if hosts.len() > 1 {
             self.one_for_many(hosts.len())?;
@@ -58,30 +55,19 @@ impl TargetArgs {
         if self.target.is_empty() {
             return Ok(vec![Host::default()]);
         }
-        let mut out: Vec<Host> = Vec::new();
-        for name in self.target.iter().map(|n| n.trim()).filter(|n| !n.is_empty()) {
-            let found = match (inventory.host(name), self.via.is_empty()) {
-                (Some(h), _) => vec![h],
-                (None, _) if name == "all" && self.inventory.is_some() => {
-                    inventory.names().iter().filter_map(|n| inventory.host(n)).collect()
+        let mut out = Vec::new();
+        for selected in inventory.select(&self.target)? {
+            match selected {
+                Selected::Host(h) if !h.errors.is_empty() => return Err(h.errors.into()),
+                Selected::Host(h) => out.push(*h),
+                Selected::Unknown { name, near: Some(near) } if self.via.is_empty() => {
+                    return Err(Failure::usage(
+                        format!("no inventory has \"{name}\""),
+                        format!("did you mean \"{near}\"? Where ssh goes is --via ssh:{name}"),
+                    ));
                 }
-                (None, false) => vec![Host { name: name.to_owned(), ..Host::default() }],
-                (None, true) => {
-                    let hint = match &self.inventory {
-                        Some(_) => format!("hosts: {}", inventory.names().join(", ")),
-                        None => format!("-i FILE names its channels, or --via does: --via 'exec:ssh {name} sudo sh'"),
-                    };
-                    return Err(Failure::usage(format!("no channel to \"{name}\" is known"), hint));
-                }
-            };
-            for h in found {
-                if !out.iter().any(|o| o.name == h.name) {
-                    out.push(h);
-                }
+                Selected::Unknown { name, .. } => out.push(Host { name, ..Host::default() }),
             }
-        }
-        if out.is_empty() {
-            return Err(Failure::usage("-t names no host", "like -t web1 or -t web1,web2; without -t: this machine"));
         }
         Ok(out)
     }
@@ -113,12 +99,8 @@ impl TargetArgs {
         let ways = match (ways.is_empty(), host.name.as_str()) {
             (false, _) => ways,
             (true, "") => vec![parse("local:")?],
-            (true, name) => {
-                return Err(Failure::usage(
-                    format!("\"{name}\" has no channels"),
-                    "list them under its name in the inventory, or give --via",
-                ));
-            }
+            // A name alone is where ssh goes, as ssh takes it.
+            (true, name) => vec![parse(&format!("ssh:{name}"))?],
         };
         let ways = ways.into_iter().map(|w| (self.place(&host, &w.url), w)).collect();
         Ok(Chosen { ways, elevate: host.elevate, given: host.vars })
@@ -132,19 +114,26 @@ impl TargetArgs {
             ("", false) if url.scheme() == "root" => {
                 format!("the disk at {}", url.text().trim_start_matches("root:"))
             }
+            ("", false) if url.scheme() == "ssh" => {
+                url.rest().split('?').next().unwrap_or_default().trim_matches('/').to_owned()
+            }
             ("", false) => self.address.clone().unwrap_or_else(|| "the target".to_owned()),
             (name, _) => name.to_owned(),
         };
         let address = self.address.as_ref().map(|a| a.replace("{target}", &host.name));
+        let ssh = (url.scheme() == "ssh").then(|| lookup(url.rest())).flatten();
         Place {
             name,
-            address: address.or_else(|| host.address.clone()),
+            address: address.or_else(|| host.address.clone()).or_else(|| ssh.as_ref().map(|s| s.hostname.clone())),
             port: host
                 .vars
                 .iter()
                 .find(|g| g.name == "port")
                 .and_then(|g| g.value.as_u64())
-                .and_then(|p| u16::try_from(p).ok()),
+                .and_then(|p| u16::try_from(p).ok())
+                .or(host.port)
+                // Where -t itself is where ssh goes, clients use the port that ssh would.
+                .or_else(|| ssh.filter(|_| host.channels.is_empty() && self.via.is_empty()).map(|s| s.port)),
             live: url.scheme() != "root",
             here,
             channel: url.scheme().to_owned(),

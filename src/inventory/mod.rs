@@ -1,17 +1,34 @@
-//! Hosts, groups, variables and channels.
+//! Hosts, groups, variables and channels: our own YAML, and Ansible's INI and YAML.
 //!
 //! ```yaml
 //! hosts:
 //!   web1:
 //!     address: 203.0.113.50
+//!     port: 2222
 //!     vars: {port: 22}
+//!     become: {method: sudo, password: {env: SUDO_PASSWORD}}
 //!     channels:
+//!       - ssh: {user: admin}
+//!       - console: {command: virsh console web1, login: root, password: {env: WEB1_PASSWORD}}
 //!       - exec: docker exec -i web1 sh
-//! groups: {web: {hosts: [web1], vars: {}}}
+//! groups: {web: {hosts: [web1], vars: {}, children: []}}
 //! ```
 
-use crate::book::{Diagnostic, Given, Node, SecretFrom, did_you_mean};
-use crate::channel::{SCHEMES, Url};
+mod ansible;
+mod channels;
+mod data;
+mod ours;
+mod pattern;
+mod range;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use serde_json::{Map, Value};
+
+use crate::book::{Diagnostic, Given, SecretFrom, did_you_mean};
+use crate::channel::Url;
+use data::Data;
 
 /// A host with what its groups give it.
 #[derive(Debug, Clone, Default)]
@@ -20,12 +37,18 @@ pub struct Host {
     pub name: String,
     /// Where it is probed from outside.
     pub address: Option<String>,
-    /// Variables: the groups' first, its own last.
+    /// The TCP port of its sshd, if it is not ssh's own choice. (A variable `port` is a runbook's.)
+    pub port: Option<u16>,
+    /// Variables, each once, with the value that counts; by name.
     pub vars: Vec<Given>,
     /// In the order of preference.
     pub channels: Vec<Way>,
     /// How to become root there; `None`: the login is used as it is.
     pub elevate: Option<Elevate>,
+    /// Why it cannot be used as it is: of concern only to whoever uses it. Its channels may be incomplete then.
+    pub errors: Vec<Diagnostic>,
+    /// What its inventory says and is left out, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// A channel with what its login needs.
@@ -54,181 +77,166 @@ pub struct Elevate {
     pub password: Option<SecretFrom>,
 }
 
-/// All hosts.
-#[derive(Debug, Clone, Default)]
-pub struct Inventory {
-    hosts: Vec<Host>,
+/// What a `-t` stands for.
+#[derive(Debug, Clone)]
+pub enum Selected {
+    /// A host of the inventory.
+    Host(Box<Host>),
+    /// A plain name that no inventory has: perhaps a destination of ssh.
+    Unknown {
+        /// As the user typed it.
+        name: String,
+        /// The host or group that was perhaps meant.
+        near: Option<String>,
+    },
 }
 
-impl Inventory {
-    /// Reads a YAML inventory: all its errors at once.
-    pub fn load(path: &str) -> Result<Self, Vec<Diagnostic>> {
-        Self::decode(&crate::book::read_document(path)?.root())
-    }
+/// A group with what it names itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The hosts that it names, in order; not those of its children.
+    pub hosts: Vec<&'a str>,
+    /// The groups right below it, in order.
+    pub children: Vec<&'a str>,
+}
 
-    fn decode(root: &Node) -> Result<Self, Vec<Diagnostic>> {
-        if root.entries().is_none() {
-            return Err(vec![root.expected("an inventory (a map with hosts)").hint(LIKE)]);
+/// All hosts of all sources.
+#[derive(Debug, Clone, Default)]
+pub struct Inventory {
+    data: Data,
+    warnings: Vec<Diagnostic>,
+}
+
+/// Ansible's own names, which `ansible-inventory --list` leaves out (`INTERNAL_STATIC_VARS`, ansible-core 2.19).
+const INTERNAL: &[&str] = &[
+    "ansible_async_path",
+    "ansible_collection_name",
+    "ansible_config_file",
+    "ansible_dependent_role_names",
+    "ansible_diff_mode",
+    "ansible_facts",
+    "ansible_forks",
+    "ansible_inventory_sources",
+    "ansible_limit",
+    "ansible_play_batch",
+    "ansible_play_hosts",
+    "ansible_play_hosts_all",
+    "ansible_play_role_names",
+    "ansible_playbook_python",
+    "ansible_role_name",
+    "ansible_role_names",
+    "ansible_run_tags",
+    "ansible_skip_tags",
+    "ansible_verbosity",
+    "ansible_version",
+    "inventory_dir",
+    "inventory_file",
+    "inventory_hostname",
+    "inventory_hostname_short",
+    "groups",
+    "group_names",
+    "hostvars",
+    "playbook_dir",
+    "play_hosts",
+    "role_name",
+    "role_names",
+    "role_path",
+    "role_uuid",
+];
+
+impl Inventory {
+    /// Reads sources, the later ones over the earlier: files of ours and of Ansible's, directories of them with the
+    /// files of variables beside them, and lists of hosts with commas.
+    ///
+    /// # Errors
+    /// All of them at once, none with a secret in it.
+    pub fn load(paths: &[String]) -> Result<Self, Vec<Diagnostic>> {
+        let mut reader = ansible::Reader::default();
+        for path in paths {
+            reader.source(path);
         }
-        let mut errors = root.unknown_keys(&["hosts", "groups"]);
-        if root.get("hosts").is_none() {
-            errors.push(root.missing("hosts").hint(LIKE));
+        if reader.errors.is_empty() {
+            reader.finish();
         }
-        let mut hosts: Vec<Host> =
-            entries(root, "hosts", &mut errors).iter().filter_map(|h| host(h, &mut errors)).collect();
-        // A group's values come before the host's own, and after those of the groups above it: later givers win.
-        let own: Vec<Vec<Given>> = hosts.iter_mut().map(|h| std::mem::take(&mut h.vars)).collect();
-        for g in entries(root, "groups", &mut errors) {
-            group(&g, &mut hosts, &mut errors);
+        let clean = |all: Vec<Diagnostic>| all.into_iter().map(text::redact).collect();
+        match reader.errors.is_empty() {
+            true => Ok(Self { data: reader.data, warnings: clean(reader.warnings) }),
+            false => Err(clean(reader.errors)),
         }
-        for (h, own) in hosts.iter_mut().zip(own) {
-            h.vars.extend(own);
-        }
-        errors.sort_by_key(|e| e.spot.as_ref().map(|s| s.resolve().1.start));
-        if errors.is_empty() { Ok(Self { hosts }) } else { Err(errors) }
     }
 
     /// The host of that name.
     #[must_use]
     pub fn host(&self, name: &str) -> Option<Host> {
-        self.hosts.iter().find(|h| h.name == name).cloned()
+        self.data.host(name).map(|id| self.at(id))
     }
 
-    /// All names.
+    /// All names, in order.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {
-        self.hosts.iter().map(|h| h.name.as_str()).collect()
+        self.data.hosts.iter().map(|h| h.name.as_str()).collect()
     }
-}
 
-const LIKE: &str = "hosts: {web1: {address: 203.0.113.5, channels: [exec: docker exec -i web1 sh]}}";
-
-/// The entries of the map under a key; nothing there is an empty map.
-fn entries(node: &Node, key: &str, errors: &mut Vec<Diagnostic>) -> Vec<Node> {
-    let Some(n) = node.get(key).filter(|n| !n.is_null()) else { return Vec::new() };
-    n.entries().unwrap_or_else(|| {
-        errors.push(n.expected("a map").hint(match key {
-            "vars" => "one NAME: VALUE a line",
-            _ => "one NAME: {…} a line, without a dash",
-        }));
-        Vec::new()
-    })
-}
-
-/// The items of the list under a key.
-fn items(node: &Node, key: &str, hint: &str, errors: &mut Vec<Diagnostic>) -> Vec<Node> {
-    let Some(n) = node.get(key).filter(|n| !n.is_null()) else { return Vec::new() };
-    n.items().unwrap_or_else(|| {
-        errors.push(n.expected("a list").hint(hint));
-        Vec::new()
-    })
-}
-
-/// Whether an entry is a map, or nothing.
-fn is_map(n: &Node, what: &str, hint: &str, errors: &mut Vec<Diagnostic>) -> bool {
-    let fine = n.is_null() || n.entries().is_some();
-    if !fine {
-        errors.push(n.expected(what).hint(hint));
-    }
-    fine
-}
-
-fn vars(node: &Node, errors: &mut Vec<Diagnostic>) -> Vec<Given> {
-    entries(node, "vars", errors).iter().filter_map(Given::entry).collect()
-}
-
-fn group(g: &Node, hosts: &mut [Host], errors: &mut Vec<Diagnostic>) {
-    if !is_map(g, "a map", "like: web: {hosts: [web1], vars: {port: 22}}", errors) {
-        return;
-    }
-    errors.extend(g.unknown_keys(&["hosts", "vars"]));
-    let vars = vars(g, errors);
-    for m in items(g, "hosts", "the names of hosts: hosts: [web1, web2]", errors) {
-        let name = m.spelled().unwrap_or_default();
-        match hosts.iter_mut().find(|h| h.name == name) {
-            Some(h) => h.vars.extend(vars.iter().cloned()),
-            None => {
-                let near = did_you_mean(name, hosts.iter().map(|h| h.name.as_str()));
-                let hint = near.map_or_else(
-                    || format!("add it under hosts: {name}: {{address: …, channels: […]}}"),
-                    |n| format!("did you mean \"{n}\"?"),
-                );
-                errors.push(Diagnostic::at(m.place(), "unknown-host", format!("no host \"{name}\"")).hint(hint));
+    /// What the patterns of `-t` stand for together, each host once: names, groups, globs, `~` regular expressions,
+    /// `a,b` or `a:b`, `a:&b`, `a:!b`, `a[0]`, `a[1:3]`, with Ansible's meaning.
+    ///
+    /// # Errors
+    /// `usage`, in the pattern: it matches nothing (and is no plain name), or what is left is nothing.
+    pub fn select(&self, patterns: &[String]) -> Result<Vec<Selected>, Vec<Diagnostic>> {
+        let all = || self.data.groups.iter().map(|g| g.name.as_str()).chain(self.names());
+        let one = |found| match found {
+            pattern::Found::Host(id) => Selected::Host(Box::new(self.at(id))),
+            pattern::Found::Name(name) => {
+                let near = did_you_mean(&name, all()).map(str::to_owned);
+                Selected::Unknown { name, near }
             }
+        };
+        Ok(pattern::select(&self.data, patterns)?.into_iter().map(one).collect())
+    }
+
+    /// What is unwise in the sources, or not known because it is encrypted.
+    #[must_use]
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
+    }
+
+    /// All groups in the order in which they were named, `all` and `ungrouped` first.
+    #[must_use]
+    pub fn groups(&self) -> Vec<Group<'_>> {
+        let d = &self.data;
+        let group = |g: &'_ data::Group| Group {
+            name: d.group(&g.name).map_or("", |id| d.groups[id].name.as_str()),
+            hosts: g.hosts.iter().map(|h| d.hosts[*h].name.as_str()).collect(),
+            children: g.children.iter().map(|c| d.groups[*c].name.as_str()).collect(),
+        };
+        d.groups.iter().map(group).collect()
+    }
+
+    /// All variables of a host as `ansible-inventory --list` has them: **passwords too**. For comparison, not for
+    /// people; an encrypted value is `{"__ansible_vault": …}`.
+    #[must_use]
+    pub fn hostvars(&self, name: &str) -> Option<Map<String, Value>> {
+        let values = self.data.values_of(self.data.host(name)?);
+        let shown = values.into_iter().filter(|(name, _)| !INTERNAL.contains(&name.as_str()));
+        Some(shown.map(|(name, given)| (name, given.value)).collect())
+    }
+
+    fn at(&self, id: usize) -> Host {
+        let member = &self.data.hosts[id];
+        let values = self.data.values_of(id);
+        match &member.ours {
+            Some(w) => Host {
+                name: member.name.clone(),
+                address: w.address.clone(),
+                port: w.port,
+                vars: values.into_values().collect(),
+                channels: w.channels.clone(),
+                elevate: w.elevate.clone(),
+                ..Host::default()
+            },
+            None => ansible::connect::host(&member.name, &values),
         }
-    }
-}
-
-fn host(h: &Node, errors: &mut Vec<Diagnostic>) -> Option<Host> {
-    let name = h.key()?.to_owned();
-    if !is_map(h, "a map", "like: web1: {address: 203.0.113.5, channels: [local]}", errors) {
-        return None;
-    }
-    errors.extend(h.unknown_keys(&["address", "vars", "channels"]));
-    let address = h.get("address").and_then(|a| {
-        let text = a.spelled().map(str::to_owned);
-        if text.is_none() {
-            errors.push(a.expected("an address").hint("a name or an IP address: address: 203.0.113.5"));
-        }
-        text
-    });
-    let list = items(h, "channels", "one a line: - exec: docker exec -i web1 sh", errors);
-    let channels = list.iter().filter_map(|c| channel(c, errors)).map(Way::from).collect();
-    Some(Host { name, address, vars: vars(h, errors), channels, elevate: None })
-}
-
-/// `- exec: COMMAND`, `- root: /mnt`, `- local`, or the URL that `--via` takes.
-fn channel(c: &Node, errors: &mut Vec<Diagnostic>) -> Option<Url> {
-    let entries = c.entries();
-    let (text, scheme, at) = match (c.as_str(), entries.as_deref()) {
-        (Some(s), _) => (s.to_owned(), s.split(':').next().unwrap_or_default(), c.place()),
-        (None, Some([e])) => {
-            let scheme = e.key().unwrap_or_default();
-            (format!("{scheme}:{}", e.spelled().unwrap_or_default()), scheme, e.key_place())
-        }
-        _ => {
-            errors.push(c.expected("a channel").hint("like: - exec: docker exec -i web1 sh"));
-            return None;
-        }
-    };
-    if !SCHEMES.iter().any(|s| s.name == scheme) {
-        let names = SCHEMES.iter().map(|s| s.name);
-        let hint = did_you_mean(scheme, names.clone()).map_or_else(
-            || format!("channels: {}", names.collect::<Vec<_>>().join(", ")),
-            |near| format!("did you mean \"{near}\"?"),
-        );
-        errors.push(Diagnostic::at(at, "channel", format!("no channel \"{scheme}\"")).hint(hint));
-        return None;
-    }
-    Url::parse(&text)
-        .map_err(|e| errors.push(Diagnostic::at(at, "channel", e.why).hint(e.hint.unwrap_or_else(|| LIKE.into()))))
-        .ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::book::Document;
-
-    fn parse(text: &str) -> Result<Inventory, Vec<Diagnostic>> {
-        Inventory::decode(&Document::parse("i.yaml", text.as_bytes())?.root())
-    }
-
-    #[test]
-    fn a_host_has_what_its_groups_give() {
-        let text = "hosts:\n  web1:\n    address: 10.0.0.1\n    vars: {port: 22}\n    channels:\n      - exec: docker exec -i web1 sh\n      - local\n\
-                    groups:\n  web:\n    hosts: [web1]\n    vars: {port: 2222, client: 10.0.0.9}\n";
-        let h = parse(text).unwrap().host("web1").unwrap();
-        assert_eq!(h.channels.len(), 2);
-        // Later givers win: the host's own value comes last.
-        let ports: Vec<_> = h.vars.iter().filter(|g| g.name == "port").map(|g| g.value.clone()).collect();
-        assert_eq!(ports, [2222, 22]);
-    }
-
-    #[test]
-    fn errors_have_places() {
-        let e =
-            parse("hosts:\n  a: {chanels: []}\n  b: {channels: [{exce: x}]}\ngroups: {g: {hosts: [c]}}\n").unwrap_err();
-        assert_eq!(e.len(), 3, "{e:?}");
     }
 }

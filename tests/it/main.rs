@@ -18,6 +18,7 @@ mod engine;
 mod fall_back;
 mod faults;
 mod fleet;
+mod inventory;
 mod lab_attributes;
 mod lab_faults;
 mod lab_kill_controller;

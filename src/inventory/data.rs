@@ -1,0 +1,309 @@
+//! What all sources add up to: hosts, groups, who is in which, and whose value wins.
+//!
+//! One model for our inventories and Ansible's, with Ansible's rules (ansible-core 2.19, `inventory/data.py`,
+//! `inventory/group.py`, `vars/manager.py`): a group's values come after those of the groups above it; of groups at the
+//! same depth the one of higher `ansible_group_priority`, then the later in the alphabet, wins; the host's own win.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde_json::Value;
+
+use super::text::here;
+use crate::book::{Diagnostic, Given, Spot};
+
+/// Hosts of all sources together: more is a mistake or an attack.
+pub(super) const MOST_HOSTS: usize = 100_000;
+
+/// Groups of all sources together.
+const MOST_GROUPS: usize = 10_000;
+
+/// Values by name.
+pub(super) type Values = BTreeMap<String, Given>;
+
+#[derive(Debug, Clone)]
+pub(super) struct Group {
+    pub name: String,
+    /// Where it was named first; `None`: the two that are always there.
+    pub spot: Option<Spot>,
+    pub hosts: Vec<usize>,
+    members: HashSet<usize>,
+    pub children: Vec<usize>,
+    parents: Vec<usize>,
+    pub vars: Values,
+    depth: usize,
+    priority: i64,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Member {
+    pub name: String,
+    pub vars: Values,
+    /// Those that name it.
+    groups: Vec<usize>,
+    /// Our own inventory says how to get there.
+    pub ours: Option<super::ours::Ways>,
+}
+
+/// The values in the files beside one source: `group_vars/`, `host_vars/`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Beside {
+    pub groups: HashMap<usize, Values>,
+    pub hosts: HashMap<usize, Values>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Data {
+    pub groups: Vec<Group>,
+    pub hosts: Vec<Member>,
+    group_ids: HashMap<String, usize>,
+    host_ids: HashMap<String, usize>,
+    /// One for each source, in order.
+    pub beside: Vec<Beside>,
+}
+
+pub(super) const ALL: usize = 0;
+pub(super) const UNGROUPED: usize = 1;
+
+impl Default for Data {
+    fn default() -> Self {
+        let mut data = Self {
+            groups: Vec::new(),
+            hosts: Vec::new(),
+            group_ids: HashMap::new(),
+            host_ids: HashMap::new(),
+            beside: Vec::new(),
+        };
+        data.new_group("all", None);
+        data.new_group("ungrouped", None);
+        data.link(ALL, UNGROUPED);
+        data
+    }
+}
+
+impl Data {
+    pub(super) fn group(&self, name: &str) -> Option<usize> {
+        self.group_ids.get(name).copied()
+    }
+
+    pub(super) fn host(&self, name: &str) -> Option<usize> {
+        self.host_ids.get(name).copied()
+    }
+
+    fn new_group(&mut self, name: &str, spot: Option<Spot>) -> usize {
+        let id = self.groups.len();
+        self.group_ids.insert(name.to_owned(), id);
+        self.groups.push(Group {
+            name: name.to_owned(),
+            spot,
+            hosts: Vec::new(),
+            members: HashSet::new(),
+            children: Vec::new(),
+            parents: Vec::new(),
+            vars: Values::new(),
+            depth: 0,
+            priority: 1,
+        });
+        id
+    }
+
+    /// The group of that name, made if there is none.
+    pub(super) fn add_group(&mut self, name: &str, spot: impl Into<Spot>) -> Result<usize, Diagnostic> {
+        match self.group(name) {
+            Some(id) => Ok(id),
+            None if self.groups.len() >= MOST_GROUPS => {
+                let message = format!("more than {MOST_GROUPS} groups in all");
+                Err(Diagnostic::at(spot, "range", message).hint("is this the right file?"))
+            }
+            None => Ok(self.new_group(name, Some(spot.into()))),
+        }
+    }
+
+    /// The host of that name, made if there is none; a port counts only for a new one, as in Ansible.
+    pub(super) fn add_host(
+        &mut self,
+        name: &str,
+        group: Option<usize>,
+        port: Option<Given>,
+        spot: impl Into<Spot>,
+    ) -> Result<usize, Diagnostic> {
+        let id = match self.host(name) {
+            Some(id) => id,
+            None => {
+                if self.hosts.len() >= MOST_HOSTS {
+                    let message = format!("more than {MOST_HOSTS} hosts in all");
+                    return Err(Diagnostic::at(spot, "range", message).hint("is a range larger than it was meant?"));
+                }
+                let vars = port.into_iter().map(|p| (p.name.clone(), p)).collect();
+                self.host_ids.insert(name.to_owned(), self.hosts.len());
+                self.hosts.push(Member { name: name.to_owned(), vars, groups: Vec::new(), ours: None });
+                self.hosts.len() - 1
+            }
+        };
+        if let Some(g) = group {
+            self.join(g, id);
+        }
+        Ok(id)
+    }
+
+    pub(super) fn join(&mut self, group: usize, host: usize) {
+        let g = &mut self.groups[group];
+        if g.members.insert(host) {
+            g.hosts.push(host);
+            self.hosts[host].groups.push(group);
+        }
+    }
+
+    /// Sets a group's value; `ansible_group_priority` is one of the group itself.
+    pub(super) fn set_group(&mut self, group: usize, given: Given) -> Result<(), Diagnostic> {
+        if given.name != "ansible_group_priority" {
+            self.groups[group].vars.insert(given.name.clone(), given);
+            return Ok(());
+        }
+        let number = match &given.value {
+            Value::String(s) => s.trim().parse().ok(),
+            Value::Bool(b) => Some(i64::from(*b)),
+            other => other.as_i64(),
+        };
+        let error = || {
+            Diagnostic::at(given.spot.clone(), "wrong-type", "\"ansible_group_priority\" must be a whole number")
+                .hint("like: ansible_group_priority=10")
+        };
+        self.groups[group].priority = number.ok_or_else(error)?;
+        Ok(())
+    }
+
+    /// Sets a host's value. Ansible looks for a group of that name first, and so does this.
+    pub(super) fn set_host(&mut self, host: usize, given: Given) -> Result<(), Diagnostic> {
+        match self.group(&self.hosts[host].name) {
+            Some(group) => self.set_group(group, given),
+            None => {
+                self.hosts[host].vars.insert(given.name.clone(), given);
+                Ok(())
+            }
+        }
+    }
+
+    /// All groups above one.
+    fn above(&self, group: usize) -> Vec<usize> {
+        self.walk(group, |g| &g.parents)
+    }
+
+    fn walk(&self, from: usize, next: impl Fn(&Group) -> &Vec<usize>) -> Vec<usize> {
+        let (mut seen, mut out, mut at) = (HashSet::from([from]), Vec::new(), 0);
+        let mut level = next(&self.groups[from]).clone();
+        while let Some(id) = level.get(at).copied() {
+            at += 1;
+            if seen.insert(id) {
+                out.push(id);
+                level.extend(next(&self.groups[id]));
+            }
+        }
+        out
+    }
+
+    /// Puts a group below another.
+    ///
+    /// # Errors
+    /// `cycle`: it is above that one already.
+    pub(super) fn add_child(&mut self, group: usize, child: usize, spot: impl Into<Spot>) -> Result<(), Diagnostic> {
+        if group == child || self.above(group).contains(&child) {
+            let (up, down) = (&self.groups[group].name, &self.groups[child].name);
+            let message = match group == child {
+                true => format!("the group \"{up}\" is its own child"),
+                false => format!("the group \"{down}\" is above \"{up}\" already: it cannot be below it too"),
+            };
+            let hint = "groups are a tree from the large to the small: remove one of the two lines";
+            let error = Diagnostic::at(spot, "cycle", message).hint(hint);
+            return Err(match &self.groups[child].spot {
+                Some(first) => error.also(first.clone(), format!("\"{down}\" is first named here")),
+                None => error,
+            });
+        }
+        self.link(group, child);
+        Ok(())
+    }
+
+    fn link(&mut self, group: usize, child: usize) {
+        if self.groups[group].children.contains(&child) {
+            return;
+        }
+        self.groups[group].children.push(child);
+        self.groups[child].parents.push(group);
+        let depth = self.groups[group].depth + 1;
+        self.groups[child].depth = self.groups[child].depth.max(depth);
+        // Ansible's way through the levels below (Group._check_children_depth), which stops where nothing changed.
+        let mut depth = self.groups[child].depth;
+        let mut level: HashSet<usize> = self.groups[child].children.iter().copied().collect();
+        while !level.is_empty() {
+            depth += 1;
+            let mut below = HashSet::new();
+            for id in level {
+                let g = &mut self.groups[id];
+                if g.depth < depth {
+                    g.depth = depth;
+                    below.extend(g.children.iter().copied());
+                }
+            }
+            level = below;
+        }
+    }
+
+    /// Every group is below `all`; a host of no other group is in `ungrouped`.
+    pub(super) fn reconcile(&mut self) -> Vec<Diagnostic> {
+        let mut errors = Vec::new();
+        for id in 1..self.groups.len() {
+            if self.groups[id].parents.is_empty() {
+                let spot = self.groups[id].spot.clone().unwrap_or_else(here);
+                errors.extend(self.add_child(ALL, id, spot).err());
+            }
+        }
+        for host in 0..self.hosts.len() {
+            let groups = self.groups_of(host);
+            let elsewhere = groups.iter().any(|g| *g > UNGROUPED);
+            let ungrouped = &mut self.groups[UNGROUPED];
+            match (ungrouped.members.contains(&host), elsewhere) {
+                (true, true) => {
+                    ungrouped.members.remove(&host);
+                    ungrouped.hosts.retain(|h| *h != host);
+                    self.hosts[host].groups.retain(|g| *g != UNGROUPED);
+                }
+                (false, false) => self.join(UNGROUPED, host),
+                _ => {}
+            }
+        }
+        errors
+    }
+
+    /// The groups that a host is in, and all above them.
+    pub(super) fn groups_of(&self, host: usize) -> Vec<usize> {
+        let direct = self.hosts[host].groups.iter();
+        let out: HashSet<usize> = direct.flat_map(|g| std::iter::once(*g).chain(self.above(*g))).collect();
+        let mut out: Vec<usize> = out.into_iter().collect();
+        out.sort_unstable();
+        out
+    }
+
+    /// The hosts of a group and of all below it: its own first, then level by level.
+    pub(super) fn hosts_below(&self, group: usize) -> Vec<usize> {
+        let mut seen = HashSet::new();
+        let levels = std::iter::once(group).chain(self.walk(group, |g| &g.children));
+        levels.flat_map(|g| self.groups[g].hosts.iter().copied()).filter(|h| seen.insert(*h)).collect()
+    }
+
+    /// What holds for a host in the end.
+    pub(super) fn values_of(&self, host: usize) -> Values {
+        let mut groups: Vec<usize> = self.groups_of(host).into_iter().filter(|g| *g != ALL).collect();
+        groups.sort_by(|a, b| {
+            let key = |g: &usize| (self.groups[*g].depth, self.groups[*g].priority, &self.groups[*g].name);
+            key(a).cmp(&key(b))
+        });
+        let mut out = self.groups[ALL].vars.clone();
+        let mut add = |values: Option<&Values>| out.extend(values.cloned().unwrap_or_default());
+        groups.iter().for_each(|g| add(Some(&self.groups[*g].vars)));
+        self.beside.iter().for_each(|b| add(b.groups.get(&ALL)));
+        self.beside.iter().for_each(|b| groups.iter().for_each(|g| add(b.groups.get(g))));
+        add(Some(&self.hosts[host].vars));
+        self.beside.iter().for_each(|b| add(b.hosts.get(&host)));
+        out
+    }
+}
