@@ -261,7 +261,7 @@ impl<'a> Session<'a> {
             wire: self.ways.iter().map(|w| w.1.wire()).sum(),
             seconds: started.elapsed().as_secs_f64(),
         });
-        for (_, target) in &self.ways[..] {
+        for (_, target) in self.ways {
             target.close().await;
         }
         code

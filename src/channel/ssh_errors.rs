@@ -52,7 +52,7 @@ pub(super) fn explain(log: &str, stderr: &str, to: &Destination) -> ChannelError
     let all = format!("{log}\n{stderr}");
     // The warning about a new key comes before whatever really failed.
     let lines = || all.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("Warning: Permanently"));
-    let last = lines().last().unwrap_or("ssh ended without a word");
+    let last = lines().next_back().unwrap_or("ssh ended without a word");
     for (words, why, hint) in SAYINGS {
         if let Some(line) = lines().find(|l| l.contains(words)) {
             // The jump host's own failure is told by its name, in ssh's words.

@@ -158,8 +158,7 @@ fn host(text: &Text, h: &Node, data: &mut Data, errors: &mut Vec<Diagnostic>) {
     ways.elevate = h.get("become").and_then(|b| elevate(&b, errors));
     let vars = vars(text, h, errors);
     let list = items(h, "channels", "one a line: - exec: docker exec -i web1 sh", errors);
-    let mut seen = 0;
-    for name in names(h, true, key, errors) {
+    for (seen, name) in names(h, true, key, errors).into_iter().enumerate() {
         let mut ways = ways.clone();
         // What is wrong in the channels is wrong for each of a range, and said once.
         let mut wrong = Vec::new();
@@ -168,7 +167,6 @@ fn host(text: &Text, h: &Node, data: &mut Data, errors: &mut Vec<Diagnostic>) {
         if seen == 0 {
             errors.extend(wrong);
         }
-        seen += 1;
         match data.add_host(&name, None, None, h.key_place()) {
             Ok(id) => {
                 data.hosts[id].ours = Some(ways);

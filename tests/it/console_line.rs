@@ -151,7 +151,6 @@ pub fn trace() {
 pub struct Host {
     pub child: tokio::process::Child,
     pub plug: Arc<tokio::sync::Mutex<Option<DuplexStream>>>,
-    pub cut: Arc<AtomicBool>,
     pub dials: Arc<AtomicU64>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
@@ -193,7 +192,7 @@ pub fn start(argv: &[&str], f: &Faults) -> Host {
         tokio::spawn(pump(from_pty, to_far, Faults { canonical: 0, ..f.clone() }, true, None, extra, Arc::clone(&cut))),
     ];
     let plug = Arc::new(tokio::sync::Mutex::new(Some(near)));
-    Host { child, plug, cut, dials: Arc::default(), tasks }
+    Host { child, plug, dials: Arc::default(), tasks }
 }
 
 impl Host {

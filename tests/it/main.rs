@@ -20,6 +20,7 @@ mod faults;
 mod fleet;
 mod inventory;
 mod lab_attributes;
+mod lab_channels;
 mod lab_faults;
 mod lab_kill_controller;
 mod lab_kill_target;

@@ -310,8 +310,7 @@ mod tests {
             ("ansible_connection=community.general.lxd", "exec:lxc exec 'web1' -- sh"),
             ("ansible_connection=chroot|ansible_host=/mnt", "root:/mnt"),
         ] {
-            let vars = vars.replace("~/", "~/");
-            let h = host("web1", &values(&vars));
+            let h = host("web1", &values(vars));
             assert!(h.errors.is_empty(), "{vars}: {:?}", h.errors);
             let got = h.channels[0].url.text().replace("%7E", "~");
             assert_eq!(got, url.replace("%7E", "~"), "{vars}");

@@ -109,11 +109,14 @@ struct Build<'a> {
     warnings: Vec<Diagnostic>,
 }
 
+/// What a file holds, and what is unwise in it.
+type Read = (Option<Rc<Node>>, Vec<Diagnostic>);
+
 /// The value of a file, `None` if there is nothing in it; and what is unwise in it.
 ///
 /// # Errors
 /// The first thing that Ansible would stop at too, and what only an attack has: `too-deep`, `alias-bomb`.
-pub(super) fn read(text: &Text) -> Result<(Option<Rc<Node>>, Vec<Diagnostic>), Vec<Diagnostic>> {
+pub(super) fn read(text: &Text) -> Result<Read, Vec<Diagnostic>> {
     let source = text.source.text();
     let mut b = Build {
         text,

@@ -1,0 +1,148 @@
+//! The same fault, repaired over each way into a host, with the same diffs as over `exec:`. A few in CI; every way that
+//! the lab has with `--full`, whose dated table is docs/lab-channels.md.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::support::{BIN, Done, LAB, Run, full, lab_is_on};
+
+/// The ways of CI, the first being what the others are compared with.
+const CI: &[&str] = &["nsenter", "ssh-port", "nspawn", "qemu-unix"];
+/// The others.
+const MORE: &[&str] = &[
+    "qemu-telnet",
+    "qemu-pty",
+    "ser2net-telnet",
+    "ser2net-raw",
+    "conserver",
+    "ipmi",
+    "lxc",
+    "podman",
+    "docker",
+    "ssh-jump",
+    "ssh-key",
+    "ssh-password",
+];
+
+/// sshd stopped and disabled, with a misspelt line: planted over the very way that is then used.
+const BREAK: &str = "name: break\ntitle: break\nsteps:\n  - name: break\n    check: {command: {sh: 'test -e /root/broken'}}\n    remediation:\n\
+    \x20     - command: {sh: \"sed -i '1i Prot 22' /etc/ssh/sshd_config; systemctl -q disable --now ssh.service; : >/root/broken\"}\n";
+
+/// A host that is taken down at the end, whatever happens.
+struct Host {
+    kind: &'static str,
+    name: String,
+    facts: Vec<(String, String)>,
+}
+
+impl Host {
+    fn up(kind: &'static str) -> Result<Self, String> {
+        let name = format!("w-{kind}-{}", std::process::id() % 10_000);
+        let out = Command::new(way()).args(["up", kind, &name]).output().unwrap();
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        let pair = |l: &str| l.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let host = Self { kind, name, facts: text.lines().filter_map(pair).collect() };
+        if out.status.success() { Ok(host) } else { Err(String::from_utf8_lossy(&out.stderr).into_owned()) }
+    }
+    fn fact(&self, key: &str) -> &str {
+        self.facts.iter().find(|f| f.0 == key).map_or("", |f| f.1.as_str())
+    }
+    fn via(&self) -> String {
+        let via = self.fact("via");
+        if via.starts_with("ssh:") { format!("{via}?config={}", self.fact("ssh_config")) } else { via.to_owned() }
+    }
+    fn run(&self, args: &[&str]) -> Run {
+        let mut command = Command::new(LAB);
+        command.args(["ctl", BIN]).args(args).args(["-o", "json", "--via", &self.via(), "--login", "root"]);
+        let address = self.fact("address");
+        if args[0] == "apply" && address != "-" {
+            command.args(["--address", address]);
+        }
+        let state = tempfile::tempdir().unwrap();
+        let done: Done = command
+            .env("RUNBOOK_PASSWORD", self.fact("password"))
+            .env("XDG_STATE_HOME", state.path())
+            .output()
+            .unwrap()
+            .into();
+        done.into()
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = Command::new(way()).args(["down", self.kind, &self.name]).output();
+    }
+}
+
+fn way() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/way"))
+}
+
+/// What the repair showed: titles and diffs of all rounds, without times, which differ by nothing else.
+fn shown(run: &Run) -> Vec<(String, String)> {
+    let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+    let rounds = run.json["rounds"].as_array().map_or(0, Vec::len);
+    (0..rounds).flat_map(|r| run.changes(r)).map(|c| (text(&c["title"]), text(&c["diff"]))).collect()
+}
+
+/// Broken, looked at, repaired, looked at again over one way. A row of the table, and what was shown.
+fn one(kind: &'static str, book: &str) -> (Vec<(String, String)>, String) {
+    let begun = Instant::now();
+    let host = Host::up(kind).unwrap_or_else(|e| panic!("{kind} did not come up: {e}"));
+    let up = begun.elapsed();
+    let broken = host.run(&["apply", book, "-y"]);
+    assert_eq!(broken.exit, 0, "{kind}: the fault could not be planted: {}", broken.seen());
+    let begun = Instant::now();
+    let repaired = host.run(&["apply", "ssh-refused", "-y"]);
+    let took = begun.elapsed();
+    assert_eq!(repaired.exit, 0, "{kind}: {}", repaired.seen());
+    let again = host.run(&["apply", "ssh-refused", "-y"]);
+    assert_eq!((again.exit, again.all_changes()), (0, 0), "{kind}: a second apply changes nothing: {}", again.seen());
+    let wire = &again.json["wire"];
+    let row = format!(
+        "| {kind} | {} | {:.1} s | {:.1} s | {} | {} | {} |",
+        repaired.json["channel"].as_str().unwrap_or_default(),
+        up.as_secs_f64(),
+        took.as_secs_f64(),
+        wire["round_trips"],
+        wire["bytes_sent"],
+        wire["bytes_received"],
+    );
+    println!("{row}");
+    (shown(&repaired), row)
+}
+
+#[test]
+fn a_fault_is_repaired_over_every_way_with_the_same_diffs() {
+    if !lab_is_on() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let book = dir.path().join("break.yaml");
+    fs::write(&book, BREAK).unwrap();
+    let book = book.to_str().unwrap();
+    let more = if full() { MORE } else { &[] };
+    let (reference, first) = one(CI[0], book);
+    assert_eq!(reference.len(), 3, "an edit, enable, start: {reference:?}");
+    let mut table = first + "\n";
+    for kind in CI[1..].iter().chain(more) {
+        let (seen, row) = one(kind, book);
+        assert_eq!(seen, reference, "{kind}");
+        let _ = writeln!(table, "{row}");
+    }
+    if full() {
+        let today = jiff::Zoned::now().date();
+        let head = format!(
+            "# The same fault over every way in\n\n{today}, `tests/run --full`: sshd stopped and disabled and a misspelt line, repaired by `ssh-refused` over\n\
+             each way with the same diffs as over `exec:`; bytes and round trips are of the plan on the healthy host after it.\n\n\
+             | way | channel | up | repair | round trips | bytes sent | received |\n| --- | --- | --- | --- | --- | --- | --- |\n"
+        );
+        fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/lab-channels.md"), head + &table).unwrap();
+    }
+}
