@@ -172,8 +172,10 @@ pub fn start(argv: &[&str], f: &Faults) -> Host {
     trace();
     let (pty, pts) = pty_process::open().unwrap();
     pty.resize(pty_process::Size::new(24, 80)).unwrap();
-    let child = pty_process::Command::new(argv[0])
-        .args(&argv[1..])
+    // A new shell follows one that ends, as with a getty.
+    let child = pty_process::Command::new("sh")
+        .args(["-c", "trap : INT; while :; do \"$@\"; done", "sh"])
+        .args(argv)
         .env("HISTFILE", "/dev/null")
         .env("PS1", "box# ")
         .env_remove("ENV")

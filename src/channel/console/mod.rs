@@ -2,6 +2,7 @@
 //! server. Byte-exact both ways with noise in between; the terminal is left as it was found. `docs/design/console.md` has
 //! the protocol and its reasons.
 
+mod bring;
 mod codec;
 mod open;
 mod prompt;

@@ -1,19 +1,20 @@
 //! From a stream to a receiver: wakes whoever is there, logs in, types the one line at the prompt and brings the receiver
 //! over, each step only once the one before showed that it worked.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::super::{ChannelError, Login};
+use super::Pace;
+use super::bring::bring;
 use super::prompt::{self, Shown};
 use super::receiver::{self, Marker, Sum};
-use super::session::{Heard, Session};
+use super::session::Session;
 use super::wire::{Broken, Wire};
-use super::{Pace, codec::Tools};
 
 const CTRL_C: &[u8] = b"\x03";
+const CTRL_Q: &[u8] = b"\x11";
 /// The end of the line, then away with all of it (^E ^U): what somebody left half typed is never executed.
 const AWAY: &[u8] = b"\x05\x15";
 
@@ -56,11 +57,29 @@ pub(super) async fn open(wire: Wire, login: &Login, pace: &Pace, end: Instant) -
     if !matches!(prompt::shown(&w.wire.recent()), Shown::Boot(_)) {
         w.knock().await?;
     }
-    let (marker, sum) = w.prompt().await?;
-    let mut session = Session::new(w.wire, &marker, sum);
-    session.logged_in = w.named || w.password_given && !w.maintenance;
-    bring(&mut session, &marker, pace).await?;
-    Ok(session)
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let (marker, sum) = w.prompt().await?;
+        let mut session = Session::new(w.wire, &marker, sum);
+        session.logged_in = w.named || w.password_given && !w.maintenance;
+        match bring(&mut session, &marker, pace).await {
+            Err(Broken::Lost) if attempt < 5 && Instant::now() < end => {
+                // The starter was damaged on its way, or ended: from the beginning.
+                w.wire = session.wire;
+                (w.silent, w.interrupts) = (0, 0);
+                w.wire.forget();
+                w.say(b"\x15.q\n", pace.quiet).await?;
+                w.interrupt().await?;
+            }
+            Err(e) => {
+                // So that nothing of us stays where it can be told to go.
+                let _ = session.wire.send(b"\x15.q\n\x03").await;
+                return Err(e);
+            }
+            Ok(()) => return Ok(session),
+        }
+    }
 }
 
 impl Waking<'_> {
@@ -109,7 +128,9 @@ impl Waking<'_> {
     async fn knock(&mut self) -> Result<(), Broken> {
         self.silent += 1;
         let first = self.pace.answer * self.silent;
-        self.say(&[AWAY, b"\r"].concat(), first).await.map(|_| ())
+        // Somebody may have stopped the output (^S): go on (^Q).
+        let go_on = if self.silent > 1 { CTRL_Q } else { b"" };
+        self.say(&[go_on, AWAY, b"\r"].concat(), first).await.map(|_| ())
     }
 
     /// Goes on until our line ran at a prompt: its marker, and the checksum that the target has.
@@ -181,7 +202,7 @@ impl Waking<'_> {
 
     /// What was a prompt is not a shell's, or the line was damaged on its way.
     async fn lost(&mut self) -> Result<(), Broken> {
-        if self.typed >= 8 {
+        if self.typed >= 14 {
             return Err(self.gave_up().into());
         }
         self.wire.forget();
@@ -315,6 +336,8 @@ impl Waking<'_> {
         {
             whole = squeezed(&String::from_utf8_lossy(&self.wire.unread)).contains(&wanted);
         }
+        // An editor that paints in its own way (it scrolls sideways) shows nothing that could be compared.
+        whole |= self.wire.unread.iter().filter(|b| **b == 8).count() > 8;
         if whole {
             self.wire.learn(line.len() * 2, asked.elapsed());
         } else if !self.typed.is_multiple_of(3) && !self.wire.unread.is_empty() {
@@ -359,103 +382,4 @@ fn squeezed(text: &str) -> String {
         }
     }
     out
-}
-
-/// Brings the receiver over, fragment by fragment, and makes its acquaintance.
-async fn bring(s: &mut Session, marker: &Marker, pace: &Pace) -> Result<(), Broken> {
-    let fragments = receiver::fragments(marker, pace.watch.as_secs());
-    let (last, others) = fragments.split_last().ok_or(Broken::Lost)?;
-    let mut open: HashMap<String, &String> = others.iter().map(|f| (s.sum.of(f.as_bytes()), f)).collect();
-    let mut tries = 0;
-    while !open.is_empty() {
-        // In the order given; all at once at first, then one by one.
-        let wanted: Vec<&String> = others.iter().filter(|f| open.values().any(|o| o == f)).collect();
-        let now = if tries == 0 { &wanted[..] } else { &wanted[..1] };
-        let mut text: String = now.iter().map(|f| receiver::fragment_lines(f, s.sum)).collect();
-        if tries > 0 {
-            // What is left of the last time belongs to no fragment.
-            text.insert_str(0, "\u{15}.\n:0\n");
-        }
-        let asked = Instant::now();
-        s.wire.send(text.as_bytes()).await?;
-        let until = asked + s.wire.patience(text.len() + 20 * now.len()) * (1 << tries.min(4));
-        let before = open.len();
-        while open.len() + now.len() > before && Instant::now() < until {
-            if !s.wire.fill(until).await? {
-                break;
-            }
-            let heard = String::from_utf8_lossy(&s.wire.unread).into_owned();
-            for line in heard.lines() {
-                if let Some((_, sum)) = line.split_once(&s.marker) {
-                    open.remove(sum.trim());
-                }
-            }
-        }
-        if open.len() + now.len() == before && tries == 0 {
-            s.wire.learn(text.len(), asked.elapsed());
-        }
-        s.wire.unread.clear();
-        tries = if open.len() < before { 1 } else { tries + 1 };
-        if tries > 8 {
-            return Err(Broken::Lost);
-        }
-    }
-    introduce(s, last, pace).await
-}
-
-async fn introduce(s: &mut Session, last: &str, pace: &Pace) -> Result<(), Broken> {
-    let hello = |heard: &Heard| match heard {
-        Heard::Other(_, words) if words.len() == 4 && words[0] == "H" => Some(words.clone()),
-        _ => None,
-    };
-    let text = receiver::fragment_lines(last, s.sum);
-    let mut found = None;
-    for tries in 0..8 {
-        let mut bytes = if tries == 0 { Vec::new() } else { b"\x15.\n:0\n".to_vec() };
-        if tries % 2 == 1 {
-            // It may be at work, and only its first word was lost.
-            bytes.extend(s.command("H"));
-        } else {
-            bytes.extend_from_slice(text.as_bytes());
-        }
-        let until =
-            Instant::now() + s.wire.patience(bytes.len() + 100) * (1 << tries.min(4)) + Duration::from_millis(100);
-        s.wire.send(&bytes).await?;
-        while found.is_none() && Instant::now() < until {
-            found = s.hear(until).await?.iter().find_map(hello);
-        }
-        if found.is_some() {
-            break;
-        }
-    }
-    let words = found.ok_or(Broken::Lost)?;
-    s.root = words[1] == "0";
-    s.boot.clone_from(&words[2]);
-    let mut tools = words[3].split(',').map(str::to_owned);
-    if tools.next().as_deref() != Some("d") {
-        return Err(
-            ChannelError::new("the target has no room for a private directory in /dev/shm, /run, /tmp or /").into()
-        );
-    }
-    s.tools = Tools(tools.collect());
-    s.coding().await?;
-    if s.root && pace.hush {
-        hush(s).await?;
-    }
-    Ok(())
-}
-
-/// Fewer messages in between: the kernel's level and systemd's status lines, put back at the end.
-async fn hush(s: &mut Session) -> Result<(), Broken> {
-    s.state(
-        "V z=/proc/sys/kernel/printk;[ -w $z ]&&read -r x y<$z&&[ $x -gt 1 ]&&echo 1 >$z&&read -r v y<$z&&\
-         [ $v = 1 ]&&Q=\"$Q;echo $x >$z\"",
-    )
-    .await?;
-    s.state(
-        "V [ -d /run/systemd/system ]&&[ \"`systemctl show -p ShowStatus`\" = ShowStatus=yes ]&&\
-         kill -55 1&&Q=\"$Q;kill -54 1\"",
-    )
-    .await
-    .map(|_| ())
 }

@@ -82,9 +82,9 @@ impl Marker {
 pub(super) fn starter(m: &Marker) -> String {
     let (left, right) = (&m.left, &m.right);
     format!(
-        " sh -c 's=`stty -g`;trap \"stty $s;exit\" 0 2;stty -echo;k(){{ set -- `cksum||sha256sum`;echo $1;}};\
+        " sh -c 's=`stty -g`;trap \"stty $s;exit\" 0 2;stty -echo eof ^-;k(){{ set -- `cksum||sha256sum`;echo $1;}};\
          while x=`printf %s \"$c\"|k`;[ :$x = \"$l\" ]&&eval \"$c\";c=;echo {left}\"{right} $x\";\
-         do while IFS= read -r l||exit;do case $l in \"\")exit;;:*)break;esac;c=$c$l;done;done'"
+         do while IFS= read -r l||exit;[ \"${{l#:}}\" = \"$l\" ];do c=$c${{l#?}};done;done'"
     )
 }
 
@@ -129,10 +129,10 @@ pub(super) fn fragments(m: &Marker, watch: u64) -> Vec<String> {
              kill -0 $$||{{ eval \"$Q\";rm -rf $D_;exit;}};[ $y -lt 5 ]||kill $$;done;}};"
         ),
         format!(
-            "trap q 1 15;trap '' 2;stty -echo -isig -ixon;[ $D_ ]||exit;exec 2>/dev/null;u >/dev/null&W=$!;h;c=;\
+            "trap q 1 15;trap '' 2;stty -echo -isig -ixon eof ^-;[ $D_ ]||exit;exec 2>/dev/null;u >/dev/null&W=$!;h;c=;\
              while :;do IFS= read -r l||{{ e=$((e+1));[ $e -lt 99 ]||q;continue;}};e=0;case $l in \
              '')echo '{}; to end it type .q and press Enter';;.q)q;;\
-             :*)x=`printf %s \"${{l#:* }}\"|k`;case $l in \":$x \"*)set -f;set -- ${{l#:* }};set +f;\
+             \"#:\"*)x=`printf %s \"${{l#??* }}\"|k`;case $l in \"#:$x \"*)set -f;set -- ${{l#??* }};set +f;\
              case $2 in V)n=$1;eval \"${{l#*V }}\";t;;*)v \"$@\";esac;esac;;\
              *)c=$c$l$N;esac;done",
             super::prompt::NOTICE
@@ -143,19 +143,17 @@ pub(super) fn fragments(m: &Marker, watch: u64) -> Vec<String> {
 /// The longest line sent, with its newline.
 const LINE: usize = 200;
 
-/// A fragment as lines of data; the last one states its checksum.
+/// A fragment as lines of data; the last one states its checksum. At a shell's prompt, should it come to that, all of them
+/// are comments.
 pub(super) fn fragment_lines(fragment: &str, sum: Sum) -> String {
     let mut out = String::new();
     let mut rest = fragment;
     while !rest.is_empty() {
-        let mut at = rest.len().min(LINE);
-        // A line that begins with a colon would be a checksum.
-        while at < rest.len() && at > 1 && rest[at..].starts_with(':') {
-            at -= 1;
-        }
-        out.push_str(&rest[..at]);
+        let (line, after) = rest.split_at(rest.len().min(LINE - 2));
+        out.push('#');
+        out.push_str(line);
         out.push('\n');
-        rest = &rest[at..];
+        rest = after;
     }
     out.push(':');
     out.push_str(&sum.of(fragment.as_bytes()));
@@ -213,7 +211,7 @@ mod tests {
         assert!(!all.contains(&m.whole()) && !starter.contains(&m.whole()));
         for line in all.lines() {
             assert!(!line.is_empty() && line.len() <= LINE);
-            assert!(!line.starts_with(':') || line[1..].bytes().all(|b| b.is_ascii_digit()), "{line}");
+            assert!(line.starts_with('#') || line[1..].bytes().all(|b| b.is_ascii_digit()), "{line}");
         }
         println!("starter {}, receiver {} bytes", starter.len(), all.len());
     }

@@ -1,7 +1,7 @@
 //! What is said to a receiver: numbered commands with checksums, each repeated until its effect is known.
 //!
 //! ```text
-//! :SUM N VERB …        a command: SUM is of all that follows it; N counts the commands
+//! #:SUM N VERB …       a command: SUM is of all that follows it; N counts the commands; to a shell it is a comment
 //! <line>               data, kept until a B takes it
 //! KSUM N I B J D       how things stand after command N: upload I has B bytes, job J ended as D ("-": did not yet)
 //! KNUMBER:TEXT         a line of the answer
@@ -125,7 +125,7 @@ impl Session {
     pub fn command(&mut self, text: &str) -> Vec<u8> {
         self.seq += 1;
         let text = format!("{} {text}", self.seq);
-        format!(":{} {text}\n", self.sum.of(text.as_bytes())).into_bytes()
+        format!("#:{} {text}\n", self.sum.of(text.as_bytes())).into_bytes()
     }
 
     /// The next thing that was said, if any came until then.
