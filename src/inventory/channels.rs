@@ -78,7 +78,7 @@ pub(super) fn read(c: &Node, to: &Host<'_>, errors: &mut Vec<Diagnostic>) -> Opt
     let before = errors.len();
     let (text, login, password) = match (c.as_str(), node.entries()) {
         // Where nothing is said, the host's own address and port.
-        (Some(s), _) if matches!(s, "ssh" | "ssh:") => whole("ssh", Parts::default(), to),
+        (Some("ssh" | "ssh:"), _) => whole("ssh", Parts::default(), to),
         (Some(s), _) => (s.to_owned(), None, None),
         (None, None) if scheme == "ssh" && node.is_null() => whole("ssh", Parts::default(), to),
         (None, None) => {
