@@ -55,6 +55,31 @@ fn a_host_has_what_its_groups_give() {
 }
 
 #[test]
+fn consoles_say_who_to_be() {
+    let files = Files::new(&[(
+        "i.yaml",
+        "hosts:\n  web1:\n    address: 203.0.113.50\n    vars: {port: 22}\n    channels:\n      - ssh: {user: admin}\n\
+         \x20     - console: {command: virsh console web1, login: root, password: {env: WEB1_PASSWORD}}\n\
+         \x20     - unix: {path: /run/web1.console, login: root, password: prompt}\n\
+         \x20     - tcp: {host: \"2001:db8::5\", port: 7001, login: root}\n\
+         \x20     - serial: {device: /dev/ttyUSB0, baud: 9600}\ngroups: {web: {hosts: [web1], vars: {}}}\n",
+    )]);
+    let h = files.load(&["i.yaml"]).unwrap().host("web1").unwrap();
+    let ways: Vec<String> =
+        h.channels.iter().map(|w| format!("{} {:?} {:?}", w.url.text(), w.user, w.password)).collect();
+    assert_eq!(
+        ways,
+        [
+            "ssh://admin@203.0.113.50 None None",
+            "console:virsh console web1 Some(\"root\") Some(Env(\"WEB1_PASSWORD\"))",
+            "unix:/run/web1.console Some(\"root\") Some(Prompt)",
+            "tcp:[2001:db8::5]:7001 Some(\"root\") None",
+            "serial:/dev/ttyUSB0?baud=9600 None None",
+        ]
+    );
+}
+
+#[test]
 fn sources_of_both_kinds_add_up() {
     let files = Files::new(&[
         ("ours.yaml", "hosts: {web1: {channels: [local], vars: {a: 1, b: 1}}}\ngroups: {web: {hosts: [web1]}}\n"),
