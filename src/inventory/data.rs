@@ -14,6 +14,9 @@ use crate::book::{Diagnostic, Given, Spot};
 /// Hosts of all sources together: more is a mistake or an attack.
 pub(super) const MOST_HOSTS: usize = 100_000;
 
+/// Bytes of all hosts' own values: a range repeats its own for every host.
+const MOST_BYTES: usize = 256 << 20;
+
 /// Groups of all sources together.
 const MOST_GROUPS: usize = 10_000;
 
@@ -59,6 +62,8 @@ pub(super) struct Data {
     host_ids: HashMap<String, usize>,
     /// One for each source, in order.
     pub beside: Vec<Beside>,
+    /// Of all hosts' own values.
+    bytes: usize,
 }
 
 pub(super) const ALL: usize = 0;
@@ -72,12 +77,24 @@ impl Default for Data {
             group_ids: HashMap::new(),
             host_ids: HashMap::new(),
             beside: Vec::new(),
+            bytes: 0,
         };
         data.new_group("all", None);
         data.new_group("ungrouped", None);
         data.link(ALL, UNGROUPED);
         data
     }
+}
+
+/// About the bytes that a value takes.
+fn size(value: &Value) -> usize {
+    let below = match value {
+        Value::String(s) => s.len(),
+        Value::Array(list) => list.iter().map(size).sum(),
+        Value::Object(map) => map.iter().map(|(k, v)| k.len() + size(v)).sum(),
+        _ => 0,
+    };
+    std::mem::size_of::<Value>() + below
 }
 
 impl Data {
@@ -107,12 +124,12 @@ impl Data {
     }
 
     /// The group of that name, made if there is none.
-    pub(super) fn add_group(&mut self, name: &str, spot: impl Into<Spot>) -> Result<usize, Diagnostic> {
+    pub(super) fn add_group(&mut self, name: &str, spot: impl Into<Spot>) -> Result<usize, Box<Diagnostic>> {
         match self.group(name) {
             Some(id) => Ok(id),
             None if self.groups.len() >= MOST_GROUPS => {
                 let message = format!("more than {MOST_GROUPS} groups in all");
-                Err(Diagnostic::at(spot, "range", message).hint("is this the right file?"))
+                Err(Diagnostic::at(spot, "range", message).hint("is this the right file?").into())
             }
             None => Ok(self.new_group(name, Some(spot.into()))),
         }
@@ -125,13 +142,14 @@ impl Data {
         group: Option<usize>,
         port: Option<Given>,
         spot: impl Into<Spot>,
-    ) -> Result<usize, Diagnostic> {
+    ) -> Result<usize, Box<Diagnostic>> {
         let id = match self.host(name) {
             Some(id) => id,
             None => {
                 if self.hosts.len() >= MOST_HOSTS {
                     let message = format!("more than {MOST_HOSTS} hosts in all");
-                    return Err(Diagnostic::at(spot, "range", message).hint("is a range larger than it was meant?"));
+                    let error = Diagnostic::at(spot, "range", message);
+                    return Err(error.hint("is a range larger than it was meant?").into());
                 }
                 let vars = port.into_iter().map(|p| (p.name.clone(), p)).collect();
                 self.host_ids.insert(name.to_owned(), self.hosts.len());
@@ -154,7 +172,7 @@ impl Data {
     }
 
     /// Sets a group's value; `ansible_group_priority` is one of the group itself.
-    pub(super) fn set_group(&mut self, group: usize, given: Given) -> Result<(), Diagnostic> {
+    pub(super) fn set_group(&mut self, group: usize, given: Given) -> Result<(), Box<Diagnostic>> {
         if given.name != "ansible_group_priority" {
             self.groups[group].vars.insert(given.name.clone(), given);
             return Ok(());
@@ -173,10 +191,16 @@ impl Data {
     }
 
     /// Sets a host's value. Ansible looks for a group of that name first, and so does this.
-    pub(super) fn set_host(&mut self, host: usize, given: Given) -> Result<(), Diagnostic> {
+    pub(super) fn set_host(&mut self, host: usize, given: Given) -> Result<(), Box<Diagnostic>> {
         match self.group(&self.hosts[host].name) {
             Some(group) => self.set_group(group, given),
             None => {
+                self.bytes += given.name.len() + size(&given.value);
+                if self.bytes > MOST_BYTES {
+                    let message = format!("more than {} MiB of variables in all", MOST_BYTES >> 20);
+                    let error = Diagnostic::at(given.named, "range", message);
+                    return Err(error.hint("what many hosts share belongs to a group").into());
+                }
                 self.hosts[host].vars.insert(given.name.clone(), given);
                 Ok(())
             }
@@ -205,7 +229,12 @@ impl Data {
     ///
     /// # Errors
     /// `cycle`: it is above that one already.
-    pub(super) fn add_child(&mut self, group: usize, child: usize, spot: impl Into<Spot>) -> Result<(), Diagnostic> {
+    pub(super) fn add_child(
+        &mut self,
+        group: usize,
+        child: usize,
+        spot: impl Into<Spot>,
+    ) -> Result<(), Box<Diagnostic>> {
         if group == child || self.above(group).contains(&child) {
             let (up, down) = (&self.groups[group].name, &self.groups[child].name);
             let message = match group == child {
@@ -217,7 +246,8 @@ impl Data {
             return Err(match &self.groups[child].spot {
                 Some(first) => error.also(first.clone(), format!("\"{down}\" is first named here")),
                 None => error,
-            });
+            }
+            .into());
         }
         self.link(group, child);
         Ok(())
@@ -254,7 +284,7 @@ impl Data {
         for id in 1..self.groups.len() {
             if self.groups[id].parents.is_empty() {
                 let spot = self.groups[id].spot.clone().unwrap_or_else(here);
-                errors.extend(self.add_child(ALL, id, spot).err());
+                errors.extend(self.add_child(ALL, id, spot).err().map(|e| *e));
             }
         }
         for host in 0..self.hosts.len() {

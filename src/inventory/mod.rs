@@ -160,10 +160,9 @@ impl Inventory {
         if reader.errors.is_empty() {
             reader.finish();
         }
-        let clean = |all: Vec<Diagnostic>| all.into_iter().map(text::redact).collect();
         match reader.errors.is_empty() {
-            true => Ok(Self { data: reader.data, warnings: clean(reader.warnings) }),
-            false => Err(clean(reader.errors)),
+            true => Ok(Self { data: reader.data, warnings: text::redact(reader.warnings) }),
+            false => Err(text::redact(reader.errors)),
         }
     }
 

@@ -40,7 +40,7 @@ pub(super) fn read(text: &Text, root: &Node, data: &mut Data) -> Result<(), Vec<
         let Some(name) = g.key() else { continue };
         match data.add_group(name, g.key_place()) {
             Ok(id) => ids.push((id, g)),
-            Err(e) => errors.push(e),
+            Err(e) => errors.push(*e),
         }
     }
     for (id, g) in ids {
@@ -114,7 +114,7 @@ fn group(text: &Text, id: usize, g: &Node, data: &mut Data, errors: &mut Vec<Dia
     }
     errors.extend(g.unknown_keys(&["hosts", "vars", "children"]));
     for given in vars(text, g, errors) {
-        errors.extend(data.set_group(id, given).err());
+        errors.extend(data.set_group(id, given).err().map(|e| *e));
     }
     for m in items(g, "hosts", "the names of hosts: hosts: [web1, web2]", errors) {
         let pattern = m.spelled().unwrap_or_default();
@@ -135,7 +135,7 @@ fn group(text: &Text, id: usize, g: &Node, data: &mut Data, errors: &mut Vec<Dia
     for c in items(g, "children", "the names of groups: children: [web, db]", errors) {
         let name = c.spelled().unwrap_or_default();
         match data.group(name) {
-            Some(child) => errors.extend(data.add_child(id, child, c.place()).err()),
+            Some(child) => errors.extend(data.add_child(id, child, c.place()).err().map(|e| *e)),
             None => {
                 let near = did_you_mean(name, data.groups.iter().map(|g| g.name.as_str()));
                 let hint = near.map_or_else(
@@ -158,23 +158,23 @@ fn host(text: &Text, h: &Node, data: &mut Data, errors: &mut Vec<Diagnostic>) {
     ways.elevate = h.get("become").and_then(|b| elevate(&b, errors));
     let vars = vars(text, h, errors);
     let list = items(h, "channels", "one a line: - exec: docker exec -i web1 sh", errors);
-    for (seen, name) in names(h, true, key, errors).into_iter().enumerate() {
+    for (at, name) in names(h, true, key, errors).into_iter().enumerate() {
         let mut ways = ways.clone();
         // What is wrong in the channels is wrong for each of a range, and said once.
         let mut wrong = Vec::new();
         let to = channels::Host { name: &name, address: ways.address.as_deref(), port: ways.port };
         ways.channels = list.iter().filter_map(|c| channels::read(c, &to, &mut wrong)).collect();
-        if seen == 0 {
+        if at == 0 {
             errors.extend(wrong);
         }
         match data.add_host(&name, None, None, h.key_place()) {
             Ok(id) => {
                 data.hosts[id].ours = Some(ways);
-                for given in &vars {
-                    data.hosts[id].vars.insert(given.name.clone(), given.clone());
+                if let Some(e) = vars.iter().find_map(|given| data.set_host(id, given.clone()).err()) {
+                    return errors.push(*e);
                 }
             }
-            Err(e) => return errors.push(e),
+            Err(e) => return errors.push(*e),
         }
     }
 }

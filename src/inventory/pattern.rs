@@ -64,7 +64,7 @@ pub(super) fn select(data: &Data, patterns: &[String]) -> Result<Vec<Found>, Vec
                     out.push(name);
                 }
             }
-            Err(e) => errors.push(e),
+            Err(e) => errors.push(*e),
         }
     }
     for (one, stays) in keep.iter().map(|o| (o, true)).chain(drop.iter().map(|o| (o, false))) {
@@ -82,7 +82,7 @@ pub(super) fn select(data: &Data, patterns: &[String]) -> Result<Vec<Found>, Vec
                 out.retain(|f| (*f == Found::Name(inner.text.to_owned())) == stays);
             }
             Ok(None) => errors.push(unknown(data, &inner)),
-            Err(e) => errors.push(e),
+            Err(e) => errors.push(*e),
         }
     }
     if errors.is_empty() && out.is_empty() {
@@ -144,9 +144,9 @@ fn by_colons(text: &str) -> Vec<(usize, &str)> {
 }
 
 /// The hosts of one pattern; `None`: a plain name that nothing has.
-fn matches(data: &Data, one: &One<'_>) -> Result<Option<Vec<usize>>, Diagnostic> {
+fn matches(data: &Data, one: &One<'_>) -> Result<Option<Vec<usize>>, Box<Diagnostic>> {
     if one.text.is_empty() {
-        return Err(one.error("an empty pattern", "a name follows ! and &"));
+        return Err(one.error("an empty pattern", "a name follows ! and &").into());
     }
     if let Some(host) = data.host(one.text) {
         return Ok(Some(vec![host]));
@@ -154,13 +154,13 @@ fn matches(data: &Data, one: &One<'_>) -> Result<Option<Vec<usize>>, Diagnostic>
     let (expr, subscript) = subscript(one.text);
     let (hosts, groups) = of_expression(data, one, expr)?;
     if hosts.is_empty() && !groups {
-        if is_plain(one.text) { return Ok(None) } else { return Err(unknown(data, one)) }
+        if is_plain(one.text) { return Ok(None) } else { return Err(unknown(data, one).into()) }
     }
     let Some(subscript) = subscript else { return Ok(Some(hosts)) };
     let some = subscript.of(&hosts);
     if some.is_empty() {
         let message = format!("\"{}\" selects none: \"{expr}\" has {} hosts", one.text, hosts.len());
-        return Err(one.error(message, "the first is [0], the last is [-1]"));
+        return Err(one.error(message, "the first is [0], the last is [-1]").into());
     }
     Ok(Some(some))
 }
@@ -235,7 +235,7 @@ fn subscript(text: &str) -> (&str, Option<Subscript>) {
 }
 
 /// The hosts, and whether a group matched.
-fn of_expression(data: &Data, one: &One<'_>, expr: &str) -> Result<(Vec<usize>, bool), Diagnostic> {
+fn of_expression(data: &Data, one: &One<'_>, expr: &str) -> Result<(Vec<usize>, bool), Box<Diagnostic>> {
     let regex = match expr.strip_prefix('~') {
         Some(r) => Some(regex::Regex::new(&format!("^(?:{r})")).map_err(|e| {
             let text = e.to_string();

@@ -1,5 +1,6 @@
 //! A source's text, and the same text as errors may show it: without what may be a secret.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
@@ -95,18 +96,21 @@ pub(super) fn masked(source: &Arc<Source>) -> Arc<Source> {
     }
 }
 
-/// The same place in a text that shows no secret.
-fn hide(spot: &Spot) -> Spot {
-    let (source, bytes) = spot.resolve();
-    let shown = masked(source);
-    if Arc::ptr_eq(&shown, source) { spot.clone() } else { Spot::Bytes(shown, bytes) }
-}
-
-/// Every place of an error in a text without secrets.
-pub(super) fn redact(mut error: Diagnostic) -> Diagnostic {
-    error.spot = error.spot.as_ref().map(hide);
-    error.also = error.also.iter().map(|(spot, label)| (hide(spot), label.clone())).collect();
-    error
+/// Every place of these errors in a text without secrets.
+pub(super) fn redact(errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    // Most errors are of few texts; a text that is in the map is not freed, and its address not used again.
+    let mut known: HashMap<*const Source, (Arc<Source>, Arc<Source>)> = HashMap::new();
+    let mut hide = |spot: &Spot| {
+        let (source, bytes) = spot.resolve();
+        let shown = known.entry(Arc::as_ptr(source)).or_insert_with(|| (Arc::clone(source), masked(source)));
+        if Arc::ptr_eq(&shown.1, source) { spot.clone() } else { Spot::Bytes(Arc::clone(&shown.1), bytes) }
+    };
+    let mut one = |mut e: Diagnostic| {
+        e.spot = e.spot.as_ref().map(&mut hide);
+        e.also = e.also.iter().map(|(spot, label)| (hide(spot), label.clone())).collect();
+        e
+    };
+    errors.into_iter().map(&mut one).collect()
 }
 
 #[cfg(test)]

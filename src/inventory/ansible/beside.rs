@@ -77,7 +77,7 @@ fn below(dir: &Path, deep: usize, all: &mut Vec<PathBuf>, out: &mut Found) {
             let message = format!("{}: more than {DEEPEST} folders inside each other", dir.display());
             return out.errors.push(Diagnostic::at(here(), "too-deep", message).hint("does a link lead back up?"));
         }
-        Err(e) => return out.errors.push(e),
+        Err(e) => return out.errors.push(*e),
     };
     for (name, path) in entries {
         if name.starts_with('.') || name.ends_with('~') {
@@ -97,7 +97,7 @@ fn variables(path: &Path, out: &mut Found) -> Values {
     let text = match read_text(path) {
         Ok(text) => text,
         Err(e) => {
-            out.errors.push(e);
+            out.errors.push(*e);
             return Values::new();
         }
     };
@@ -116,7 +116,7 @@ fn variables(path: &Path, out: &mut Found) -> Values {
                 Some(root) if let Some(entries) = root.entries() => {
                     return entries
                         .iter()
-                        .filter_map(|e| tree::given(&text, e).map_err(|e| out.errors.push(e)).ok())
+                        .filter_map(|e| tree::given(&text, e).map_err(|e| out.errors.push(*e)).ok())
                         .map(|g| (g.name.clone(), g))
                         .collect();
                 }

@@ -88,8 +88,8 @@ impl Ini<'_> {
         self.errors.push(Diagnostic::at(self.text.spot(bytes), "syntax", message).hint(hint));
     }
 
-    fn keep<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
-        result.map_err(|e| self.errors.push(e)).ok()
+    fn keep<T>(&mut self, result: Result<T, Box<Diagnostic>>) -> Option<T> {
+        result.map_err(|e| self.errors.push(*e)).ok()
     }
 
     fn section(&mut self, (name, word): &(&str, Option<&str>), line: &Range<usize>) -> Option<(Option<usize>, Kind)> {
@@ -253,7 +253,9 @@ impl Ini<'_> {
             let Some(host) = self.keep(host) else { return };
             for given in &vars {
                 let set = self.data.set_host(host, given.clone());
-                self.keep(set);
+                if self.keep(set).is_none() {
+                    return;
+                }
             }
         }
     }

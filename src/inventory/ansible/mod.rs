@@ -17,7 +17,7 @@ mod yaml;
 use std::path::{Path, PathBuf};
 
 use super::data::{Data, UNGROUPED};
-use super::text::{Text, redact};
+use super::text::Text;
 use super::{ours, range};
 use crate::book::{Diagnostic, did_you_mean, read_capped, tidy, unreadable};
 
@@ -76,7 +76,7 @@ impl Reader {
             let port =
                 port.filter(|p| *p != 0).map(|p| text.given("ansible_port", bytes.clone(), p.into(), bytes.clone()));
             let added = self.data.add_host(name, Some(UNGROUPED), port, text.spot(bytes));
-            self.errors.extend(added.err());
+            self.errors.extend(added.err().map(|e| *e));
         }
     }
 
@@ -93,7 +93,7 @@ impl Reader {
             return;
         }
         if let Err(errors) = self.file(path) {
-            self.errors.extend(tidy(errors, 0).into_iter().map(redact));
+            self.errors.extend(tidy(errors, 0));
         }
     }
 
@@ -105,7 +105,7 @@ impl Reader {
                 let error = Diagnostic::new("unreadable", message).hint("does a link lead back up?");
                 return self.errors.push(error);
             }
-            Err(e) => return self.errors.push(e),
+            Err(e) => return self.errors.push(*e),
         };
         for (name, path) in entries {
             if !is_ignored(&name) {
@@ -116,7 +116,7 @@ impl Reader {
 
     fn file(&mut self, path: &Path) -> Result<(), Vec<Diagnostic>> {
         let name = path.display().to_string();
-        let text = Text::new(&name, &read_text(path).map_err(|e| vec![e])?);
+        let text = Text::new(&name, &read_text(path).map_err(|e| vec![*e])?);
         if text.source.text().starts_with("#!") {
             let error =
                 Diagnostic::at(text.spot(0..2), "script", "this is an inventory script, and scripts are not run");
@@ -195,8 +195,8 @@ fn is_ignored(name: &str) -> bool {
 }
 
 /// The entries of a directory by name.
-fn files(dir: &Path) -> Result<Vec<(String, PathBuf)>, Diagnostic> {
-    let failed = |e: &std::io::Error| unreadable(&dir.display().to_string(), e);
+fn files(dir: &Path) -> Result<Vec<(String, PathBuf)>, Box<Diagnostic>> {
+    let failed = |e: &std::io::Error| Box::new(unreadable(&dir.display().to_string(), e));
     let mut out = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(|e| failed(&e))? {
         let entry = entry.map_err(|e| failed(&e))?;
@@ -207,7 +207,7 @@ fn files(dir: &Path) -> Result<Vec<(String, PathBuf)>, Diagnostic> {
 }
 
 /// A file's text; comments of an INI file need not be UTF-8.
-fn read_text(path: &Path) -> Result<String, Diagnostic> {
+fn read_text(path: &Path) -> Result<String, Box<Diagnostic>> {
     let name = path.display().to_string();
     let bytes = read_capped(path).map_err(|e| unreadable(&name, &e))?;
     let without = |line: &[u8]| match line.trim_ascii_start() {
@@ -219,7 +219,7 @@ fn read_text(path: &Path) -> Result<String, Diagnostic> {
     let bytes: Vec<u8> = bytes.split_inclusive(|b| *b == b'\n').flat_map(without).collect();
     // Too large, UTF-16 and so on are said as of any other file.
     if let Some(error) = crate::book::Document::check(&name, &bytes).into_iter().next() {
-        return Err(redact(error));
+        return Err(error.into());
     }
     let text = String::from_utf8(bytes).unwrap_or_default();
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))

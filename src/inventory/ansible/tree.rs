@@ -39,8 +39,8 @@ pub(super) fn read(text: &Text, root: &[Entry], data: &mut Data) -> Said {
 }
 
 impl Tree<'_> {
-    fn keep<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
-        result.map_err(|e| self.errors.push(e)).ok()
+    fn keep<T>(&mut self, result: Result<T, Box<Diagnostic>>) -> Option<T> {
+        result.map_err(|e| self.errors.push(*e)).ok()
     }
 
     fn wrong(&mut self, bytes: Range<usize>, message: String, hint: &str) {
@@ -134,7 +134,7 @@ impl Tree<'_> {
     }
 
     fn given(&mut self, e: &Entry) -> Option<Given> {
-        given(self.text, e).map_err(|e| self.errors.push(e)).ok()
+        given(self.text, e).map_err(|e| self.errors.push(*e)).ok()
     }
 
     fn host(&mut self, group: usize, entry: &Entry) {
@@ -175,18 +175,20 @@ impl Tree<'_> {
             let Some(host) = self.keep(added) else { return };
             for given in &vars {
                 let set = self.data.set_host(host, given.clone());
-                self.keep(set);
+                if self.keep(set).is_none() {
+                    return;
+                }
             }
         }
     }
 }
 
 /// A variable.
-pub(super) fn given(text: &Text, e: &Entry) -> Result<Given, Diagnostic> {
+pub(super) fn given(text: &Text, e: &Entry) -> Result<Given, Box<Diagnostic>> {
     if !e.text {
         let message = format!("a variable's name must be text, and {} is none", e.key);
         let error = Diagnostic::at(text.spot(e.bytes.clone()), "key-type", message);
-        return Err(error.hint(format!("quote it: \"{}\"", e.key)));
+        return Err(error.hint(format!("quote it: \"{}\"", e.key)).into());
     }
     Ok(text.given(&e.key, e.bytes.clone(), e.node.json(), e.node.bytes.clone()))
 }

@@ -109,7 +109,7 @@ struct Build<'a> {
     warnings: Vec<Diagnostic>,
 }
 
-/// What a file holds, and what is unwise in it.
+/// A file's value, and what is unwise in it.
 type Read = (Option<Rc<Node>>, Vec<Diagnostic>);
 
 /// The value of a file, `None` if there is nothing in it; and what is unwise in it.
@@ -131,7 +131,7 @@ pub(super) fn read(text: &Text) -> Result<Read, Vec<Diagnostic>> {
         let (event, span) = event.map_err(|e| b.syntax(e.marker().index(), e.info()))?;
         let start = b.byte(span.start.index());
         let end = b.byte(span.end.index()).max(start);
-        b.event(event, start..end).map_err(|e| vec![e])?;
+        b.event(event, start..end).map_err(|e| vec![*e])?;
     }
     Ok((b.root, b.warnings))
 }
@@ -159,9 +159,9 @@ impl Build<'_> {
         vec![error.hint("look at the indentation, quotes and colons of this line and the one above")]
     }
 
-    fn error(&self, bytes: Range<usize>, rule: Refused) -> Diagnostic {
+    fn error(&self, bytes: Range<usize>, rule: Refused) -> Box<Diagnostic> {
         let spot = self.text.spot(bytes);
-        match rule {
+        Box::new(match rule {
             Refused::Deep => {
                 Diagnostic::at(spot, "too-deep", format!("more than {DEEPEST} lists and maps in each other"))
                     .hint("is this the right file?")
@@ -177,10 +177,10 @@ impl Build<'_> {
             Refused::Key => Diagnostic::at(spot, "key-type", "a key must be text, and this is a list or a map")
                 .hint("write a word as the key; text that starts with [ or { must be quoted"),
             Refused::Merge => Diagnostic::at(spot, "merge", "only maps can be merged").hint("like: <<: *defaults"),
-        }
+        })
     }
 
-    fn event(&mut self, event: Event<'_>, bytes: Range<usize>) -> Result<(), Diagnostic> {
+    fn event(&mut self, event: Event<'_>, bytes: Range<usize>) -> Result<(), Box<Diagnostic>> {
         match event {
             Event::DocumentStart(_) => {
                 self.documents += 1;
@@ -209,7 +209,7 @@ impl Build<'_> {
         style: ScalarStyle,
         tag: Option<&Tag>,
         bytes: &Range<usize>,
-    ) -> Result<Kind, Diagnostic> {
+    ) -> Result<Kind, Box<Diagnostic>> {
         let string = || Kind::Scalar(Value::String(text.to_owned()));
         let Some(tag) = tag else {
             return Ok(match style {
@@ -229,7 +229,13 @@ impl Build<'_> {
         })
     }
 
-    fn open(&mut self, map: bool, anchor: usize, tag: Option<&Tag>, bytes: Range<usize>) -> Result<(), Diagnostic> {
+    fn open(
+        &mut self,
+        map: bool,
+        anchor: usize,
+        tag: Option<&Tag>,
+        bytes: Range<usize>,
+    ) -> Result<(), Box<Diagnostic>> {
         if let Some(tag) = tag
             && !matches!(tag.suffix.as_str(), "map" | "seq" | "unsafe")
         {
@@ -242,7 +248,7 @@ impl Build<'_> {
         Ok(())
     }
 
-    fn close(&mut self, bytes: &Range<usize>) -> Result<(), Diagnostic> {
+    fn close(&mut self, bytes: &Range<usize>) -> Result<(), Box<Diagnostic>> {
         let Some(frame) = self.stack.pop() else { return Ok(()) };
         let last = frame.items.last().map_or(bytes.end, |n| n.bytes.end);
         let bytes = frame.start..last.max(frame.start);
@@ -251,7 +257,7 @@ impl Build<'_> {
     }
 
     /// Keys and values in turn: what is merged first, then its own, of the same key the last.
-    fn map(&mut self, items: &[Rc<Node>]) -> Result<Kind, Diagnostic> {
+    fn map(&mut self, items: &[Rc<Node>]) -> Result<Kind, Box<Diagnostic>> {
         let (mut merged, mut own): (Vec<Entry>, Vec<Entry>) = (Vec::new(), Vec::new());
         let mut index: HashMap<String, usize> = HashMap::new();
         for pair in items.chunks_exact(2) {
@@ -298,7 +304,7 @@ impl Build<'_> {
     }
 
     /// The entries of a map, or of a list of maps, of which the first wins.
-    fn merge(&self, node: &Node) -> Result<Vec<Entry>, Diagnostic> {
+    fn merge(&self, node: &Node) -> Result<Vec<Entry>, Box<Diagnostic>> {
         match &node.kind {
             Kind::Map(entries) => Ok(entries.clone()),
             Kind::List(items) => {
@@ -310,7 +316,7 @@ impl Build<'_> {
         }
     }
 
-    fn put(&mut self, node: Rc<Node>, anchor: usize) -> Result<(), Diagnostic> {
+    fn put(&mut self, node: Rc<Node>, anchor: usize) -> Result<(), Box<Diagnostic>> {
         if anchor != 0 {
             self.anchors.insert(anchor, Rc::clone(&node));
         }
