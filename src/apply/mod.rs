@@ -122,8 +122,6 @@ pub struct Session<'a> {
     ways: &'a [(Place, Target)],
     /// The one in use.
     way: usize,
-    /// How often each was lost.
-    lost: Vec<usize>,
     /// The round that was begun last; 0: nothing was changed yet.
     round: usize,
     /// What the user said yes to, and the plan that is being carried out.
@@ -190,7 +188,6 @@ impl<'a> Session<'a> {
             vars,
             ways,
             way: 0,
-            lost: vec![0; ways.len()],
             round: 0,
             agreed: HashSet::new(),
             current: None,
@@ -437,14 +434,13 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Turns to the next way that is left. Before anything was changed each is tried once; after that a way that was
-    /// lost may be there again, and each is tried twice.
+    /// Turns to the next way that is left; each is used once.
     fn another_way(&mut self, e: &ChannelError) -> bool {
         let begun = self.round > 0;
-        self.lost[self.way] += 1;
-        let most = if begun { 2 } else { 1 };
-        let after = (1..=self.ways.len()).map(|n| (self.way + n) % self.ways.len());
-        let Some(next) = after.into_iter().find(|w| self.lost[*w] < most) else { return false };
+        let next = self.way + 1;
+        if next == self.ways.len() {
+            return false;
+        }
         if let Some(j) = &mut self.journal {
             let _ = j.record("lost", serde_json::json!({"channel": self.ways[self.way].0.channel, "why": e.why}));
         }
