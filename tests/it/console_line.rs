@@ -211,7 +211,19 @@ impl Host {
                 tokio::spawn(async move {
                     // One at a time; who comes later waits until the one before hung up.
                     if let Some(line) = plug.lock().await.as_mut() {
-                        let _ = tokio::io::copy_bidirectional(&mut mine, line).await;
+                        let (mut to, mut fro) = ([0; 4096], [0; 4096]);
+                        loop {
+                            tokio::select! {
+                                n = mine.read(&mut to) => match n {
+                                    Ok(n) if n > 0 => { let _ = line.write_all(&to[..n]).await; }
+                                    _ => return,
+                                },
+                                n = line.read(&mut fro) => match n {
+                                    Ok(n) if n > 0 && mine.write_all(&fro[..n]).await.is_ok() => {}
+                                    _ => return,
+                                },
+                            }
+                        }
                     }
                 });
                 Ok::<_, ChannelError>(Opened::plain(theirs))

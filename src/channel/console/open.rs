@@ -363,7 +363,7 @@ impl Waking<'_> {
 /// The starter's first word: the checksum of nothing.
 fn greeting(line: &str, marker: &Marker) -> Option<Sum> {
     let (_, rest) = line.split_once(&marker.whole())?;
-    Sum::of_nothing(rest.trim())
+    Sum::of_nothing(rest.split_whitespace().next()?)
 }
 
 /// Without what a terminal or a line editor adds to an echo.

@@ -83,7 +83,7 @@ pub(super) fn starter(m: &Marker) -> String {
     let (left, right) = (&m.left, &m.right);
     format!(
         " sh -c 's=`stty -g`;trap \"stty $s;exit\" 0 2;stty -echo eof ^-;k(){{ set -- `cksum||sha256sum`;echo $1;}};\
-         while x=`printf %s \"$c\"|k`;[ :$x = \"$l\" ]&&eval \"$c\";c=;echo {left}\"{right} $x\";\
+         while x=`printf %s \"$c\"|k`;[ :$x = \"$l\" ]&&eval \"$c\";c=;echo {left}\"{right} $x $l\";\
          do while IFS= read -r l||exit;[ \"${{l#:}}\" = \"$l\" ];do c=$c${{l#?}};done;done'"
     )
 }
@@ -130,8 +130,8 @@ pub(super) fn fragments(m: &Marker, watch: u64) -> Vec<String> {
         ),
         format!(
             "trap q 1 15;trap '' 2;stty -echo -isig -ixon eof ^-;[ $D_ ]||exit;exec 2>/dev/null;u >/dev/null&W=$!;h;c=;\
-             while :;do IFS= read -r l||{{ e=$((e+1));[ $e -lt 99 ]||q;continue;}};e=0;case $l in \
-             '')echo '{}; to end it type .q and press Enter';;.q)q;;\
+             while :;do IFS= read -r l||{{ e=$((e+1));[ $e -lt 99 ]||{{ q;exit;}};continue;}};e=0;case $l in \
+             '')echo '{}; to end it type .q and press Enter';;.q)q;exit;;\
              \"#:\"*)x=`printf %s \"${{l#??* }}\"|k`;case $l in \"#:$x \"*)set -f;set -- ${{l#??* }};set +f;\
              case $2 in V)n=$1;eval \"${{l#*V }}\";t;;*)v \"$@\";esac;esac;;\
              *)c=$c$l$N;esac;done",
