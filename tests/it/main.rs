@@ -12,6 +12,7 @@
 mod console;
 mod console_faults;
 mod console_line;
+mod console_people;
 mod docs;
 mod engine;
 mod faults;

@@ -94,8 +94,7 @@ pub(super) fn fragments(m: &Marker, watch: u64) -> Vec<String> {
     vec![
         format!(
             "U=${{U:-`umask`}};umask 077;LC_ALL=C;TERM=dumb;export LC_ALL TERM;K={left};K=${{K}}{right};n=0;i=0;b=0;j=0;e=0;Q=:;\
-             E=cat;F=cat;N=`printf \"\\nx\"`;N=${{N%x}};S=;command -v setsid >/dev/null&&S=setsid;\
-             [ \"$R_\" = $K ]||for D_ in /dev/shm /run /tmp /;do D_=$D_/.runbook-$K;mkdir $D_&&R_=$K&&break;D_=;done 2>/dev/null"
+             E=cat;F=cat;N=`printf \"\\nx\"`;N=${{N%x}};S=;D_=;command -v setsid >/dev/null&&S=setsid"
         ),
         // m: a message. t: how things stand. h: what this is.
         "m(){ set -- \"$*\" `printf %s \"$*\"|k`;echo \"$K$2 $1\";};\
@@ -129,7 +128,9 @@ pub(super) fn fragments(m: &Marker, watch: u64) -> Vec<String> {
              kill -0 $$||{{ eval \"$Q\";rm -rf $D_;exit;}};[ $y -lt 5 ]||kill $$;done;}};"
         ),
         format!(
-            "trap q 1 15;trap '' 2;stty -echo -isig -ixon eof ^-;[ $D_ ]||exit;exec 2>/dev/null;u >/dev/null&W=$!;h;c=;\
+            "trap q 1 15;trap '' 2;stty -echo -isig -ixon eof ^-;exec 2>/dev/null;\
+             for D_ in /dev/shm /run /tmp /;do D_=$D_/.runbook-$K;mkdir $D_&&break;D_=;done;h;[ $D_ ]||exit;\
+             u >/dev/null&W=$!;c=;\
              while :;do IFS= read -r l||{{ e=$((e+1));[ $e -lt 99 ]||{{ q;exit;}};continue;}};e=0;case $l in \
              '')echo '{}; to end it type .q and press Enter';;.q)q;exit;;\
              \"#:\"*)x=`printf %s \"${{l#??* }}\"|k`;case $l in \"#:$x \"*)set -f;set -- ${{l#??* }};set +f;\
