@@ -254,7 +254,7 @@ fn a_shell_that_ends_in_mid_command_is_no_exit_status() {
             let console = host.console(&Login::default());
             let begun = Instant::now();
             // The job is a session of its own; its parent's parent is the receiver.
-            let script = b"r=$(ps -o ppid= -p $PPID); kill -9 $r; sleep 20";
+            let script = b"read -r a b c r d </proc/$PPID/stat; kill -9 $r; sleep 20";
             let error = console.exec(script, HALF).await.unwrap_err();
             assert!(error.why.starts_with("the console's shell ended while the script ran"), "{shell:?} {error:?}");
             println!("{shell:?}: known after {:?}", begun.elapsed());
