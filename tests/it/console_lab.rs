@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use runbook::channel::{Channel, Login, Password, Url};
+use runbook::channel::{Login, Password, Url};
 
 use crate::console::block_on;
 use crate::support::{LAB, lab_is_on};
@@ -46,6 +46,7 @@ fn the_console_of_a_real_host() {
             "stty -F /dev/console -a; cat /proc/sys/kernel/printk; ls /dev/shm /run | grep runbook; loginctl list-sessions --no-legend | wc -l",
         ])
     };
+    crate::console_line::trace();
     let found = state();
     block_on(async {
         let error = open(Login::default()).exec(b"echo x", MINUTE).await.unwrap_err();

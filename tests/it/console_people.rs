@@ -247,6 +247,28 @@ fn a_receiver_of_a_killed_run_is_taken_over_and_ends_by_itself() {
 }
 
 #[test]
+fn a_script_outlives_its_controller() {
+    block_on(async {
+        let here = tempfile::tempdir().unwrap();
+        let file = here.path().join("finished");
+        let host = start(ONE_SHELL[0], &Faults::default());
+        let killed = host.console(&Login::default());
+        killed.exec(b":", HALF).await.unwrap();
+        let script = format!("sleep 2; echo x >{}", file.display());
+        let cut = tokio::time::timeout(Duration::from_millis(500), killed.exec(script.as_bytes(), HALF)).await;
+        assert!(cut.is_err());
+        drop(killed);
+        let next = host.console(&Login::default());
+        assert_eq!(next.exec(b"echo next", HALF).await.unwrap().stdout, b"next\n");
+        assert!(!file.exists());
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        assert!(file.exists());
+        assert_eq!(next.exec(b"echo next", HALF).await.unwrap().stdout, b"next\n");
+        next.close().await;
+    });
+}
+
+#[test]
 fn a_shell_that_ends_in_mid_command_is_no_exit_status() {
     for shell in ONE_SHELL {
         block_on(async {

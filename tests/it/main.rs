@@ -11,6 +11,7 @@
 
 mod console;
 mod console_faults;
+mod console_kinds;
 mod console_lab;
 mod console_line;
 mod console_people;

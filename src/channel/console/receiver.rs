@@ -93,7 +93,7 @@ pub(super) fn fragments(m: &Marker, watch: u64) -> Vec<String> {
     let (left, right) = (&m.left, &m.right);
     vec![
         format!(
-            "U=${{U:-`umask`}};umask 077;LC_ALL=C;TERM=dumb;export LC_ALL TERM;K={left};K=${{K}}{right};n=0;i=0;b=0;j=0;e=0;Q=:;\
+            "U=${{U:-`umask`}};umask 077;LC_ALL=C;TERM=dumb;export LC_ALL TERM;K={left};K=${{K}}{right};n=0;i=0;b=0;j=0;e=0;Q=:;Y=;\
              E=cat;F=cat;N=`printf \"\\nx\"`;N=${{N%x}};S=;D_=;command -v setsid >/dev/null&&S=setsid"
         ),
         // m: a message. t: how things stand. h: what this is.
@@ -102,16 +102,16 @@ pub(super) fn fragments(m: &Marker, watch: u64) -> Vec<String> {
          h(){ z=;for y in base64 openssl uuencode uudecode gzip od hexdump;do command -v $y >/dev/null&&z=$z,$y;done;\
          y=;read -r y</proc/sys/kernel/random/boot_id;m $n H `id -u` ${y:-?} ${D_:+d}$z;}"
             .to_owned(),
-        // X: ends the job. q: puts all back, and ends.
+        // X: ends the job. q: puts all back, and ends; a script outlives it, nobody is told how it ended.
         "X(){ z=;[ -s $D_/p ]&&read -r z<$D_/p&&kill -9 ${S:+-}$z;};\
-         q(){ trap '' 1 15;X;kill $W;eval \"$Q\";rm -rf $D_;stty $s;exit;}"
+         q(){ trap '' 1 15;kill $W;[ -s $D_/d ]||kill $Y;eval \"$Q\";rm -rf $D_;stty $s;exit;}"
             .to_owned(),
         // g: encodes the answer and tells. r: runs the script, once what was decoded has that checksum.
         "g(){ cat $D_/o $D_/e|eval \"$E\">$D_/b;y=;read -r y<$D_/b;\
          set -- `wc -c<$D_/o;wc -c<$D_/e;wc -l<$D_/b;k<$D_/b`;grep -n '' $D_/b|sed \"s/^/$K/\">$D_/a;\
          echo $x $* ${#y}>$D_/g;mv $D_/g $D_/d;t;};\
          r(){ rm -f $D_/d $D_/p;(eval \"$F\">$D_/f<$D_/u;[ \"`k<$D_/f`\" = $1 ]||{ echo X>$D_/d;t;exit;};umask $U;\
-         $S sh $D_/f</dev/null>$D_/o 2>$D_/e&p=$!;echo $p>$D_/p;wait $p;x=$?;rm -f $D_/p;g)&}"
+         $S sh $D_/f</dev/null>$D_/o 2>$D_/e&p=$!;echo $p>$D_/p;wait $p;x=$?;rm -f $D_/p;g)&Y=$!;}"
             .to_owned(),
         // v: one command, whose checksum is right.
         "v(){ n=$1;echo $n>$D_/w;case $2 in S)t;;H)h;;\
