@@ -98,3 +98,28 @@ fn the_console_of_a_real_host() {
         console.close().await;
     });
 }
+
+#[test]
+fn a_target_without_base64_and_cksum() {
+    if !lab_is_on() {
+        return;
+    }
+    let here = tempfile::tempdir().unwrap();
+    let tree = here.path().join("tree");
+    let busybox = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/busybox");
+    let made = Command::new(busybox).arg("make").arg(&tree).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    crate::console_line::trace();
+    block_on(async {
+        let url = format!("console:{busybox} sh --proc {} -i", tree.display());
+        let console = Url::parse(&url).unwrap().open(&Login::default()).unwrap();
+        let out =
+            console.exec(b"command -v base64 cksum; printf 'a\\0\\377\\n'; echo e >&2; exit 9", MINUTE).await.unwrap();
+        assert_eq!(
+            (out.status, out.stdout.as_slice(), out.stderr.as_slice()),
+            (Some(9), &b"a\0\xff\n"[..], &b"e\n"[..])
+        );
+        println!("{:?} bytes", console.wire());
+        console.close().await;
+    });
+}

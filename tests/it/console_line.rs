@@ -238,6 +238,8 @@ pub fn quick() -> Pace {
         listen: Duration::from_millis(20),
         quiet: Duration::from_millis(60),
         answer: Duration::from_millis(500),
+        // Its kernel is this machine's.
+        hush: false,
         ..Pace::default()
     }
 }
