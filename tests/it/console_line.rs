@@ -152,6 +152,8 @@ pub struct Host {
     pub plug: Arc<tokio::sync::Mutex<Option<DuplexStream>>>,
     pub dials: Arc<AtomicU64>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
+    /// Where the shell is: what a damaged line may do stays there.
+    _home: tempfile::TempDir,
 }
 
 impl Drop for Host {
@@ -169,12 +171,14 @@ pub const ONE_SHELL: &[&[&str]] =
 
 pub fn start(argv: &[&str], f: &Faults) -> Host {
     trace();
+    let home = tempfile::tempdir().unwrap();
     let (pty, pts) = pty_process::open().unwrap();
     pty.resize(pty_process::Size::new(24, 80)).unwrap();
     // A new shell follows one that ends, as with a getty.
     let child = pty_process::Command::new("sh")
         .args(["-c", "trap : INT; while :; do \"$@\"; done", "sh"])
         .args(argv)
+        .current_dir(home.path())
         .env("HISTFILE", "/dev/null")
         .env("PS1", "box# ")
         .env_remove("ENV")
@@ -192,7 +196,7 @@ pub fn start(argv: &[&str], f: &Faults) -> Host {
         tokio::spawn(pump(from_pty, to_far, Faults { canonical: 0, ..f.clone() }, true, None, extra)),
     ];
     let plug = Arc::new(tokio::sync::Mutex::new(Some(near)));
-    Host { child, plug, dials: Arc::default(), tasks }
+    Host { child, plug, dials: Arc::default(), tasks, _home: home }
 }
 
 impl Host {

@@ -337,10 +337,11 @@ impl Waking<'_> {
             whole = squeezed(&String::from_utf8_lossy(&self.wire.unread)).contains(&wanted);
         }
         // An editor that paints in its own way (it scrolls sideways) shows nothing that could be compared.
-        whole |= self.wire.unread.iter().filter(|b| **b == 8).count() > 8;
+        whole |= self.wire.unread.iter().filter(|b| matches!(**b, 8 | 27)).count() > 8;
         if whole {
             self.wire.learn(line.len() * 2, asked.elapsed());
-        } else if !self.typed.is_multiple_of(3) && !self.wire.unread.is_empty() {
+        } else if !self.wire.unread.is_empty() {
+            // Damaged, there or on its way back: a line that is not ours is not entered.
             self.wire.send(b"\x15").await?;
             return Ok(None);
         }
