@@ -1,7 +1,7 @@
 //! A simulated line between the engine and a real shell on a real pty: seeded, slow, and as bad as wanted.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use runbook::channel::console::{Console, Dial, Opened, Pace};
@@ -71,7 +71,6 @@ pub async fn pump(
     from_host: bool,
     echo_to: Option<tokio::sync::mpsc::UnboundedSender<Vec<u8>>>,
     mut extra: Option<tokio::sync::mpsc::UnboundedReceiver<Vec<u8>>>,
-    cut: Arc<AtomicBool>,
 ) {
     let mut dice = Dice::new(f.seed * 2 + u64::from(from_host));
     let mut buffer = [0; 4096];
@@ -89,9 +88,6 @@ pub async fn pump(
                 _ => return,
             },
         };
-        if cut.load(Ordering::Relaxed) {
-            return;
-        }
         if let Some(echo) = &echo_to {
             let _ =
                 echo.send(came.iter().flat_map(|b| if *b == b'\n' { vec![b'\r', b'\n'] } else { vec![*b] }).collect());
@@ -126,9 +122,12 @@ pub async fn pump(
             }
         }
         if f.speed > 0 {
-            // Bytes leave in small pieces, as from a UART.
+            // Bytes leave in small pieces, as from a UART; what a busy machine does too late is made up for.
+            if busy.elapsed() > Duration::from_millis(30) {
+                busy = Instant::now();
+            }
             for piece in out.chunks((f.speed as usize / 200).max(1)) {
-                busy = busy.max(Instant::now()) + Duration::from_secs_f64(piece.len() as f64 / f.speed as f64);
+                busy += Duration::from_secs_f64(piece.len() as f64 / f.speed as f64);
                 tokio::time::sleep_until(busy).await;
                 if to.write_all(piece).await.is_err() {
                     return;
@@ -153,6 +152,8 @@ pub struct Host {
     pub plug: Arc<tokio::sync::Mutex<Option<DuplexStream>>>,
     pub dials: Arc<AtomicU64>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
+    /// Where the shell is: what a damaged line may do stays there.
+    _home: tempfile::TempDir,
 }
 
 impl Drop for Host {
@@ -170,12 +171,14 @@ pub const ONE_SHELL: &[&[&str]] =
 
 pub fn start(argv: &[&str], f: &Faults) -> Host {
     trace();
+    let home = tempfile::tempdir().unwrap();
     let (pty, pts) = pty_process::open().unwrap();
     pty.resize(pty_process::Size::new(24, 80)).unwrap();
     // A new shell follows one that ends, as with a getty.
     let child = pty_process::Command::new("sh")
         .args(["-c", "trap : INT; while :; do \"$@\"; done", "sh"])
         .args(argv)
+        .current_dir(home.path())
         .env("HISTFILE", "/dev/null")
         .env("PS1", "box# ")
         .env_remove("ENV")
@@ -185,16 +188,15 @@ pub fn start(argv: &[&str], f: &Faults) -> Host {
     let (from_pty, to_pty) = pty.into_split();
     let (near, far) = tokio::io::duplex(1 << 16);
     let (from_far, to_far) = tokio::io::split(far);
-    let cut = Arc::new(AtomicBool::new(false));
     let (echo, echoed) = tokio::sync::mpsc::unbounded_channel();
     let echo = f.echo.then_some(echo);
     let extra = f.echo.then_some(echoed);
     let tasks = vec![
-        tokio::spawn(pump(from_far, to_pty, f.clone(), false, echo, None, Arc::clone(&cut))),
-        tokio::spawn(pump(from_pty, to_far, Faults { canonical: 0, ..f.clone() }, true, None, extra, Arc::clone(&cut))),
+        tokio::spawn(pump(from_far, to_pty, f.clone(), false, echo, None)),
+        tokio::spawn(pump(from_pty, to_far, Faults { canonical: 0, ..f.clone() }, true, None, extra)),
     ];
     let plug = Arc::new(tokio::sync::Mutex::new(Some(near)));
-    Host { child, plug, dials: Arc::default(), tasks }
+    Host { child, plug, dials: Arc::default(), tasks, _home: home }
 }
 
 impl Host {
@@ -210,7 +212,19 @@ impl Host {
                 tokio::spawn(async move {
                     // One at a time; who comes later waits until the one before hung up.
                     if let Some(line) = plug.lock().await.as_mut() {
-                        let _ = tokio::io::copy_bidirectional(&mut mine, line).await;
+                        let (mut to, mut fro) = ([0; 4096], [0; 4096]);
+                        loop {
+                            tokio::select! {
+                                n = mine.read(&mut to) => match n {
+                                    Ok(n) if n > 0 => { let _ = line.write_all(&to[..n]).await; }
+                                    _ => return,
+                                },
+                                n = line.read(&mut fro) => match n {
+                                    Ok(n) if n > 0 && mine.write_all(&fro[..n]).await.is_ok() => {}
+                                    _ => return,
+                                },
+                            }
+                        }
                     }
                 });
                 Ok::<_, ChannelError>(Opened::plain(theirs))
@@ -228,6 +242,8 @@ pub fn quick() -> Pace {
         listen: Duration::from_millis(20),
         quiet: Duration::from_millis(60),
         answer: Duration::from_millis(500),
+        // Its kernel is this machine's.
+        hush: false,
         ..Pace::default()
     }
 }

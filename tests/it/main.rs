@@ -12,7 +12,10 @@
 mod channel_ssm;
 mod console;
 mod console_faults;
+mod console_kinds;
+mod console_lab;
 mod console_line;
+mod console_people;
 mod docs;
 mod engine;
 mod fall_back;

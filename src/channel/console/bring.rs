@@ -34,7 +34,7 @@ pub(super) async fn bring(s: &mut Session, marker: &Marker, pace: &Pace) -> Resu
             if !s.wire.fill(until).await? {
                 break;
             }
-            for sum in acknowledged(s) {
+            for (sum, _) in acknowledged(s).into_iter().filter(|(is, told)| is == told) {
                 open.remove(&sum);
             }
         }
@@ -49,11 +49,12 @@ pub(super) async fn bring(s: &mut Session, marker: &Marker, pace: &Pace) -> Resu
     introduce(s, last, pace).await
 }
 
-/// The checksums that the starter told.
-fn acknowledged(s: &Session) -> Vec<String> {
+/// What the starter says: the checksum of what it collected, and the one that it was told. It evaluates if they are one.
+fn acknowledged(s: &Session) -> Vec<(String, String)> {
     let heard = String::from_utf8_lossy(&s.wire.unread).into_owned();
     let lines = heard.split_inclusive('\n').filter(|l| l.ends_with('\n'));
-    lines.filter_map(|l| Some(l.split_once(&s.marker)?.1.trim().to_owned())).collect()
+    let told = lines.filter_map(|l| l.split_once(&s.marker)?.1.trim().split_once(" :"));
+    told.map(|(x, l)| (x.to_owned(), l.to_owned())).collect()
 }
 
 /// Makes sure that the starter still is there before anything is sent to it, and that it holds no half of a fragment.
@@ -63,7 +64,7 @@ async fn probe(s: &mut Session) -> Result<(), Broken> {
         s.wire.send(b"\x15#\n:0\n").await?;
         let until = Instant::now() + s.wire.patience(20) * (1 << tries.min(3));
         while s.wire.fill(until).await? {
-            if !acknowledged(s).is_empty() {
+            if acknowledged(s).iter().any(|(_, told)| told == "0") {
                 let quiet = s.wire.round_trip;
                 s.wire.settle(quiet, Instant::now() + quiet).await?;
                 s.wire.unread.clear();

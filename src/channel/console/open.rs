@@ -337,10 +337,11 @@ impl Waking<'_> {
             whole = squeezed(&String::from_utf8_lossy(&self.wire.unread)).contains(&wanted);
         }
         // An editor that paints in its own way (it scrolls sideways) shows nothing that could be compared.
-        whole |= self.wire.unread.iter().filter(|b| **b == 8).count() > 8;
+        whole |= self.wire.unread.iter().filter(|b| matches!(**b, 8 | 27)).count() > 8;
         if whole {
             self.wire.learn(line.len() * 2, asked.elapsed());
-        } else if !self.typed.is_multiple_of(3) && !self.wire.unread.is_empty() {
+        } else if !self.wire.unread.is_empty() {
+            // Damaged, there or on its way back: a line that is not ours is not entered.
             self.wire.send(b"\x15").await?;
             return Ok(None);
         }
@@ -363,7 +364,7 @@ impl Waking<'_> {
 /// The starter's first word: the checksum of nothing.
 fn greeting(line: &str, marker: &Marker) -> Option<Sum> {
     let (_, rest) = line.split_once(&marker.whole())?;
-    Sum::of_nothing(rest.trim())
+    Sum::of_nothing(rest.split_whitespace().next()?)
 }
 
 /// Without what a terminal or a line editor adds to an echo.

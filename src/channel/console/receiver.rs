@@ -83,7 +83,7 @@ pub(super) fn starter(m: &Marker) -> String {
     let (left, right) = (&m.left, &m.right);
     format!(
         " sh -c 's=`stty -g`;trap \"stty $s;exit\" 0 2;stty -echo eof ^-;k(){{ set -- `cksum||sha256sum`;echo $1;}};\
-         while x=`printf %s \"$c\"|k`;[ :$x = \"$l\" ]&&eval \"$c\";c=;echo {left}\"{right} $x\";\
+         while x=`printf %s \"$c\"|k`;[ :$x = \"$l\" ]&&eval \"$c\";c=;echo {left}\"{right} $x $l\";\
          do while IFS= read -r l||exit;[ \"${{l#:}}\" = \"$l\" ];do c=$c${{l#?}};done;done'"
     )
 }
@@ -93,9 +93,8 @@ pub(super) fn fragments(m: &Marker, watch: u64) -> Vec<String> {
     let (left, right) = (&m.left, &m.right);
     vec![
         format!(
-            "U=${{U:-`umask`}};umask 077;LC_ALL=C;TERM=dumb;export LC_ALL TERM;K={left};K=${{K}}{right};n=0;i=0;b=0;j=0;e=0;Q=:;\
-             E=cat;F=cat;N=`printf \"\\nx\"`;N=${{N%x}};S=;command -v setsid >/dev/null&&S=setsid;\
-             [ \"$R_\" = $K ]||for D_ in /dev/shm /run /tmp /;do D_=$D_/.runbook-$K;mkdir $D_&&R_=$K&&break;D_=;done 2>/dev/null"
+            "U=${{U:-`umask`}};umask 077;LC_ALL=C;TERM=dumb;export LC_ALL TERM;K={left};K=${{K}}{right};n=0;i=0;b=0;j=0;e=0;Q=:;Y=;\
+             E=cat;F=cat;N=`printf \"\\nx\"`;N=${{N%x}};S=;D_=;command -v setsid >/dev/null&&S=setsid"
         ),
         // m: a message. t: how things stand. h: what this is.
         "m(){ set -- \"$*\" `printf %s \"$*\"|k`;echo \"$K$2 $1\";};\
@@ -103,16 +102,16 @@ pub(super) fn fragments(m: &Marker, watch: u64) -> Vec<String> {
          h(){ z=;for y in base64 openssl uuencode uudecode gzip od hexdump;do command -v $y >/dev/null&&z=$z,$y;done;\
          y=;read -r y</proc/sys/kernel/random/boot_id;m $n H `id -u` ${y:-?} ${D_:+d}$z;}"
             .to_owned(),
-        // X: ends the job. q: puts all back, and ends.
+        // X: ends the job. q: puts all back, and ends; a script outlives it, nobody is told how it ended.
         "X(){ z=;[ -s $D_/p ]&&read -r z<$D_/p&&kill -9 ${S:+-}$z;};\
-         q(){ trap '' 1 15;X;kill $W;eval \"$Q\";rm -rf $D_;stty $s;exit;}"
+         q(){ trap '' 1 15;kill $W;[ -s $D_/d ]||kill $Y;eval \"$Q\";rm -rf $D_;stty $s;exit;}"
             .to_owned(),
         // g: encodes the answer and tells. r: runs the script, once what was decoded has that checksum.
         "g(){ cat $D_/o $D_/e|eval \"$E\">$D_/b;y=;read -r y<$D_/b;\
          set -- `wc -c<$D_/o;wc -c<$D_/e;wc -l<$D_/b;k<$D_/b`;grep -n '' $D_/b|sed \"s/^/$K/\">$D_/a;\
          echo $x $* ${#y}>$D_/g;mv $D_/g $D_/d;t;};\
          r(){ rm -f $D_/d $D_/p;(eval \"$F\">$D_/f<$D_/u;[ \"`k<$D_/f`\" = $1 ]||{ echo X>$D_/d;t;exit;};umask $U;\
-         $S sh $D_/f</dev/null>$D_/o 2>$D_/e&p=$!;echo $p>$D_/p;wait $p;x=$?;rm -f $D_/p;g)&}"
+         $S sh $D_/f</dev/null>$D_/o 2>$D_/e&p=$!;echo $p>$D_/p;wait $p;x=$?;rm -f $D_/p;g)&Y=$!;}"
             .to_owned(),
         // v: one command, whose checksum is right.
         "v(){ n=$1;echo $n>$D_/w;case $2 in S)t;;H)h;;\
@@ -129,9 +128,11 @@ pub(super) fn fragments(m: &Marker, watch: u64) -> Vec<String> {
              kill -0 $$||{{ eval \"$Q\";rm -rf $D_;exit;}};[ $y -lt 5 ]||kill $$;done;}};"
         ),
         format!(
-            "trap q 1 15;trap '' 2;stty -echo -isig -ixon eof ^-;[ $D_ ]||exit;exec 2>/dev/null;u >/dev/null&W=$!;h;c=;\
-             while :;do IFS= read -r l||{{ e=$((e+1));[ $e -lt 99 ]||q;continue;}};e=0;case $l in \
-             '')echo '{}; to end it type .q and press Enter';;.q)q;;\
+            "trap q 1 15;trap '' 2;stty -echo -isig -ixon eof ^-;exec 2>/dev/null;\
+             for D_ in /dev/shm /run /tmp /;do D_=$D_/.runbook-$K;mkdir $D_&&break;D_=;done;h;[ $D_ ]||exit;\
+             u >/dev/null&W=$!;c=;\
+             while :;do IFS= read -r l||{{ e=$((e+1));[ $e -lt 99 ]||{{ q;exit;}};continue;}};e=0;case $l in \
+             '')echo '{}; to end it type .q and press Enter';;.q)q;exit;;\
              \"#:\"*)x=`printf %s \"${{l#??* }}\"|k`;case $l in \"#:$x \"*)set -f;set -- ${{l#??* }};set +f;\
              case $2 in V)n=$1;eval \"${{l#*V }}\";t;;*)v \"$@\";esac;esac;;\
              *)c=$c$l$N;esac;done",

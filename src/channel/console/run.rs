@@ -121,17 +121,12 @@ impl Session {
                 let parts: Vec<String> = ranges.iter().map(|(from, to)| format!("{from},{to}p")).collect();
                 let last = ranges.last().map_or(0, |r| r.1);
                 let command = format!("G {};{last}q", parts.join(";"));
-                self.ask(b"", &command, bytes + 50, |heard, seq| match heard {
-                    Heard::Line(number, text) => {
-                        answer.put(*number, text);
-                        None
-                    }
-                    Heard::State(s) if s.after >= seq => Some(()),
-                    _ => None,
-                })
-                .await?;
+                let whole = self.collect(&command, &mut answer).await?;
                 let got = before - answer.missing;
-                if bytes > 2000 {
+                if got == 0 && !whole {
+                    self.state("S").await?;
+                }
+                if whole && bytes > 2000 {
                     self.wire.learn(bytes, asked.elapsed());
                 }
                 if got == count {
@@ -163,6 +158,29 @@ impl Session {
         // ksh93 says 256 + N where others say 128 + N.
         let status = if ended.status > 256 { ended.status - 128 } else { ended.status };
         Ok(Output { status: Some(status), stdout: stdout.to_vec(), stderr: stderr.to_vec() })
+    }
+
+    /// Asks for lines and takes what comes of them; false: their end was not told, only silence came.
+    async fn collect(&mut self, command: &str, answer: &mut Answer) -> Result<bool, Broken> {
+        let mut bytes = vec![0x15];
+        bytes.extend(self.command(command));
+        self.wire.send(&bytes).await?;
+        let quiet = self.wire.patience(1500);
+        let mut until = Instant::now() + quiet * 2;
+        loop {
+            let heard = self.hear(until).await?;
+            if heard.is_empty() {
+                return Ok(false);
+            }
+            for one in heard {
+                match one {
+                    Heard::Line(number, text) => answer.put(number, &text),
+                    Heard::State(s) if s.after >= self.seq => return Ok(true),
+                    _ => {}
+                }
+            }
+            until = Instant::now() + quiet;
+        }
     }
 
     /// Lines that fit any terminal, and of which noise spoils fewer.

@@ -1,0 +1,125 @@
+//! The console of a real host: agetty, login, bash, systemd.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use runbook::channel::{Login, Password, Url};
+
+use crate::console::block_on;
+use crate::support::{LAB, lab_is_on};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn lab(args: &[&str]) -> String {
+    let out = Command::new(LAB).args(args).output().unwrap();
+    assert!(out.status.success(), "lab {args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).unwrap().trim().to_owned()
+}
+
+struct Lab(String);
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let _ = Command::new(LAB).args(["down", &self.0]).output();
+    }
+}
+
+fn root(password: &str) -> Login {
+    Login { user: Some("root".to_owned()), password: Some(Password(password.to_owned())) }
+}
+
+#[test]
+fn the_console_of_a_real_host() {
+    if !lab_is_on() {
+        return;
+    }
+    let name = format!("con-{}", std::process::id());
+    lab(&["up", &name]);
+    let host = Lab(name);
+    let socket = lab(&["console", &host.0]);
+    let open = |login: Login| Url::parse(&format!("unix:{socket}")).unwrap().open(&login).unwrap();
+    let state = || {
+        lab(&[
+            "sh",
+            &host.0,
+            "-c",
+            "stty -F /dev/console -a; cat /proc/sys/kernel/printk; ls /dev/shm /run | grep runbook; loginctl list-sessions --no-legend | wc -l",
+        ])
+    };
+    crate::console_line::trace();
+    let found = state();
+    block_on(async {
+        let error = open(Login::default()).exec(b"echo x", MINUTE).await.unwrap_err();
+        assert_eq!(error.why, "the console asks for a login");
+        let error = open(root("wrong")).exec(b"echo x", MINUTE).await.unwrap_err();
+        assert!(error.why.ends_with("login incorrect"), "{error:?}");
+
+        let console = open(root("lab"));
+        let begun = Instant::now();
+        let out = console.exec(b"id -un; hostname; printf '\\0\\377' >&2; exit 5", MINUTE).await.unwrap();
+        println!("logged in and answered after {:?}", begun.elapsed());
+        assert_eq!(String::from_utf8_lossy(&out.stdout), format!("root\n{}\n", host.0));
+        assert_eq!((out.status, out.stderr.as_slice()), (Some(5), b"\0\xff".as_slice()));
+
+        // Noise on the line while an answer comes.
+        let log = std::path::Path::new(&socket).with_file_name("console.log");
+        let noise = tokio::spawn(async move {
+            loop {
+                let mut log = std::fs::OpenOptions::new().append(true).open(&log).unwrap();
+                std::io::Write::write_all(&mut log, b"[  123.456789] usb 1-1: new device").unwrap();
+                tokio::time::sleep(Duration::from_millis(7)).await;
+            }
+        });
+        let begun = Instant::now();
+        let out = console
+            .exec(b"head -c 100000 /usr/bin/bash; head -c 100000 /usr/bin/bash | sha256sum >&2", MINUTE)
+            .await
+            .unwrap();
+        noise.abort();
+        println!("100 kB through noise in {:?}, {:?}", begun.elapsed(), console.wire());
+        let sum: String = {
+            use sha2::Digest;
+            sha2::Sha256::digest(&out.stdout).iter().map(|b| format!("{b:02x}")).collect()
+        };
+        assert_eq!((out.stdout.len(), String::from_utf8_lossy(&out.stderr)), (100_000, format!("{sum}  -\n").into()));
+        console.close().await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let left = state();
+        assert_eq!(left, found);
+
+        // A reboot in mid-command.
+        let console = open(root("lab"));
+        console.exec(b":", MINUTE).await.unwrap();
+        let begun = Instant::now();
+        let error = console.exec(b"systemctl reboot; sleep 100", MINUTE).await.unwrap_err();
+        println!("a reboot is known after {:?}: {error:?}", begun.elapsed());
+        assert_eq!(error.why, "the host was rebooted while the script ran");
+        assert_eq!(console.exec(b"echo next", MINUTE).await.unwrap().stdout, b"next\n");
+        console.close().await;
+    });
+}
+
+#[test]
+fn a_target_without_base64_and_cksum() {
+    if !lab_is_on() {
+        return;
+    }
+    let here = tempfile::tempdir().unwrap();
+    let tree = here.path().join("tree");
+    let busybox = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/busybox");
+    let made = Command::new(busybox).arg("make").arg(&tree).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    crate::console_line::trace();
+    block_on(async {
+        let url = format!("console:{busybox} sh --proc {} -i", tree.display());
+        let console = Url::parse(&url).unwrap().open(&Login::default()).unwrap();
+        let out =
+            console.exec(b"command -v base64 cksum; printf 'a\\0\\377\\n'; echo e >&2; exit 9", MINUTE).await.unwrap();
+        assert_eq!(
+            (out.status, out.stdout.as_slice(), out.stderr.as_slice()),
+            (Some(9), &b"a\0\xff\n"[..], &b"e\n"[..])
+        );
+        println!("{:?} bytes", console.wire());
+        console.close().await;
+    });
+}
