@@ -97,7 +97,7 @@ echo "hostname $(cat /proc/sys/kernel/hostname 2>/dev/null || uname -n)"; read -
 read -r c </proc/1/comm && echo "pid1 $c"; [ -d /run/systemd/system ] && echo sd; [ -d /run/openrc ] && echo rc; [ -d /etc/runit ] && echo runit
 [ -n "$SSH_CONNECTION" ] && echo "ssh ${{SSH_CONNECTION%% *}}"; echo run
 else rb_real /etc/hostname; [ -r "$R$REPLY" ] && echo "hostname $(cat "$R$REPLY")"; chroot "$R" /bin/sh -c : 2>/dev/null && echo run; for f in /lib/systemd/systemd /usr/lib/systemd/systemd /etc/systemd/system; do rb_real $f; if [ -e "$R$REPLY" ]; then echo sd; break; fi; done; fi
-o=; unshare -m true 2>/dev/null && o=1; [ -n "$o" ] && grep -q 'overlay$' /proc/filesystems && echo overlay
+o=; unshare -m true 2>/dev/null && o=1; [ -n "$o" ] && if grep -q 'overlay$' /proc/filesystems || ([ "$(cat /proc/sys/kernel/modules_disabled)" = 0 ] && modprobe -nq overlay) 2>/dev/null; then echo overlay; fi
 for t in {TOOLS}; do p=$(command -v $t) && echo "tool $t $p"; done
 rb_real /var/lib/runbook; cat "$R$REPLY/owed" 2>/dev/null; for f in "$R$REPLY"/left/*; do [ -f "$f" ] && sed 's/^/left /' "$f"; done; :"#
     )

@@ -12,10 +12,9 @@ use serde_json::Value;
 use crate::support::{BIN, Done, LAB, Run, full, lab_is_on};
 
 /// The ways of CI, the first being what the others are compared with.
-const CI: &[&str] = &["nsenter", "ssh-port", "nspawn"];
+const CI: &[&str] = &["nsenter", "ssh-port", "nspawn", "qemu-unix"];
 /// The others.
 const MORE: &[&str] = &[
-    "qemu-unix",
     "qemu-telnet",
     "qemu-pty",
     "ser2net-telnet",
