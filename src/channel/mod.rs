@@ -138,6 +138,18 @@ pub trait Channel: Send + Sync {
 /// Makes a channel of what follows the scheme.
 type Open = fn(&str, &Login) -> Result<Box<dyn Channel>, ChannelError>;
 
+/// A channel that could not even be opened: it says so when it is tried.
+pub struct Dead(pub ChannelError);
+
+impl Channel for Dead {
+    fn caps(&self) -> Caps {
+        Caps::PIPES
+    }
+    fn exec<'a>(&'a self, _: &'a [u8], _: Duration) -> Pending<'a, Result<Output, ChannelError>> {
+        Box::pin(async { Err(self.0.clone()) })
+    }
+}
+
 /// A kind of channel: a scheme of `--via`.
 pub struct Scheme {
     /// The word before the colon.

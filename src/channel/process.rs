@@ -103,6 +103,13 @@ pub(super) fn spawn_pty(command: &str) -> Result<(pty_process::Pty, End), Channe
     Ok((pty, Box::new(end)))
 }
 
+/// What a program prints that answers at once and asks nothing; `None` if it is not there.
+pub(super) fn printed(program: &str, args: &[String]) -> Option<String> {
+    #[allow(clippy::disallowed_methods)] // As above.
+    let out = std::process::Command::new(program).args(args).stdin(Stdio::null()).output().ok()?;
+    Some(String::from_utf8_lossy(&out.stdout).into_owned())
+}
+
 /// Ends what a command has started too: it is a process group of its own.
 async fn end_group(leader: Option<u32>) {
     if let Some(pid) = leader {

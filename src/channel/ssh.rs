@@ -16,7 +16,7 @@ use openssh::{Session, Stdio};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Mutex;
 
-use super::process::{Program, drain, run};
+use super::process::{Program, drain, printed, run};
 use super::ssh_errors::explain;
 use super::ssh_url::Destination;
 use super::{Caps, Channel, ChannelError, Login, Output, Password, Pending, private_dir};
@@ -145,9 +145,7 @@ pub struct Lookup {
 #[must_use]
 pub fn lookup(rest: &str) -> Option<Lookup> {
     let to = Destination::parse(rest).ok()?;
-    #[allow(clippy::disallowed_methods)] // It prints configuration, at once.
-    let out = std::process::Command::new("ssh").arg("-G").args(to.arguments()).output().ok()?;
-    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let text = printed("ssh", &[&["-G".to_owned()][..], &to.arguments()].concat())?;
     let field = |name: &str| text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(' ')).map(str::to_owned);
     let direct = |name: &str| field(name).is_none_or(|v| v == "none");
     if !direct("proxyjump") || !direct("proxycommand") {
@@ -205,7 +203,8 @@ async fn run_on(master: &Master, script: &[u8]) -> Ended {
     let ((), stdout, stderr) = tokio::join!(write, drain(out), drain(err));
     match child.wait().await {
         Ok(status) => Ended::Output(Output { status: status.code(), stdout, stderr }),
-        Err(openssh::Error::RemoteProcessTerminated) => Ended::Output(Output { status: None, stdout, stderr }),
+        // Nobody can tell a connection that was ended from a shell that was: neither is an answer.
+        Err(openssh::Error::RemoteProcessTerminated) => Ended::Lost("the connection, or its shell, was ended".into()),
         Err(openssh::Error::Remote(e)) => {
             let stderr = if stderr.is_empty() { e.to_string().into_bytes() } else { stderr };
             Ended::Output(Output { status: Some(127), stdout, stderr })

@@ -10,11 +10,11 @@ use super::choose::Choices;
 use super::many::{self, ManyArgs};
 use super::secret::secret;
 use super::targets::{Chosen, TargetArgs};
-use super::{Failure, Output, colour, say};
+use super::{Failure, Output, colour, say, warn, warning};
 use crate::apply::fleet::NoWay;
 use crate::apply::{Answer, Ask, Asked, Interrupt, Options, Session, exit};
 use crate::book::{self, Diagnostic, Given, Runbook, VarKind};
-use crate::channel::{ChannelError, Login, Url};
+use crate::channel::{ChannelError, Dead, Login, Url};
 use crate::plan::{Place, Plan, Question, Tags};
 use crate::report::{self, Human, Json, JsonLines, Redactor, Sink};
 use crate::target::Target;
@@ -83,7 +83,7 @@ pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
     }
     let mut chosen = a.target.choose()?;
     if a.many.list_hosts {
-        say(&chosen.iter().map(|c| format!("{}\n", c.name())).collect::<String>());
+        say(&chosen.iter().map(|c| format!("{}\n", c.name)).collect::<String>());
         return Ok(exit::OK);
     }
     let access = a.access.read()?;
@@ -153,14 +153,23 @@ pub(super) fn controller() -> Result<Target, Failure> {
 /// The channels of a target that can be opened; if none can, the last one's reason.
 pub(super) async fn open(chosen: Chosen, access: &Access) -> Result<Vec<(Place, Target)>, Box<NoWay>> {
     let mut ways: Vec<(Place, Target)> = Vec::new();
-    let mut last = NoWay { place: None, error: ChannelError::new("no channel is given") };
+    let none = || ChannelError::new("no channel is given");
+    let mut last = NoWay { place: None, error: chosen.broken.unwrap_or_else(none) };
+    let mut opened = false;
     for (place, way) in chosen.ways {
         match access.open(&way, chosen.elevate.as_ref()).await {
-            Ok(target) => ways.push((place, target)),
-            Err(error) => last = NoWay { place: Some(place), error },
+            Ok(target) => {
+                opened = true;
+                ways.push((place, target));
+            }
+            // It is tried like any other, and then it is said why not.
+            Err(error) => {
+                last = NoWay { place: Some(place.clone()), error: error.clone() };
+                ways.push((place, Target::new(Box::new(Dead(error)))));
+            }
         }
     }
-    if ways.is_empty() { Err(Box::new(last)) } else { Ok(ways) }
+    if opened { Ok(ways) } else { Err(Box::new(last)) }
 }
 
 /// Every variable's value, for each target, and the secrets among them.
@@ -178,8 +187,7 @@ async fn variables(
         }
     }
     for w in book.vars.warnings(&said) {
-        let text = w.render(colour(&std::io::stderr()), 80).replacen("error:", "warning:", 1);
-        let _ = writeln!(std::io::stderr(), "{text}");
+        warn(&warning(&w));
     }
     let readable = errors.is_empty();
     let mut all = Vec::new();

@@ -62,7 +62,7 @@ pub(super) async fn go(
     let controller = controller()?;
     let mut members = Vec::new();
     for (chosen, vars) in chosen {
-        let name = chosen.name().to_owned();
+        let name = chosen.name.clone();
         // One that cannot even be tried is that target's result, and no other's.
         members.push(Member { name, vars, ways: open(chosen, access).await });
     }

@@ -112,6 +112,16 @@ fn colour(stream: &impl IsTerminal) -> bool {
         && std::env::var("TERM").is_ok_and(|t| t != "dumb")
 }
 
+/// A diagnostic that stops nothing.
+fn warning(d: &Diagnostic) -> String {
+    d.render(colour(&std::io::stderr()), 80).replacen("error:", "warning:", 1) + "\n"
+}
+
+/// On stderr, so that what is asked for stays alone on stdout.
+fn warn(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
 fn say(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }

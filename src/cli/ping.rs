@@ -49,7 +49,7 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
         .enable_all()
         .build()
         .map_err(|e| Failure::Usage(format!("cannot start: {e}"), None))?;
-    let name = chosen.name().to_owned();
+    let name = chosen.name.clone();
     let elevate = chosen.elevate.as_ref();
     let looks = chosen.ways.into_iter().map(|(place, way)| {
         let access = &access;

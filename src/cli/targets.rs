@@ -5,7 +5,7 @@ use crate::channel::{ChannelError, Url, lookup};
 use crate::inventory::{Elevate, Host, Inventory, Selected, Way};
 use crate::plan::Place;
 
-use super::Failure;
+use super::{Failure, warn, warning};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct TargetArgs {
@@ -26,27 +26,28 @@ pub(super) struct TargetArgs {
 /// A target with its channels, in the order of preference.
 pub(super) struct Chosen {
     pub ways: Vec<(Place, Way)>,
+    /// As the user calls it.
+    pub name: String,
+    /// Why it cannot be used at all: one of many whose part of the inventory is wrong.
+    pub broken: Option<ChannelError>,
     /// How to become root there.
     pub elevate: Option<Elevate>,
     /// What the inventory says of its variables.
     pub given: Vec<Given>,
 }
 
-impl Chosen {
-    /// As the user calls it.
-    pub(super) fn name(&self) -> &str {
-        self.ways.first().map_or("", |(place, _)| &place.name)
-    }
-}
-
 impl TargetArgs {
     /// The targets, each once, in the order in which they were asked for; at least one.
     pub(super) fn choose(&self) -> Result<Vec<Chosen>, Failure> {
         let inventory = Inventory::load(&self.inventory)?;
-        let hosts = self.hosts(&inventory)?;
-        if hosts.len() > 1 {
-            self.one_for_many(hosts.len())?;
+        let mut hosts = self.hosts(&inventory)?;
+        match hosts.as_mut_slice() {
+            [one] if !one.errors.is_empty() => return Err(std::mem::take(&mut one.errors).into()),
+            [_] => {}
+            many => self.one_for_many(many.len())?,
         }
+        let notes = hosts.iter().flat_map(|h| h.notes.iter().map(move |n| format!("note: {}: {n}\n", h.name)));
+        warn(&inventory.warnings().iter().map(warning).chain(notes).collect::<String>());
         hosts.into_iter().map(|h| self.chosen(h)).collect()
     }
 
@@ -58,7 +59,6 @@ impl TargetArgs {
         let mut out = Vec::new();
         for selected in inventory.select(&self.target)? {
             match selected {
-                Selected::Host(h) if !h.errors.is_empty() => return Err(h.errors.into()),
                 Selected::Host(h) => out.push(*h),
                 Selected::Unknown { name, near: Some(near) } if self.via.is_empty() => {
                     return Err(Failure::usage(
@@ -77,7 +77,7 @@ impl TargetArgs {
         if let Some(via) = self.via.iter().find(|v| !v.contains("{target}")) {
             return Err(Failure::usage(
                 format!("{count} targets, and --via '{via}' leads to one place"),
-                "write {target} where the name belongs: --via 'exec:ssh {target} sudo sh'",
+                "write {target} where the name belongs: --via ssh:{target}",
             ));
         }
         match &self.address {
@@ -99,17 +99,26 @@ impl TargetArgs {
         let ways = match (ways.is_empty(), host.name.as_str()) {
             (false, _) => ways,
             (true, "") => vec![parse("local:")?],
-            // A name alone is where ssh goes, as ssh takes it.
-            (true, name) => vec![parse(&format!("ssh:{name}"))?],
+            // A name alone is where ssh goes, as ssh takes it; the inventory may know its address.
+            (true, name) => vec![parse(&by_ssh(name, &host))?],
         };
-        let ways = ways.into_iter().map(|w| (self.place(&host, &w.url), w)).collect();
-        Ok(Chosen { ways, elevate: host.elevate, given: host.vars })
+        let name = ways.first().map_or_else(String::new, |w| self.name(&host, &w.url));
+        // One of many whose part of the inventory is wrong is its own result, and no other's.
+        let broken = host.errors.first().map(|e| {
+            let at = e.position().map(|(file, line, _)| format!("{file}:{line}: ")).unwrap_or_default();
+            ChannelError { why: format!("{at}{}", e.message), hint: e.hint.clone() }
+        });
+        let ways = match broken {
+            Some(_) => Vec::new(),
+            None => ways.into_iter().map(|w| (self.place(&host, &w.url, &name), w)).collect(),
+        };
+        Ok(Chosen { ways, name, broken, elevate: host.elevate, given: host.vars })
     }
 
-    fn place(&self, host: &Host, url: &Url) -> Place {
-        let here = url.scheme() == "local";
+    /// What the user calls it, told by the way that he named first.
+    fn name(&self, host: &Host, url: &Url) -> String {
         let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        let name = match (host.name.as_str(), here) {
+        match (host.name.as_str(), url.scheme() == "local") {
             ("", true) => format!("this machine ({})", hostname.trim()),
             ("", false) if url.scheme() == "root" => {
                 format!("the disk at {}", url.text().trim_start_matches("root:"))
@@ -119,11 +128,14 @@ impl TargetArgs {
             }
             ("", false) => self.address.clone().unwrap_or_else(|| "the target".to_owned()),
             (name, _) => name.to_owned(),
-        };
+        }
+    }
+
+    fn place(&self, host: &Host, url: &Url, name: &str) -> Place {
         let address = self.address.as_ref().map(|a| a.replace("{target}", &host.name));
         let ssh = (url.scheme() == "ssh").then(|| lookup(url.rest())).flatten();
         Place {
-            name,
+            name: name.to_owned(),
             address: address.or_else(|| host.address.clone()).or_else(|| ssh.as_ref().map(|s| s.hostname.clone())),
             port: host
                 .vars
@@ -135,9 +147,18 @@ impl TargetArgs {
                 // Where -t itself is where ssh goes, clients use the port that ssh would.
                 .or_else(|| ssh.filter(|_| host.channels.is_empty() && self.via.is_empty()).map(|s| s.port)),
             live: url.scheme() != "root",
-            here,
+            here: url.scheme() == "local",
             channel: url.scheme().to_owned(),
         }
+    }
+}
+
+fn by_ssh(name: &str, host: &Host) -> String {
+    let to = host.address.as_deref().unwrap_or(name);
+    match host.port {
+        Some(port) if to.contains(':') => format!("ssh://[{to}]:{port}"),
+        Some(port) => format!("ssh://{to}:{port}"),
+        None => format!("ssh:{to}"),
     }
 }
 

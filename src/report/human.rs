@@ -24,6 +24,8 @@ pub struct Human<W: Write> {
     changed: usize,
     /// Something failed that may have changed something all the same.
     doubt: bool,
+    /// A way was lost in mid-run, and the next plan is what is left.
+    resumed: bool,
     unresolved: Vec<String>,
     proofs: Vec<(Proof, String)>,
     drawn: bool,
@@ -62,6 +64,7 @@ impl<W: Write> Human<W> {
             dry,
             changed: 0,
             doubt: false,
+            resumed: false,
             unresolved: Vec::new(),
             proofs: Vec::new(),
             drawn: false,
@@ -134,7 +137,9 @@ impl<W: Write> Human<W> {
             return self.todo(plan);
         } else {
             self.blank();
-            self.line(&[(Ink::Bold, &format!("Round {round}: this can be seen only now"))]);
+            let why =
+                if std::mem::take(&mut self.resumed) { "what is left to do" } else { "this can be seen only now" };
+            self.line(&[(Ink::Bold, &format!("Round {round}: {why}"))]);
         }
         self.findings(plan);
         if self.verbose || round == 1 {
@@ -456,6 +461,7 @@ impl<W: Write> Sink for Human<W> {
     fn event(&mut self, e: &Event<'_>) {
         match e {
             Event::Tried { channel, why, hint, lost } => {
+                self.resumed |= *lost;
                 let word = if *lost { "Lost " } else { "Tried " };
                 self.para(Ink::Yellow, word, 6, &format!("{channel}: {why}"));
                 if let Some(h) = hint {

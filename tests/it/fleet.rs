@@ -323,7 +323,11 @@ fn what_is_asked_for_is_checked_and_listed() {
     let listed = h.run("plan", BOOK, &["--list-hosts", "-t", "h2", "-t", "other, h3"]);
     assert_eq!((listed.code, listed.stdout.as_str()), (0, "h1\nh2\nh3\nother\n"));
     for (args, why, hint) in [
-        (&["--via", "exec:sh"][..], "4 targets, and --via 'exec:sh' leads to one place", "exec:ssh {target} sudo sh"),
+        (
+            &["--via", "exec:sh"][..],
+            "4 targets, and --via 'exec:sh' leads to one place",
+            "write {target} where the name belongs: --via ssh:{target}",
+        ),
         (&["--address", "10.0.0.1"], "4 targets, and --address 10.0.0.1 is one of them at most", "{target}"),
         (&["--serial", "0"], "invalid value '0' for '--serial", ""),
         (&["--forks", "0"], "invalid value '0' for '--forks", ""),

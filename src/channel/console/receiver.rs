@@ -214,7 +214,7 @@ mod tests {
             assert!(!line.is_empty() && line.len() <= LINE);
             assert!(line.starts_with('#') || line[1..].bytes().all(|b| b.is_ascii_digit()), "{line}");
         }
-        println!("starter {}, receiver {} bytes", starter.len(), all.len());
+        assert!(all.len() < 4000, "what is brought over 9600 baud first: {} bytes", all.len());
     }
 
     #[test]
