@@ -24,10 +24,18 @@ const MORE: &[&str] = &[
     "lxc",
     "podman",
     "docker",
+    "machined-run",
+    "machined-shell",
+    "libvirt-console",
+    "libvirt-agent",
     "ssh-jump",
     "ssh-key",
     "ssh-password",
 ];
+
+/// A container that may make no mount: the candidates are tried right after the write there (DESIGN 2.8), so that sshd is
+/// restarted where it would have been started.
+const CONFINED: &[&str] = &["podman"];
 
 /// sshd stopped and disabled, with a misspelt line: planted over the very way that is then used.
 const BREAK: &str = "name: break\ntitle: break\nsteps:\n  - name: break\n    check: {command: {sh: 'test -e /root/broken'}}\n    remediation:\n\
@@ -127,16 +135,25 @@ fn a_fault_is_repaired_over_every_way_with_the_same_diffs() {
     let book = dir.path().join("break.yaml");
     fs::write(&book, BREAK).unwrap();
     let book = book.to_str().unwrap();
+    // RUNBOOK_WAYS=docker,lxc: these alone, beside the first, for whoever mends one.
+    let chosen = std::env::var("RUNBOOK_WAYS").unwrap_or_default();
+    let picked = |k: &&&'static str| chosen.is_empty() || chosen.split(',').any(|c| c == **k);
     let more = if full() { MORE } else { &[] };
     let (reference, first) = one(CI[0], book);
     assert_eq!(reference.len(), 3, "an edit, enable, start: {reference:?}");
     let mut table = first + "\n";
-    for kind in CI[1..].iter().chain(more) {
+    for kind in CI[1..].iter().chain(more).filter(picked) {
         let (seen, row) = one(kind, book);
-        assert_eq!(seen, reference, "{kind}");
+        if CONFINED.contains(kind) {
+            let diffs = |all: &[(String, String)]| all.iter().filter(|c| !c.1.is_empty()).cloned().collect::<Vec<_>>();
+            assert_eq!(diffs(&seen), diffs(&reference), "{kind}");
+            assert_eq!(seen.len(), reference.len(), "{kind}: {seen:?}");
+        } else {
+            assert_eq!(seen, reference, "{kind}");
+        }
         let _ = writeln!(table, "{row}");
     }
-    if full() {
+    if full() && chosen.is_empty() {
         let today = jiff::Zoned::now().date();
         let head = format!(
             "# The same fault over every way in\n\n{today}, `tests/run --full`: sshd stopped and disabled and a misspelt line, repaired by `ssh-refused` over\n\
