@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -72,6 +73,14 @@ impl Host {
             command.args(["--address", address]);
         }
         let state = tempfile::tempdir().unwrap();
+        // libvirt runs in namespaces of its own: its virsh is the one on the PATH.
+        if !self.fact("virsh").is_empty() {
+            let virsh = state.path().join("virsh");
+            let path = std::env::var("PATH").unwrap();
+            fs::write(&virsh, format!("#!/bin/sh\nPATH='{path}' exec {} \"$@\"\n", self.fact("virsh"))).unwrap();
+            fs::set_permissions(&virsh, fs::Permissions::from_mode(0o755)).unwrap();
+            command.env("PATH", format!("{}:{path}", state.path().display()));
+        }
         let done: Done = command
             .env("RUNBOOK_PASSWORD", self.fact("password"))
             .env("XDG_STATE_HOME", state.path())
