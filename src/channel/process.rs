@@ -88,7 +88,12 @@ pub(super) fn spawn_pty(command: &str) -> Result<(pty_process::Pty, End), Channe
     let failed = |e: pty_process::Error| ChannelError::new(format!("cannot start {command}: {e}"));
     let (pty, pts) = pty_process::open().map_err(failed)?;
     pty.resize(pty_process::Size::new(24, 80)).map_err(failed)?;
-    let shell = pty_process::Command::new("sh").arg("-c").arg(command).kill_on_drop(true);
+    // Until the command makes its terminal raw, our ^C must not end it, nor an echo of it look like an answer.
+    let quiet = format!("stty -isig -echo; {command}");
+    let mut shell = pty_process::Command::new("sh").arg("-c").arg(quiet).kill_on_drop(true);
+    for name in OURS {
+        shell = shell.env_remove(name);
+    }
     let mut child = shell.spawn(pts).map_err(failed)?;
     let end = move || -> Pending<'static, ()> {
         Box::pin(async move {

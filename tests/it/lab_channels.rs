@@ -61,6 +61,11 @@ impl Host {
     fn fact(&self, key: &str) -> &str {
         self.facts.iter().find(|f| f.0 == key).map_or("", |f| f.1.as_str())
     }
+    /// What the lab has to say of it.
+    fn last_words(&self) -> String {
+        let log = fs::read_to_string(format!("/run/runbook-lab/{}/lab.log", self.name)).unwrap_or_default();
+        log.lines().rev().take(12).map(|l| format!("  {l}\n")).collect()
+    }
     fn via(&self) -> String {
         let via = self.fact("via");
         if via.starts_with("ssh:") { format!("{via}?config={}", self.fact("ssh_config")) } else { via.to_owned() }
@@ -74,7 +79,7 @@ impl Host {
         }
         let state = tempfile::tempdir().unwrap();
         // libvirt runs in namespaces of its own: its virsh is the one on the PATH.
-        if !self.fact("virsh").is_empty() {
+        if self.via().starts_with("guest-agent:") {
             let virsh = state.path().join("virsh");
             let path = std::env::var("PATH").unwrap();
             fs::write(&virsh, format!("#!/bin/sh\nPATH='{path}' exec {} \"$@\"\n", self.fact("virsh"))).unwrap();
@@ -114,7 +119,7 @@ fn one(kind: &'static str, book: &str) -> (Vec<(String, String)>, String) {
     let host = Host::up(kind).unwrap_or_else(|e| panic!("{kind} did not come up: {e}"));
     let up = begun.elapsed();
     let broken = host.run(&["apply", book, "-y"]);
-    assert_eq!(broken.exit, 0, "{kind}: the fault could not be planted: {}", broken.seen());
+    assert_eq!(broken.exit, 0, "{kind}: the fault could not be planted: {}{}", broken.seen(), host.last_words());
     let begun = Instant::now();
     let repaired = host.run(&["apply", "ssh-refused", "-y"]);
     let took = begun.elapsed();

@@ -100,7 +100,10 @@ impl Console {
             Err(_) => Err(late()),
             Ok(Err(Broken::Lost)) => Err(ChannelError::new("the console's shell does not take our commands")
                 .hint("is the line very noisy, or is somebody else using it?")),
-            Ok(Err(Broken::Closed(why))) => Err(ChannelError::new(why)),
+            Ok(Err(Broken::Closed { why, said })) => {
+                let said = if said.is_empty() { said } else { format!("; before that it said: {said}") };
+                Err(ChannelError::new(why + &said).hint("does it give a terminal when you do the same by hand?"))
+            }
             Ok(Err(Broken::Other(e))) => Err(e),
             Ok(Ok(session)) => Ok(session),
         }
@@ -133,7 +136,7 @@ impl Console {
                 *slot = Some(session);
                 Err(e)
             }
-            Ok(Err(Broken::Closed(why))) => {
+            Ok(Err(Broken::Closed { why, .. })) => {
                 let (error, new) = self.why(session, end, &format!("{why} while the script ran")).await;
                 *slot = new;
                 Err(error)

@@ -33,8 +33,8 @@ impl Opened {
 /// Why a console does not go on.
 #[derive(Debug)]
 pub(super) enum Broken {
-    /// The stream ended.
-    Closed(String),
+    /// The stream ended: how, and the last line that came before.
+    Closed { why: String, said: String },
     /// The receiver does not answer: its shell ended, the host was rebooted, or the line is dead.
     Lost,
     /// Anything else, in a person's words.
@@ -118,16 +118,17 @@ impl Wire {
                 biased;
                 read = self.from.read(&mut chunk) => match read {
                     Ok(n) if n > 0 => self.took(&chunk[..n]),
-                    other => return Err(closed(other.err())),
+                    other => return Err(self.closed(other.err())),
                 },
                 wrote = self.to.write(bytes) => {
-                    let n = wrote.map_err(|e| closed(Some(e)))?;
+                    let n = wrote.map_err(|e| self.closed(Some(e)))?;
                     self.traffic.sent.fetch_add(n as u64, Ordering::Relaxed);
                     bytes = bytes.get(n..).unwrap_or_default();
                 }
             }
         }
-        self.to.flush().await.map_err(|e| closed(Some(e)))
+        let flushed = self.to.flush().await;
+        flushed.map_err(|e| self.closed(Some(e)))
     }
 
     /// Reads what comes until then; false: nothing came.
@@ -139,7 +140,7 @@ impl Wire {
                 self.took(&chunk[..n]);
                 Ok(true)
             }
-            Ok(other) => Err(closed(other.err())),
+            Ok(other) => Err(self.closed(other.err())),
         }
     }
 
@@ -153,6 +154,17 @@ impl Wire {
     pub fn recent(&self) -> String {
         let bytes: Vec<u8> = self.recent.iter().copied().collect();
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn closed(&self, error: Option<std::io::Error>) -> Broken {
+        let why = match error {
+            // A pty whose other side is gone says EIO.
+            Some(e) if e.raw_os_error() != Some(5) => format!("the connection to the console broke: {e}"),
+            _ => "the connection to the console was closed".to_owned(),
+        };
+        let recent = self.recent();
+        let said = recent.lines().map(str::trim).rfind(|l| !l.is_empty()).unwrap_or_default().to_owned();
+        Broken::Closed { why, said }
     }
 
     /// Forgets what came so far.
@@ -190,13 +202,5 @@ impl Wire {
         if let Some(end) = end {
             end().await;
         }
-    }
-}
-
-fn closed(error: Option<std::io::Error>) -> Broken {
-    match error {
-        // A pty whose other side is gone says EIO.
-        Some(e) if e.raw_os_error() != Some(5) => Broken::Closed(format!("the connection to the console broke: {e}")),
-        _ => Broken::Closed("the connection to the console was closed".to_owned()),
     }
 }
