@@ -23,6 +23,7 @@ mod faults;
 mod fleet;
 mod inventory;
 mod lab_attributes;
+mod lab_become;
 mod lab_channels;
 mod lab_faults;
 mod lab_kill_controller;
