@@ -7,7 +7,7 @@ use std::path::Path;
 use regex::Regex;
 use serde_json::Value;
 
-use crate::faults::{FAULTS, Fault, HEALTHY, PRELUDE};
+use crate::faults::{self, Fault, Healthy, PRELUDE};
 use crate::support::{Done, Host, Run, difference, full, ssh_refused, until};
 
 /// What fits on the screen of whoever is woken up at night.
@@ -189,7 +189,7 @@ fn changed_steps(run: &Run) -> String {
 }
 
 fn fault(name: &str) -> &'static Fault {
-    FAULTS.iter().find(|f| f.name == name).unwrap()
+    faults::all().find(|f| f.name == name).unwrap()
 }
 
 /// Whether this one is run today.
@@ -201,7 +201,7 @@ fn on(ci: bool) -> bool {
 }
 
 /// The test of one fault.
-fn repaired(name: &str) {
+pub fn repaired(name: &str) {
     let fault = fault(name);
     if !on(fault.ci) {
         return;
@@ -224,8 +224,7 @@ fn repaired(name: &str) {
 }
 
 /// The test of a host that has no fault: there is nothing to do, and nothing is touched.
-fn healthy(name: &str) {
-    let made = HEALTHY.iter().find(|h| h.name == name).unwrap();
+pub fn healthy(name: &str, made: &Healthy) {
     if !on(made.ci) {
         return;
     }
@@ -238,7 +237,7 @@ fn healthy(name: &str) {
     let finding = &plan.json["rounds"][0]["finding"];
     assert!(finding.is_null(), "{finding}");
     // A probe of the port wakes sshd where a socket unit listens: that is what it is for.
-    if !made.kind.word().contains("socket") && made.kind != crate::faults::Kind::Generator {
+    if !made.kind.word().contains("socket") && made.kind != faults::Kind::Generator {
         assert_eq!(before, after, "{}", difference(&before, &after));
     }
     host.lets_in(made.client).unwrap();
@@ -257,7 +256,7 @@ fn write_table(name: &str, cells: &str) {
          | cause | fault | host | symptom at the client | what changed | rounds | repaired | second apply clean |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- |\n"
     );
-    for f in FAULTS {
+    for f in faults::all() {
         if let Ok(row) = fs::read_to_string(rows.join(f.name)) {
             text += &format!("{row}\n");
         }
@@ -265,44 +264,6 @@ fn write_table(name: &str, cells: &str) {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     fs::create_dir_all(&docs).unwrap();
     fs::write(docs.join("lab-faults.md"), text).unwrap();
-}
-
-/// One test for each, so that they run side by side.
-macro_rules! tests {
-    ($proof:ident, $table:ident, $all:ident: $($name:ident)*) => {
-        $(#[test]
-        fn $name() {
-            $proof(stringify!($name));
-        })*
-        #[test]
-        fn $all() {
-            let names: Vec<&str> = $table.iter().map(|f| f.name).collect();
-            assert_eq!(names, [$(stringify!($name)),*]);
-        }
-    };
-}
-
-tests! { repaired, FAULTS, every_fault_has_its_test:
-    not_running stopped masked masked_until_reboot masked_alias package_removed binary_gone binary_empty
-    binary_truncated binary_not_executable unit_gone not_to_be_run start_limit start_limit_config killed killed_often
-    openssl_mismatch library_missing rescue emergency misspelling unknown_keyword bad_value bad_port missing_value
-    unclosed_quote extra_value byte_order_mark two_bad_lines two_bad_files dropin_dangles after_match match_header
-    match_header_commented yaml_boolean policy_boolean policy_corrected policy_commented bad_cipher foreign_option
-    removed_algorithm config_missing port_main port_dropin port_included port_included_blank port_and_stopped loopback loopback_dropin
-    loopback_and_masked address_gone address_lost address_unknown inet6_only inet6_address families_disagree options_port
-    options_address options_unknown unit_port unit_file unit_path socket_stopped socket_masked socket_not_to_be_run
-    socket_bad_line socket_ignores_port generator_not_run socket_not_restarted socket_lost bare_listen_stream port_defined_twice
-    both_enabled socket_start_limit socket_address_gone generator_addresses generator_loopback no_keys key_path
-    socket_no_keys keys_open keys_group key_blank key_in_run keys_corrupt keys_empty keys_crlf keys_without_newline keys_with_passphrase
-    rundir_missing rundir_removed rundir_link rundir_mode rundir_owner user_gone modes_777 port_taken port_answers
-    port_half_taken orphan
-}
-
-tests! { healthy, HEALTHY, every_healthy_host_has_its_test:
-    healthy_service healthy_continued_line healthy_wrapper healthy_options_in_unit healthy_beside_sshguard
-    healthy_with_warnings healthy_socket healthy_trixie healthy_trixie_socket healthy_generator healthy_idle_socket
-    healthy_port healthy_port_given healthy_generated_port healthy_no_options healthy_own_address healthy_deprecated
-    healthy_one_key_gone
 }
 
 /// The runbook with the repair of one step taken out: what it looked at, it still looks at.
