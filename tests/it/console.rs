@@ -33,40 +33,6 @@ fn a_script_runs_on_every_shell() {
     }
 }
 
-/// A script as long as a plan's, and an answer as long as its.
-fn plan() -> (Vec<u8>, &'static [u8]) {
-    let text = include_str!("../../src/target/probe_sh.rs");
-    let script: String = text.chars().filter(|c| c.is_ascii() && *c != '\'').cycle().take(19_300).collect();
-    let command = format!(": '{script}'\nhead -c 7600 {}/docs/lab-faults.md\n", env!("CARGO_MANIFEST_DIR"));
-    (command.into_bytes(), &include_str!("../../docs/lab-faults.md").as_bytes()[..7600])
-}
-
-#[test]
-fn a_plan_at_9600_baud() {
-    block_on(async {
-        let host = start(ONE_SHELL[0], &Faults { speed: 960, ..Faults::default() });
-        let console = runbook::channel::console::Console::new(host.dial(), &Login::default());
-        let (script, answer) = plan();
-        let begun = std::time::Instant::now();
-        let out = console.exec(&script, MINUTE * 3).await.unwrap();
-        let took = begun.elapsed();
-        assert!(out.stdout == answer);
-        let (sent, received) = console.wire().unwrap();
-        println!(
-            "9600 baud: {} + {} bytes of script and answer: {took:.1?}, {sent} + {received} bytes on the wire",
-            script.len(),
-            answer.len()
-        );
-        assert!(sent + received < 30_000, "{sent} + {received}");
-        let before = console.wire().unwrap();
-        console.exec(b"echo x", MINUTE).await.unwrap();
-        let after = console.wire().unwrap();
-        println!("a short script: {} + {} bytes", after.0 - before.0, after.1 - before.1);
-        console.close().await;
-        println!("in all {:?} bytes", console.wire().unwrap());
-    });
-}
-
 #[test]
 fn a_mebibyte_there_and_back() {
     block_on(async {
@@ -89,7 +55,9 @@ fn a_mebibyte_there_and_back() {
             took / own,
             console.wire()
         );
-        assert!(took / own < 3.0, "{}", took / own);
+        // Time is for benches/console.sh; what went over the line is asserted.
+        let (sent, received) = console.wire().unwrap();
+        assert!(sent + received < 2 * text.len() as u64 * 5 / 4, "{sent} + {received}");
         console.close().await;
     });
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use runbook::channel::{Login, Password, Url};
 
 use crate::console::block_on;
-use crate::support::{LAB, lab_is_on};
+use crate::console_line::{Faults, pump};
+use crate::support::{Done, LAB, Run, lab_is_on};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -97,6 +98,44 @@ fn the_console_of_a_real_host() {
         assert_eq!(console.exec(b"echo next", MINUTE).await.unwrap().stdout, b"next\n");
         console.close().await;
     });
+}
+
+/// A whole plan of a healthy host, its console at 9600 baud: what goes over the line, and how long it takes.
+#[test]
+fn a_plan_at_9600_baud() {
+    let Some(host) = crate::support::Host::up("baud") else { return };
+    let console = lab(&["console", &host.name]);
+    let relay = host.desk.path("relay");
+    let listener = std::os::unix::net::UnixListener::bind(&relay).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    std::thread::spawn(move || {
+        block_on(async {
+            let listener = tokio::net::UnixListener::from_std(listener).unwrap();
+            let slow = Faults { speed: 960, ..Faults::default() };
+            while let Ok((near, _)) = listener.accept().await {
+                let far = tokio::net::UnixStream::connect(&console).await.unwrap();
+                let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
+                tokio::spawn(pump(from_near, to_far, slow.clone(), false, None, None));
+                tokio::spawn(pump(from_far, to_near, slow.clone(), true, None, None));
+            }
+        });
+    });
+    let via = format!("unix:{}", relay.display());
+    let args = ["--via", &via, "--address", &host.address, "--login", "root", "-o", "json"];
+    let mut command = host.desk.runbook(&[LAB, "ctl"], "plan", &crate::support::ssh_refused(), &args);
+    let begun = Instant::now();
+    let run: Run = Done::from(command.env("RUNBOOK_PASSWORD", "lab").output().unwrap()).into();
+    let took = begun.elapsed();
+    assert_eq!((run.exit, run.all_changes()), (0, 0), "{}", run.seen());
+    let wire = |key: &str| run.json["wire"][key].as_u64().unwrap();
+    println!(
+        "9600 baud: the plan of a healthy host takes {took:.1?}, {} + {} bytes on the wire, {} round trip",
+        wire("bytes_sent"),
+        wire("bytes_received"),
+        wire("round_trips")
+    );
+    assert!(wire("bytes_sent") + wire("bytes_received") < 30_000, "{}", run.json["wire"]);
+    assert_eq!(wire("round_trips"), 1);
 }
 
 #[test]

@@ -339,7 +339,8 @@ impl Waking<'_> {
         // An editor that paints in its own way (it scrolls sideways) shows nothing that could be compared.
         whole |= self.wire.unread.iter().filter(|b| matches!(**b, 8 | 27)).count() > 8;
         if whole {
-            self.wire.learn(line.len() * 2, asked.elapsed());
+            // Its echo comes while it is sent.
+            self.wire.learn(line.len(), asked.elapsed());
         } else if !self.wire.unread.is_empty() {
             // Damaged, there or on its way back: a line that is not ours is not entered.
             self.wire.send(b"\x15").await?;

@@ -165,7 +165,8 @@ impl Session {
     }
 
     /// Sends a command (after `data`) until something that is heard is an answer to `take`, which gets the command's
-    /// number. `expect`: about how many bytes the answer has.
+    /// number. `expect`: about how many bytes the answer has. Every other time without the data: they may all be there, and
+    /// only be slow, or the answer was lost.
     pub async fn ask<T>(
         &mut self,
         data: &[u8],
@@ -174,11 +175,12 @@ impl Session {
         mut take: impl FnMut(&Heard, u64) -> Option<T>,
     ) -> Result<T, Broken> {
         let started = Instant::now();
-        let mut tries = 0;
+        let (mut tries, mut sent) = (0, 0);
         let mut answered = started;
         loop {
-            let mut bytes = data.to_vec();
+            let mut bytes = if tries % 2 == 0 { data.to_vec() } else { Vec::new() };
             bytes.extend(self.command(text));
+            sent += bytes.len();
             if tries > 0 {
                 // ^U takes away what is left of a line that lost its end.
                 bytes.insert(0, 0x15);
@@ -195,8 +197,8 @@ impl Session {
                         until = until.max(answered + patience);
                     }
                     if let Some(answer) = take(&heard, self.seq) {
-                        if tries == 0 && expect < 4096 {
-                            self.wire.learn(bytes.len() + expect, asked.elapsed());
+                        if tries == 0 && expect < 4096 || tries == 1 && !data.is_empty() {
+                            self.wire.learn(sent + expect, started.elapsed());
                         }
                         return Ok(answer);
                     }

@@ -71,7 +71,9 @@ pub(super) struct Wire {
     pub heard: Instant,
     /// Smoothed time of a short question and its answer.
     pub round_trip: Duration,
-    /// Bytes per second, as last seen.
+    /// The shortest of them: what no transfer can do without.
+    nearest: Duration,
+    /// Bytes per second, as last seen; rather too few than too many, or what still is on its way is sent twice.
     pub rate: f64,
     measured: bool,
 }
@@ -89,6 +91,7 @@ impl Wire {
             heard: Instant::now(),
             // Before anything is known: a slow line, far away.
             round_trip: Duration::from_millis(400),
+            nearest: Duration::ZERO,
             rate: 960.0,
             measured: false,
         }
@@ -173,14 +176,15 @@ impl Wire {
         self.recent.clear();
     }
 
-    /// So many bytes went over the line, both ways, in that time.
+    /// So many bytes went over the line, one after the other, in that time.
     pub fn learn(&mut self, bytes: usize, took: Duration) {
         let took = took.max(Duration::from_micros(200));
         if bytes < 300 {
             self.round_trip = if self.measured { (self.round_trip * 3 + took) / 4 } else { took };
+            self.nearest = if self.measured { self.nearest.min(took) } else { took };
             self.measured = true;
         } else {
-            let wire = took.saturating_sub(self.round_trip).max(took / 4).as_secs_f64();
+            let wire = took.saturating_sub(self.nearest).max(took / 4).as_secs_f64();
             #[allow(clippy::cast_precision_loss)]
             let seen = (bytes as f64 / wire).min(4e6);
             self.rate = (self.rate + 2.0 * seen) / 3.0;
