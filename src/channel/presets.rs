@@ -18,14 +18,14 @@ pub struct Preset {
 /// Every preset, in the order of the docs.
 #[rustfmt::skip]
 pub static PRESETS: &[Preset] = &[
-    Preset { name: "docker", rest: "CONTAINER", url: "exec:docker exec -i {} sh", tested: false },
-    Preset { name: "podman", rest: "CONTAINER", url: "exec:podman exec -i {} sh", tested: false },
+    Preset { name: "docker", rest: "CONTAINER", url: "exec:docker exec -i {} sh", tested: true },
+    Preset { name: "podman", rest: "CONTAINER", url: "exec:podman exec -i {} sh", tested: true },
     Preset { name: "kubectl", rest: "POD [-n NAMESPACE] [-c CONTAINER]", url: "exec:kubectl exec -i {} -- sh", tested: false },
-    Preset { name: "lxc", rest: "CONTAINER", url: "exec:lxc-attach -n {} -- sh", tested: false },
+    Preset { name: "lxc", rest: "CONTAINER", url: "exec:lxc-attach -n {} -- sh", tested: true },
     Preset { name: "nsenter", rest: "PID", url: "exec:nsenter -a -t {} sh", tested: true },
-    Preset { name: "machinectl", rest: "MACHINE", url: "exec:systemd-run --quiet --pipe --wait --collect --machine={} sh", tested: false },
-    Preset { name: "virsh", rest: "DOMAIN", url: "console:virsh console {}", tested: false },
-    Preset { name: "ipmi", rest: "BMC -U USER", url: "console:ipmitool -I lanplus -E -H {} sol activate", tested: false },
+    Preset { name: "machinectl", rest: "MACHINE", url: "exec:systemd-run --quiet --pipe --wait --collect --machine={} sh", tested: true },
+    Preset { name: "virsh", rest: "DOMAIN", url: "console:virsh console {}", tested: true },
+    Preset { name: "ipmi", rest: "BMC -U USER", url: "console:ipmitool -I lanplus -E -H {} sol activate", tested: true },
     Preset { name: "vsock", rest: "CID", url: "ssh:vsock-{}?option=ProxyCommand=socat%20-%20VSOCK-CONNECT:{}:22", tested: false },
     Preset { name: "ssh-unix", rest: "/SOCKET", url: "ssh:localhost?option=ProxyCommand=socat%20-%20UNIX-CONNECT:{}", tested: false },
     Preset { name: "ec2-serial", rest: "INSTANCE", tested: false, url: "console:key=$HOME/.ssh/id_ed25519; aws ec2-instance-connect send-serial-console-ssh-public-key --serial-port 0 --ssh-public-key file://$key.pub --instance-id {} >/dev/null && exec ssh -tt -i $key {}.port0@serial-console.ec2-instance-connect.$(aws configure get region).aws" },

@@ -70,7 +70,7 @@ pub(super) async fn run(p: &Program<'_>, stdin: &[u8], deadline: Duration) -> Re
         Ok(all) => all,
         Err(e) => {
             if p.own_group {
-                end_group(pid).await;
+                signal_group(pid, "KILL").await;
             }
             return Err(e);
         }
@@ -88,8 +88,9 @@ pub(super) fn spawn_pty(command: &str) -> Result<(pty_process::Pty, End), Channe
     let failed = |e: pty_process::Error| ChannelError::new(format!("cannot start {command}: {e}"));
     let (pty, pts) = pty_process::open().map_err(failed)?;
     pty.resize(pty_process::Size::new(24, 80)).map_err(failed)?;
-    // Until the command makes its terminal raw, our ^C must not end it, nor an echo of it look like an answer.
-    let quiet = format!("stty -isig -echo; {command}");
+    // Until the command makes its terminal raw, our ^C must not end it, nor an echo of it look like an answer. A hangup is
+    // an end of file to it and no signal: ipmitool then closes its session at the BMC, which else takes no other.
+    let quiet = format!("trap '' HUP; stty -isig -echo; {command}");
     let mut shell = pty_process::Command::new("sh").arg("-c").arg(quiet).kill_on_drop(true);
     for name in OURS {
         shell = shell.env_remove(name);
@@ -97,12 +98,15 @@ pub(super) fn spawn_pty(command: &str) -> Result<(pty_process::Pty, End), Channe
     let mut child = shell.spawn(pts).map_err(failed)?;
     let end = move || -> Pending<'static, ()> {
         Box::pin(async move {
-            // The closed terminal is a hangup; what does not heed it is killed.
+            // The terminal is closed; what does not heed that is told, then killed.
             let pid = child.id();
-            if tokio::time::timeout(Duration::from_millis(500), child.wait()).await.is_err() {
-                end_group(pid).await;
-                let _ = child.wait().await;
+            for signal in ["TERM", "KILL"] {
+                if tokio::time::timeout(Duration::from_millis(700), child.wait()).await.is_ok() {
+                    return;
+                }
+                signal_group(pid, signal).await;
             }
+            let _ = child.wait().await;
         })
     };
     Ok((pty, Box::new(end)))
@@ -115,11 +119,12 @@ pub(super) fn printed(program: &str, args: &[String]) -> Option<String> {
     Some(String::from_utf8_lossy(&out.stdout).into_owned())
 }
 
-/// Ends what a command has started too: it is a process group of its own.
-async fn end_group(leader: Option<u32>) {
+/// Reaches what a command has started too: it is a process group of its own.
+async fn signal_group(leader: Option<u32>, signal: &str) {
     if let Some(pid) = leader {
         #[allow(clippy::disallowed_methods)] // Signals without unsafe code: the program kill(1).
-        let _ = Command::new("kill").args(["-KILL", "--", &format!("-{pid}")]).stderr(Stdio::null()).status().await;
+        let mut kill = Command::new("kill");
+        let _ = kill.args([&format!("-{signal}"), "--", &format!("-{pid}")]).stderr(Stdio::null()).status().await;
     }
 }
 

@@ -66,8 +66,9 @@ impl Host {
         let log = fs::read_to_string(format!("/run/runbook-lab/{}/lab.log", self.name)).unwrap_or_default();
         log.lines().rev().take(12).map(|l| format!("  {l}\n")).collect()
     }
+    /// By the preset's own line where there is one.
     fn via(&self) -> String {
-        let via = self.fact("via");
+        let via = [self.fact("preset"), self.fact("via")].into_iter().find(|f| !f.is_empty()).unwrap_or_default();
         if via.starts_with("ssh:") { format!("{via}?config={}", self.fact("ssh_config")) } else { via.to_owned() }
     }
     fn run(&self, args: &[&str]) -> Run {
@@ -78,14 +79,15 @@ impl Host {
             command.args(["--address", address]);
         }
         let state = tempfile::tempdir().unwrap();
-        // libvirt runs in namespaces of its own: its virsh is the one on the PATH.
-        if self.via().starts_with("guest-agent:") {
-            let virsh = state.path().join("virsh");
+        // Those tools run in namespaces of their own: what is on the PATH by their name goes there.
+        if let Some((name, there)) = self.fact("tool").split_once(' ') {
+            let tool = state.path().join(name);
             let path = std::env::var("PATH").unwrap();
-            fs::write(&virsh, format!("#!/bin/sh\nPATH='{path}' exec {} \"$@\"\n", self.fact("virsh"))).unwrap();
-            fs::set_permissions(&virsh, fs::Permissions::from_mode(0o755)).unwrap();
+            fs::write(&tool, format!("#!/bin/sh\nPATH='{path}' exec {there} \"$@\"\n")).unwrap();
+            fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
             command.env("PATH", format!("{}:{path}", state.path().display()));
         }
+        command.envs(self.fact("environment").split_once('='));
         let done: Done = command
             .env("RUNBOOK_PASSWORD", self.fact("password"))
             .env("XDG_STATE_HOME", state.path())
