@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::book::Runbook;
 use crate::channel::ChannelError;
+use crate::facts::{self, Facts};
 use crate::plan::{self, Input, Place, Plan, Planned, Question, StepStatus, Tags};
 use crate::report::{Decided, Event, Redactor, Sink};
 use crate::target::frame::Status;
@@ -124,6 +125,8 @@ pub struct Session<'a> {
     way: usize,
     /// The round that was begun last; 0: nothing was changed yet.
     round: usize,
+    /// The machine that was changed.
+    machine: Option<Facts>,
     /// What the user said yes to, and the plan that is being carried out.
     agreed: HashSet<String>,
     current: Option<Plan>,
@@ -189,6 +192,7 @@ impl<'a> Session<'a> {
             ways,
             way: 0,
             round: 0,
+            machine: None,
             agreed: HashSet::new(),
             current: None,
             flying: Vec::new(),
@@ -338,6 +342,7 @@ impl<'a> Session<'a> {
                 }
             };
             self.round += 1;
+            self.machine = self.machine.take().or_else(|| plan.facts.clone());
             self.current = Some(plan.clone());
             let whole = self.round(self.round, &plan, stepwise).await?;
             plan = self.settle(&plan, !whole).await?;
@@ -450,8 +455,30 @@ impl<'a> Session<'a> {
         true
     }
 
+    /// What was begun on one machine is not gone on with on another.
+    async fn same_machine(&mut self) -> Result<(), Stop> {
+        let Some(before) = &self.machine else { return Ok(()) };
+        let answer = self.script(facts::WHICH, Duration::from_secs(20)).await?;
+        let now = facts::parse(&String::from_utf8_lossy(&answer.stdout), true);
+        if now.same_machine(before) {
+            return Ok(());
+        }
+        let channel = &self.place().channel;
+        let why = if now.hostname == before.hostname {
+            format!("over {channel} there is another machine of the name {}", now.hostname)
+        } else {
+            format!("over {channel} there is {}, and the changes were begun on {}", now.hostname, before.hostname)
+        };
+        let hint = "nothing was done there; mend the first way in, or name another one to the same machine";
+        self.sink.event(&Event::Broken { why: &why, hint: Some(hint), changed: true });
+        // Its lock is on the other one.
+        self.locked = false;
+        Err(Stop::Exit(exit::FAILED))
+    }
+
     /// Goes on over another way from what is on record. What was under way when the first was lost is let finish.
     async fn rejoin(&mut self) -> Result<Plan, Stop> {
+        self.same_machine().await?;
         if std::mem::take(&mut self.locked) {
             self.lock().await?;
         }

@@ -285,12 +285,21 @@ impl Url {
 
 /// A new directory that only this user can enter, for sockets: in $XDG_RUNTIME_DIR, else in the directory for
 /// temporary files. unix(7) allows a socket's path 107 bytes.
-fn private_dir(what: &str) -> std::io::Result<PathBuf> {
+fn private_dir(what: &str) -> std::io::Result<PrivateDir> {
     use std::os::unix::fs::DirBuilderExt;
     let base = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|d| d.is_dir());
     let dir = base.unwrap_or_else(std::env::temp_dir).join(format!("runbook-{what}-{}", crate::target::nonce()));
     std::fs::DirBuilder::new().mode(0o700).create(&dir)?;
-    Ok(dir)
+    Ok(PrivateDir(dir))
+}
+
+/// A directory of the controller that goes with its owner.
+struct PrivateDir(PathBuf);
+
+impl Drop for PrivateDir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// A path of the controller as the user gave it, made absolute.

@@ -9,7 +9,7 @@ use tokio::process::Command;
 use super::{ChannelError, Output, Pending};
 
 /// More than this from one call is not an answer but a flood.
-const MOST: u64 = 256 << 20;
+pub(super) const MOST: u64 = 64 << 20;
 
 /// A program of the controller to be run.
 pub(super) struct Program<'a> {
@@ -49,7 +49,7 @@ pub(super) async fn run(p: &Program<'_>, stdin: &[u8], deadline: Duration) -> Re
         .kill_on_drop(true)
         .spawn()
         .map_err(|e| ChannelError::new(format!("cannot start {program}: {e}")))?;
-    let pid = child.id();
+    let group = Group(child.id().filter(|_| p.own_group));
     let (mut to, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let talk = async {
         let write = async {
@@ -61,20 +61,14 @@ pub(super) async fn run(p: &Program<'_>, stdin: &[u8], deadline: Duration) -> Re
             drop(to);
         };
         let ((), stdout, stderr) = tokio::join!(write, drain(out), drain(err));
-        (stdout, stderr, child.wait().await)
+        bounded(&stdout, &stderr)?;
+        Ok((stdout, stderr, child.wait().await))
     };
     let answered = tokio::time::timeout(deadline, talk)
         .await
         .map_err(|_| ChannelError::new(format!("{program} did not answer within {} s", deadline.as_secs())));
-    let (stdout, stderr, status) = match answered {
-        Ok(all) => all,
-        Err(e) => {
-            if p.own_group {
-                signal_group(pid, "KILL").await;
-            }
-            return Err(e);
-        }
-    };
+    let (stdout, stderr, status) = answered??;
+    group.ended();
     let status = status.map_err(|e| ChannelError::new(format!("{program}: {e}")))?;
     Ok(Output { status: status.code(), stdout, stderr })
 }
@@ -119,6 +113,25 @@ pub(super) fn printed(program: &str, args: &[String]) -> Option<String> {
     Some(String::from_utf8_lossy(&out.stdout).into_owned())
 }
 
+/// A process group that is killed if nobody waits for its end any more: at a deadline, or when a run is interrupted.
+struct Group(Option<u32>);
+
+impl Group {
+    fn ended(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(pid) = self.0 {
+            #[allow(clippy::disallowed_methods)] // Signals without unsafe code: the program kill(1).
+            let mut kill = std::process::Command::new("kill");
+            let _ = kill.args(["-KILL", "--", &format!("-{pid}")]).stderr(Stdio::null()).status();
+        }
+    }
+}
+
 /// Reaches what a command has started too: it is a process group of its own.
 async fn signal_group(leader: Option<u32>, signal: &str) {
     if let Some(pid) = leader {
@@ -128,7 +141,16 @@ async fn signal_group(leader: Option<u32>, signal: &str) {
     }
 }
 
-/// All that a pipe gives.
+/// An answer that was cut off is none.
+pub(super) fn bounded(stdout: &[u8], stderr: &[u8]) -> Result<(), ChannelError> {
+    if stdout.len().max(stderr.len()) as u64 >= MOST {
+        let why = format!("it prints more than {} MiB, and no end of it was waited for", MOST >> 20);
+        return Err(ChannelError::new(why).hint("does a login script or the script itself print without end?"));
+    }
+    Ok(())
+}
+
+/// All that a pipe gives, up to a flood.
 pub(super) async fn drain(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     let mut all = Vec::new();
     if let Some(pipe) = pipe {

@@ -8,7 +8,7 @@
 //! nothing else; without either ssh is in batch mode.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use openssh::{Session, Stdio};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Mutex;
 
-use super::process::{Program, drain, printed, run};
+use super::process::{Program, bounded, drain, printed, run};
 use super::ssh_errors::explain;
 use super::ssh_url::Destination;
-use super::{Caps, Channel, ChannelError, Login, Output, Password, Pending, private_dir};
+use super::{Caps, Channel, ChannelError, Login, Output, Password, Pending, PrivateDir, private_dir};
 
 /// The environment variable that makes this program an askpass: the path of the socket that gives the password.
 pub const ASKPASS: &str = "RUNBOOK_ASKPASS";
@@ -41,10 +41,11 @@ pub struct Ssh {
 }
 
 struct Master {
-    dir: PathBuf,
     session: Session,
     /// What ends it: `ssh -O exit`.
     end: Vec<String>,
+    /// Its socket and its log.
+    _dir: PrivateDir,
 }
 
 impl Ssh {
@@ -73,14 +74,11 @@ impl Ssh {
 
     async fn connect(&self) -> Result<Master, ChannelError> {
         let dir = private_dir("ssh").map_err(|e| ChannelError::new(format!("no private directory: {e}")))?;
-        let made = self.start_master(&dir).await;
-        if made.is_err() {
-            let _ = std::fs::remove_dir_all(&dir);
-        }
-        made
+        self.start_master(dir).await
     }
 
-    async fn start_master(&self, dir: &Path) -> Result<Master, ChannelError> {
+    async fn start_master(&self, private: PrivateDir) -> Result<Master, ChannelError> {
+        let dir = private.0.as_path();
         let text = |p: PathBuf| p.to_string_lossy().into_owned();
         let (log, control) = (text(dir.join("log")), text(dir.join("master")));
         let by_hand = self.password.is_none() && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
@@ -127,7 +125,7 @@ impl Ssh {
         let mut end: Vec<String> = ["ssh", "-S", &control, "-O", "exit"].map(String::from).into();
         end.extend(self.to.arguments());
         let session = Session::resume_mux(PathBuf::from(control).into(), None);
-        Ok(Master { dir: dir.to_owned(), session, end })
+        Ok(Master { _dir: private, session, end })
     }
 }
 
@@ -201,6 +199,9 @@ async fn run_on(master: &Master, script: &[u8]) -> Ended {
         drop(to);
     };
     let ((), stdout, stderr) = tokio::join!(write, drain(out), drain(err));
+    if let Err(e) = bounded(&stdout, &stderr) {
+        return Ended::Lost(e.why);
+    }
     match child.wait().await {
         Ok(status) => Ended::Output(Output { status: status.code(), stdout, stderr }),
         // Nobody can tell a connection that was ended from a shell that was: neither is an answer.
@@ -247,11 +248,5 @@ impl Channel for Ssh {
             let program = Program { argv: &argv, env: &[], own_group: true };
             let _ = run(&program, b"", Duration::from_secs(3)).await;
         })
-    }
-}
-
-impl Drop for Master {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.dir);
     }
 }

@@ -11,6 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::guest_agent::gzip;
+use super::process::MOST;
 use super::{Caps, Channel, ChannelError, Output, Pending, run_program};
 use crate::target::nonce;
 
@@ -86,8 +87,17 @@ impl Ssm {
         let payload = BASE64_STANDARD.encode(gzip(script).map_err(|e| ChannelError::new(e.to_string()))?);
         let sh = BEGIN.replace("@N@", &n).replace("@S@", &payload).replace("@P@", &PAGE.to_string());
         let first = self.command(&sh, until).await?;
-        let (head, mut pages) = answer(&n, &first)?;
-        while pages.len() < head.length {
+        let (head, first) = answer(&n, &first)?;
+        let pages = self.pages(&n, first, head.length, until).await;
+        if head.length > PAGE {
+            self.command(&format!("rm -rf /run/rb{n}"), until).await?;
+        }
+        head.output(&pages?)
+    }
+
+    /// The answer's other pages behind its first.
+    async fn pages(&self, n: &str, mut pages: String, length: usize, until: Instant) -> Result<String, ChannelError> {
+        while pages.len() < length {
             let sh = format!("tail -c +{} /run/rb{n}/p | head -c {PAGE}; echo; echo ={n}=.", pages.len() + 1);
             let more = self.command(&sh, until).await?;
             let page = more.strip_suffix(&format!("\n={n}=.\n")).or_else(|| more.strip_suffix(&format!("\n={n}=.")));
@@ -96,17 +106,14 @@ impl Ssm {
                 None => return Err(ChannelError::new("run-command lost a page of the answer")),
             }
         }
-        if head.length > PAGE {
-            self.command(&format!("rm -rf /run/rb{n}"), until).await?;
-        }
-        head.output(&pages)
+        Ok(pages)
     }
 }
 
 /// Runs the script with its output in files; prints `=N= STATUS BYTES-OF-STDOUT LENGTH CHECKSUM`, the first page, `=N=.`.
 const BEGIN: &str = "umask 077; mkdir -m 700 /run/rb@N@ && cd /run/rb@N@ || exit 1
-printf %s '@S@' | base64 -d | gzip -dc >s; sh ./s </dev/null >o 2>e; r=$?
-set -- $(wc -c <o); cat o e | gzip -c | base64 -w 0 >p; l=$(wc -c <p)
+printf %s '@S@' | base64 -d | gzip -dc >s; sh ./s </dev/null >o 2>e; r=$?; rm -f s
+set -- $(wc -c <o); cat o e | gzip -c | base64 -w 0 >p; l=$(wc -c <p); rm -f o e
 echo \"=@N@= $r $1 $l $(cksum <p | tr ' ' :)\"; head -c @P@ p; echo; echo =@N@=.
 [ $l -gt @P@ ] || rm -rf /run/rb@N@
 exit 0
@@ -148,7 +155,7 @@ impl Head {
         }
         let packed = BASE64_STANDARD.decode(pages).map_err(|_| damaged())?;
         let mut all = Vec::new();
-        flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut all).map_err(|_| damaged())?;
+        flate2::read::GzDecoder::new(&packed[..]).take(2 * MOST).read_to_end(&mut all).map_err(|_| damaged())?;
         if self.stdout > all.len() {
             return Err(damaged());
         }

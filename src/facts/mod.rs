@@ -41,6 +41,8 @@ pub struct Facts {
     pub arch: String,
     /// The host's own name.
     pub hostname: String,
+    /// machine-id(5); "" where there is none.
+    pub machine_id: String,
     /// Changes with every boot (/proc/sys/kernel/random/boot_id); "" where unknown.
     pub boot_id: String,
     /// Who we are there.
@@ -72,6 +74,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("kernel", "kernel release"),
     ("arch", "machine, as uname -m prints it"),
     ("hostname", "the host's own name"),
+    ("machine_id", "the installed system's own number, or empty"),
     ("boot_id", "changes with every boot"),
     ("user", "who we are there"),
     ("root", "whether we are root there"),
@@ -86,6 +89,9 @@ pub const FIELDS: &[(&str, &str)] = &[
 const TOOLS: &str = "sshd ssh ss netstat systemctl service rc-service sv iptables ip6tables nft ufw firewall-cmd \
                      fail2ban-client journalctl getfacl setfacl getfattr setfattr unshare sha256sum apt-get dnf apk zypper pacman restorecon";
 
+/// The lines of a fragment that tell one running machine from another.
+pub const WHICH: &str = r#"echo "hostname $(cat /proc/sys/kernel/hostname 2>/dev/null || uname -n)"; { read -r m </etc/machine-id; } 2>/dev/null && echo "machine $m""#;
+
 /// The fragment. `$R` is the mounted disk's root or empty.
 #[must_use]
 pub fn script() -> String {
@@ -93,7 +99,7 @@ pub fn script() -> String {
         r#"for f in /etc/os-release /usr/lib/os-release; do rb_real $f; if [ -r "$R$REPLY" ]; then sed -n 's/^\(ID\|VERSION_ID\|ID_LIKE\|PRETTY_NAME\)=/os &/p' "$R$REPLY"; break; fi; done
 echo "uid $(id -u)"; echo "user $(id -un 2>/dev/null)"; echo "uname $(uname -r) $(uname -m)"
 if [ -z "$R" ]; then
-echo "hostname $(cat /proc/sys/kernel/hostname 2>/dev/null || uname -n)"; read -r b </proc/sys/kernel/random/boot_id && echo "boot $b"
+{WHICH}; read -r b </proc/sys/kernel/random/boot_id && echo "boot $b"
 read -r c </proc/1/comm && echo "pid1 $c"; [ -d /run/systemd/system ] && echo sd; [ -d /run/openrc ] && echo rc; [ -d /etc/runit ] && echo runit
 [ -n "$SSH_CONNECTION" ] && echo "ssh ${{SSH_CONNECTION%% *}}"; echo run
 else rb_real /etc/hostname; [ -r "$R$REPLY" ] && echo "hostname $(cat "$R$REPLY")"; chroot "$R" /bin/sh -c : 2>/dev/null && echo run; for f in /lib/systemd/systemd /usr/lib/systemd/systemd /etc/systemd/system; do rb_real $f; if [ -e "$R$REPLY" ]; then echo sd; break; fi; done; fi
@@ -130,6 +136,7 @@ pub fn parse(out: &str, live: bool) -> Facts {
                 machine.clone_into(&mut f.arch);
             }
             "hostname" => rest.clone_into(&mut f.hostname),
+            "machine" => rest.clone_into(&mut f.machine_id),
             "boot" => rest.clone_into(&mut f.boot_id),
             "pid1" => rest.clone_into(&mut pid1),
             "sd" | "rc" | "runit" => marks.push(key),
@@ -169,6 +176,15 @@ pub fn parse(out: &str, live: bool) -> Facts {
     }
     .to_owned();
     f
+}
+
+impl Facts {
+    /// Whether both are of one machine. A clone may have the number of the machine that it was made from, and a container
+    /// none at all, so the name counts too.
+    #[must_use]
+    pub fn same_machine(&self, other: &Self) -> bool {
+        self.hostname == other.hostname && self.machine_id == other.machine_id
+    }
 }
 
 #[cfg(test)]

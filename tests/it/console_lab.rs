@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use runbook::channel::{Login, Password, Url};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use crate::console::block_on;
 use crate::console_line::{Faults, pump};
 use crate::support::{Done, LAB, Run, lab_is_on};
@@ -87,6 +89,24 @@ fn the_console_of_a_real_host() {
         tokio::time::sleep(Duration::from_millis(500)).await;
         let left = state();
         assert_eq!(left, found);
+
+        // A run that was killed, and a passer-by who ends what stands there: no shell of root's is left open.
+        let console = open(root("lab"));
+        console.exec(b":", MINUTE).await.unwrap();
+        drop(console);
+        let mut line = tokio::net::UnixStream::connect(&socket).await.unwrap();
+        let mut shown = Vec::new();
+        let until = tokio::time::Instant::now() + Duration::from_secs(10);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        line.write_all(b".q\r").await.unwrap();
+        while !String::from_utf8_lossy(&shown).contains("login: ") {
+            let mut buffer = [0; 1024];
+            let n = tokio::time::timeout_at(until, line.read(&mut buffer)).await.expect("no login prompt").unwrap();
+            shown.extend_from_slice(&buffer[..n]);
+        }
+        drop(line);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(state(), found);
 
         // A reboot in mid-command.
         let console = open(root("lab"));

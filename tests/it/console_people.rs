@@ -190,6 +190,30 @@ fn logins() {
     });
 }
 
+/// Interrupted while a script runs, and while the login is under way.
+#[test]
+fn an_interrupted_run_logs_out() {
+    block_on(async {
+        let here = tempfile::tempdir().unwrap();
+        let tried = here.path().join("tried");
+        let host = start(&["sh", "-c", GETTY, "getty", "off", tried.to_str().unwrap()], &Faults::default());
+        let root = login("root", Some("s3cret"));
+        let closed = |shown: String| assert!(shown.contains("box login: ") && !shown.contains("# "), "{shown:?}");
+        let second = Duration::from_secs(1);
+
+        for patience in [second, Duration::from_millis(400)] {
+            let console = host.console(&root);
+            if patience == second {
+                console.exec(b":", HALF).await.unwrap();
+            }
+            let cut = tokio::time::timeout(patience, console.exec(b"sleep 20", HALF)).await;
+            assert!(cut.is_err());
+            console.close().await;
+            closed(type_and_read(&host, "\r", "login: ").await);
+        }
+    });
+}
+
 #[test]
 fn enter_activates() {
     block_on(async {

@@ -114,7 +114,8 @@ async fn introduce(s: &mut Session, last: &str, pace: &Pace) -> Result<(), Broke
         );
     }
     s.tools = Tools(tools.collect());
-    s.coding().await?;
+    // A shell that we logged in to is not left open, should a passer-by, the watchdog or a hangup end the receiver.
+    s.coding(if s.logged_in { ";P='kill -1 $PPID'" } else { "" }).await?;
     if s.root && pace.hush {
         hush(s).await?;
     }

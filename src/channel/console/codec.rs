@@ -5,12 +5,12 @@ use std::io::{Read, Write};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::super::process::MOST;
+
 /// The tools of the target, by name.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tools(pub Vec<String>);
 
-/// More than this from one answer is not an answer but a flood.
-const MOST: u64 = 256 << 20;
 /// Characters in a line of an upload.
 const UP: usize = 76;
 
@@ -76,7 +76,7 @@ impl Tools {
             return Some(packed);
         }
         let mut out = Vec::new();
-        let mut plain = flate2::read::MultiGzDecoder::new(packed.as_slice()).take(MOST);
+        let mut plain = flate2::read::MultiGzDecoder::new(packed.as_slice()).take(2 * MOST);
         plain.read_to_end(&mut out).ok()?;
         Some(out)
     }

@@ -16,6 +16,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Caps, Channel, ChannelError, Login, Output, Pending};
@@ -56,15 +57,31 @@ impl Default for Pace {
 
 /// A console.
 pub struct Console {
+    line: Arc<Line>,
+    state: Mutex<State>,
+}
+
+/// What it takes to open one.
+struct Line {
     dial: Dial,
     login: Login,
     pace: Pace,
     traffic: Arc<Traffic>,
-    session: Mutex<Option<Session>>,
+}
+
+/// Where a console is. A call that is dropped in its middle leaves what it had: whoever closes the console then ends the
+/// script, puts all back and logs out.
+enum State {
+    Closed,
+    /// On its way, in a task of its own.
+    Opening(JoinHandle<Result<Session, Broken>>),
+    Open(Session),
 }
 
 /// What may take longer than a call's deadline, so that the target is left in order.
 const GRACE: Duration = Duration::from_secs(2);
+/// For one that was being opened when nobody wanted it any more: it may already have logged in.
+const OPENING: Duration = Duration::from_secs(8);
 /// For opening again, only to say what happened.
 const WHY: Duration = Duration::from_secs(30);
 
@@ -77,76 +94,75 @@ impl Console {
     /// With waiting times of its own.
     #[must_use]
     pub fn with_pace(dial: Dial, login: &Login, pace: Pace) -> Self {
-        let (traffic, session) = (Arc::default(), Mutex::new(None));
-        Self { dial, login: login.clone(), pace, traffic, session }
+        let line = Line { dial, login: login.clone(), pace, traffic: Arc::default() };
+        Self { line: Arc::new(line), state: Mutex::new(State::Closed) }
     }
 
-    async fn open(&self, end: Instant) -> Result<Session, Broken> {
-        let opened = timeout_at(end, (self.dial)())
-            .await
-            .map_err(|_| ChannelError::new("the connection to the console did not come about in time"))??;
-        let wire = Wire::new(opened, Arc::clone(&self.traffic));
-        open::open(wire, &self.login, &self.pace, end).await
-    }
-
-    async fn opened(&self, end: Instant, deadline: Duration) -> Result<Session, ChannelError> {
+    async fn opened(&self, state: &mut State, end: Instant, deadline: Duration) -> Result<(), ChannelError> {
+        if let State::Open(_) = state {
+            return Ok(());
+        }
+        if let State::Closed = state {
+            *state = State::Opening(tokio::spawn(Arc::clone(&self.line).open(end)));
+        }
         let late = || {
             let s = deadline.as_secs();
             ChannelError::new(format!("no shell was reached over the console within {s} s"))
                 .hint("does the host still boot, or does a program run on the console?")
         };
+        let State::Opening(task) = state else { return Err(late()) };
         // Its own errors say more than that the time is over; they come at `end` at the latest.
-        match timeout_at(end + GRACE, self.open(end)).await {
-            Err(_) => Err(late()),
-            Ok(Err(Broken::Lost)) => Err(ChannelError::new("the console's shell does not take our commands")
-                .hint("is the line very noisy, or is somebody else using it?")),
-            Ok(Err(Broken::Closed { why, said })) => {
-                let said = if said.is_empty() { said } else { format!("; before that it said: {said}") };
-                Err(ChannelError::new(why + &said).hint("does it give a terminal when you do the same by hand?"))
-            }
-            Ok(Err(Broken::Other(e))) => Err(e),
-            Ok(Ok(session)) => Ok(session),
+        let opened = timeout_at(end + GRACE, &mut *task).await;
+        if opened.is_err() {
+            task.abort();
         }
+        *state = State::Closed;
+        let session = opened.map_err(|_| late())?.map_err(|e| ChannelError::new(e.to_string()))?;
+        let session = session.map_err(|broken| match broken {
+            Broken::Lost => ChannelError::new("the console's shell does not take our commands")
+                .hint("is the line very noisy, or is somebody else using it?"),
+            Broken::Closed { why, said } => {
+                let said = if said.is_empty() { said } else { format!("; before that it said: {said}") };
+                ChannelError::new(why + &said).hint("does it give a terminal when you do the same by hand?")
+            }
+            Broken::Other(e) => e,
+        })?;
+        *state = State::Open(session);
+        Ok(())
     }
 
     async fn call(&self, script: &[u8], deadline: Duration) -> Result<Output, ChannelError> {
         let end = Instant::now() + deadline;
-        let mut slot = timeout_at(end, self.session.lock())
+        let mut state = timeout_at(end, self.state.lock())
             .await
             .map_err(|_| ChannelError::new("another script still runs over this console"))?;
-        // Taken out: a call that is dropped in the middle leaves no half of a session behind.
-        let mut session = match slot.take() {
-            Some(s) => s,
-            None => self.opened(end, deadline).await?,
-        };
-        match timeout_at(end, session.run(script)).await {
-            Ok(Ok(output)) => {
-                *slot = Some(session);
-                Ok(output)
+        self.opened(&mut state, end, deadline).await?;
+        let State::Open(session) = &mut *state else { return Err(ChannelError::new("the console is closed")) };
+        let lost = match timeout_at(end, session.run(script)).await {
+            Ok(Ok(output)) => return Ok(output),
+            Ok(Err(Broken::Other(e))) => {
+                session.dirty = true;
+                return Err(e);
             }
             Err(_) => {
                 let ended = tokio::time::timeout(GRACE, session.end_job()).await;
-                if matches!(ended, Ok(Ok(()))) {
-                    *slot = Some(session);
+                if !matches!(ended, Ok(Ok(()))) {
+                    *state = State::Closed;
                 }
-                Err(ChannelError::new(format!("the console's shell did not answer within {} s", deadline.as_secs())))
+                let why = format!("the console's shell did not answer within {} s", deadline.as_secs());
+                return Err(ChannelError::new(why));
             }
-            Ok(Err(Broken::Other(e))) => {
-                session.dirty = true;
-                *slot = Some(session);
-                Err(e)
-            }
-            Ok(Err(Broken::Closed { why, .. })) => {
-                let (error, new) = self.why(session, end, &format!("{why} while the script ran")).await;
-                *slot = new;
-                Err(error)
-            }
-            Ok(Err(Broken::Lost)) => {
-                let (error, new) = self.why(session, end, "the console stopped to answer while the script ran").await;
-                *slot = new;
-                Err(error)
-            }
+            Ok(Err(Broken::Closed { why, .. })) => format!("{why} while the script ran"),
+            Ok(Err(Broken::Lost)) => "the console stopped to answer while the script ran".to_owned(),
+        };
+        let State::Open(session) = std::mem::replace(&mut *state, State::Closed) else {
+            return Err(ChannelError::new(lost));
+        };
+        let (error, new) = self.why(session, end, &lost).await;
+        if let Some(new) = new {
+            *state = State::Open(new);
         }
+        Err(error)
     }
 
     /// The shell is gone in mid-command: a new one tells by the boot id whether the host is still the same.
@@ -154,7 +170,7 @@ impl Console {
         let before = session.boot.clone();
         session.wire.close().await;
         let end = end.min(Instant::now() + WHY);
-        match timeout_at(end, self.open(end)).await {
+        match timeout_at(end, Arc::clone(&self.line).open(end)).await {
             Ok(Ok(new)) => {
                 let why = if new.boot == before {
                     "the console's shell ended while the script ran; whether the script came to its end is not known"
@@ -174,18 +190,36 @@ impl Console {
     }
 
     async fn leave(&self) {
-        let Some(mut session) = self.session.lock().await.take() else { return };
+        let mut session = match std::mem::replace(&mut *self.state.lock().await, State::Closed) {
+            State::Closed => return,
+            State::Open(session) => session,
+            State::Opening(mut task) => match tokio::time::timeout(OPENING, &mut task).await {
+                Ok(Ok(Ok(session))) => session,
+                Ok(_) => return,
+                Err(_) => return task.abort(),
+            },
+        };
         let leave = async {
             if session.dirty {
                 let _ = session.end_job().await;
             }
             let _ = tokio::time::timeout(GRACE, session.quit()).await;
             if session.logged_in {
-                session.log_out(&self.pace).await;
+                session.log_out(&self.line.pace).await;
             }
         };
         let _ = tokio::time::timeout(GRACE * 2, leave).await;
         let _ = tokio::time::timeout(GRACE, session.wire.close()).await;
+    }
+}
+
+impl Line {
+    async fn open(self: Arc<Self>, end: Instant) -> Result<Session, Broken> {
+        let opened = timeout_at(end, (self.dial)())
+            .await
+            .map_err(|_| ChannelError::new("the connection to the console did not come about in time"))??;
+        let wire = Wire::new(opened, Arc::clone(&self.traffic));
+        open::open(wire, &self.login, &self.pace, end).await
     }
 }
 
@@ -200,7 +234,7 @@ impl Channel for Console {
         Box::pin(self.leave())
     }
     fn wire(&self) -> Option<(u64, u64)> {
-        let t = &self.traffic;
+        let t = &self.line.traffic;
         Some((t.sent.load(Ordering::Relaxed), t.received.load(Ordering::Relaxed)))
     }
 }

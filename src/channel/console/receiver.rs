@@ -93,7 +93,7 @@ pub(super) fn fragments(m: &Marker, watch: u64) -> Vec<String> {
     let (left, right) = (&m.left, &m.right);
     vec![
         format!(
-            "U=${{U:-`umask`}};umask 077;LC_ALL=C;TERM=dumb;export LC_ALL TERM;K={left};K=${{K}}{right};n=0;i=0;b=0;j=0;e=0;Q=:;Y=;\
+            "U=${{U:-`umask`}};umask 077;LC_ALL=C;TERM=dumb;export LC_ALL TERM;K={left};K=${{K}}{right};n=0;i=0;b=0;j=0;e=0;Q=:;P=;Y=;\
              E=cat;F=cat;N=`printf \"\\nx\"`;N=${{N%x}};S=;D_=;command -v setsid >/dev/null&&S=setsid"
         ),
         // m: a message. t: how things stand. h: what this is.
@@ -104,7 +104,7 @@ pub(super) fn fragments(m: &Marker, watch: u64) -> Vec<String> {
             .to_owned(),
         // X: ends the job. q: puts all back, and ends; a script outlives it, nobody is told how it ended.
         "X(){ z=;[ -s $D_/p ]&&read -r z<$D_/p&&kill -9 ${S:+-}$z;};\
-         q(){ trap '' 1 15;kill $W;[ -s $D_/d ]||kill $Y;eval \"$Q\";rm -rf $D_;stty $s;exit;}"
+         q(){ trap '' 1 15;kill $W;[ -s $D_/d ]||kill $Y;eval \"$Q\";rm -rf $D_;stty $s;eval \"$P\";exit;}"
             .to_owned(),
         // g: encodes the answer and tells. r: runs the script, once what was decoded has that checksum.
         "g(){ cat $D_/o $D_/e|eval \"$E\">$D_/b;y=;read -r y<$D_/b;\
@@ -119,13 +119,13 @@ pub(super) fn fragments(m: &Marker, watch: u64) -> Vec<String> {
          [ $4 = $b ]&&[ \"`printf %s \"$c\"|k`\" = $5 ]&&printf %s \"$c\">>$D_/u&&b=$((b+$6));c=;t;;\
          R)[ $3 = $j ]||{ [ $3 = $i ]&&j=$3&&r $4;};t;;\
          G)sed -n \"$3\" $D_/a;t;;C)m $n C `sed -n \"$3\" $D_/b|k`;;\
-         W)[ -s $D_/d ]&&read -r x z<$D_/d&&g;;X)X;t;;Q)m $n Q;q;;esac;}"
+         W)[ -s $D_/d ]&&read -r x z<$D_/d&&g;;X)X;t;;Q)m $n Q;P=;q;;esac;}"
             .to_owned(),
         // u: the watchdog.
         format!(
             "u(){{ trap 'kill $z;exit' 15;v=;y=0;while :;do sleep {watch}&z=$!;wait $z;read -r x<$D_/w;\
              if [ \"$x\" = \"$v\" ]&&[ ! -e $D_/p ];then y=$((y+1));else y=0;fi;v=$x;\
-             kill -0 $$||{{ eval \"$Q\";rm -rf $D_;exit;}};[ $y -lt 5 ]||kill $$;done;}};"
+             kill -0 $$||{{ eval \"$Q\";rm -rf $D_;eval \"$P\";exit;}};[ $y -lt 5 ]||kill $$;done;}};"
         ),
         format!(
             "trap q 1 15;trap '' 2;stty -echo -isig -ixon eof ^-;exec 2>/dev/null;\

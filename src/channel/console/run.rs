@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::super::process::MOST;
 use super::super::{ChannelError, Output};
 use super::session::{Done, Ended, Heard, Session, State};
 use super::wire::Broken;
@@ -110,6 +111,7 @@ impl Session {
     }
 
     async fn fetch(&mut self, mut ended: Ended) -> Result<Output, Broken> {
+        bounded(&ended)?;
         let mut answer = Answer::new(&ended);
         let mut window = 8 << 10;
         let mut poor = 0;
@@ -140,6 +142,7 @@ impl Session {
                     poor = 0;
                     self.width = NARROW;
                     ended = self.encode_again().await?;
+                    bounded(&ended)?;
                     answer = Answer::new(&ended);
                 }
             }
@@ -185,7 +188,7 @@ impl Session {
 
     /// Lines that fit any terminal, and of which noise spoils fewer.
     async fn encode_again(&mut self) -> Result<Ended, Broken> {
-        self.coding().await?;
+        self.coding("").await?;
         loop {
             match self.state("W").await?.done {
                 Done::Ended(e) if e.width <= NARROW => return Ok(e),
@@ -194,13 +197,13 @@ impl Session {
         }
     }
 
-    /// Tells the receiver how to en- and decode.
-    pub async fn coding(&mut self) -> Result<(), Broken> {
+    /// Tells the receiver how to en- and decode, and what to evaluate beside that.
+    pub async fn coding(&mut self, also: &str) -> Result<(), Broken> {
         let encoder = self.tools.encoder(self.width).ok_or_else(|| {
             ChannelError::new("the target has none of base64, openssl, uuencode, od and hexdump")
                 .hint("install one of them, or use another channel")
         })?;
-        let command = format!("V E='{encoder}' F='{}'", self.tools.decoder());
+        let command = format!("V E='{encoder}' F='{}'{also}", self.tools.decoder());
         self.state(&command).await.map(|_| ())
     }
 
@@ -235,6 +238,15 @@ impl Session {
 fn undecoded() -> Broken {
     let why = "the script did not arrive whole: the target's disk is full, or its tools are broken";
     Broken::Other(ChannelError::new(why).hint("make room in /dev/shm, /run or /tmp of the target"))
+}
+
+/// The sizes are the target's word: none of them is believed before it is looked at.
+fn bounded(ended: &Ended) -> Result<(), Broken> {
+    #[allow(clippy::cast_possible_truncation)]
+    let most = MOST as usize;
+    let fits = ended.stdout <= most && ended.stderr <= most && ended.lines <= most / 16 && ended.width <= 4096;
+    let why = "the answer is longer than anything that is waited for over a console";
+    if fits { Ok(()) } else { Err(ChannelError::new(why).hint("does the script print without end?").into()) }
 }
 
 /// The lines of an answer, as far as they came.

@@ -186,7 +186,13 @@ impl Session {
                 bytes.insert(0, 0x15);
             }
             let asked = Instant::now();
-            self.wire.send(&bytes).await?;
+            if data.is_empty() {
+                self.wire.send(&bytes).await?;
+            } else {
+                // A script may hold secrets.
+                tracing::trace!(bytes = bytes.len(), text, "sent");
+                self.wire.send_secret(&bytes).await?;
+            }
             let patience = self.wire.patience(bytes.len() + expect) * (1 << tries.min(4));
             let mut until = asked + patience;
             while Instant::now() < until {
