@@ -75,7 +75,7 @@ enum State {
     Closed,
     /// On its way, in a task of its own.
     Opening(JoinHandle<Result<Session, Broken>>),
-    Open(Session),
+    Open(Box<Session>),
 }
 
 /// What may take longer than a call's deadline, so that the target is left in order.
@@ -127,7 +127,7 @@ impl Console {
             }
             Broken::Other(e) => e,
         })?;
-        *state = State::Open(session);
+        *state = State::Open(Box::new(session));
         Ok(())
     }
 
@@ -158,9 +158,9 @@ impl Console {
         let State::Open(session) = std::mem::replace(&mut *state, State::Closed) else {
             return Err(ChannelError::new(lost));
         };
-        let (error, new) = self.why(session, end, &lost).await;
+        let (error, new) = self.why(*session, end, &lost).await;
         if let Some(new) = new {
-            *state = State::Open(new);
+            *state = State::Open(Box::new(new));
         }
         Err(error)
     }
@@ -192,7 +192,7 @@ impl Console {
     async fn leave(&self) {
         let mut session = match std::mem::replace(&mut *self.state.lock().await, State::Closed) {
             State::Closed => return,
-            State::Open(session) => session,
+            State::Open(session) => *session,
             State::Opening(mut task) => match tokio::time::timeout(OPENING, &mut task).await {
                 Ok(Ok(Ok(session))) => session,
                 Ok(_) => return,
