@@ -33,17 +33,11 @@ pub(super) const PROVIDER: Provider = Provider {
     look,
 };
 
-/// What is asked of `az` for a resource by its id.
+/// Resources by their ids. Each by itself: of several of which one is missing, `az` says nothing.
 fn show(cli: &dyn Cli, what: &[&str], ids: &[&str]) -> Result<Vec<Value>, Halt> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let answer = cli.json(&[what, &["show", "--output", "json", "--ids"], ids].concat())?;
-    // Of one id it shows the resource, of several a list.
-    Ok(match answer {
-        Value::Array(all) => all,
-        one => vec![one],
-    })
+    let one = |id: &&str| cli.json(&[what, &["show", "--output", "json", "--ids", id]].concat());
+    let all: Vec<Result<Value, Halt>> = ids.iter().map(one).collect();
+    all.into_iter().collect()
 }
 
 fn look(w: &Wanted<'_>, cli: &dyn Cli) -> Result<Verdict, Halt> {

@@ -187,7 +187,9 @@ fn answer(w: &Wanted<'_>, mut v: Verdict) -> Result<Decision, Halt> {
             w.from
         ));
     }
-    let evidence = v.notes.iter().fold(v.why.clone(), |all, note| format!("{all}; {note}"));
+    // What is changed says them itself.
+    let notes = if v.repairs.is_empty() { v.notes.as_slice() } else { &[] };
+    let evidence = notes.iter().fold(v.why.clone(), |all, note| format!("{all}; {note}"));
     if !v.open && v.repairs.is_empty() {
         let todo = v.by_hand.unwrap_or_else(|| "let the client in by hand".into());
         return Err(Halt::Person { why: evidence, todo, param: None });
