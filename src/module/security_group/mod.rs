@@ -211,7 +211,7 @@ impl Repair {
             None => shown.clone(),
             // Another run, or a first try whose answer was lost, has made the very same rule.
             Some(word) => format!(
-                "said=$({shown} 2>&1) || {{ r=$?; case $said in *{word}*) exit 0;; esac; printf '%s\\n' \"$said\" >&2; exit $r; }}"
+                "said=$({shown} 2>&1) || {{ r=$?; case $said in *'{word}'*) exit 0;; esac; printf '%s\\n' \"$said\" >&2; exit $r; }}"
             ),
         };
         let mut change = CommandChange::new(sh, shown).undone_by(Some(cli::line(&self.undo)?)).on_controller(true);
