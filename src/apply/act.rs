@@ -226,6 +226,11 @@ fn in_tree(sh: &str) -> Option<String> {
     ))
 }
 
+/// The sh of a command of the controller, for this machine's own sh.
+pub(super) fn here(sh: &str) -> Option<String> {
+    Some(format!("L=$(mktemp -d) || exit 93\ntrap 'rm -rf \"$L\"' EXIT\n{}", in_tree(sh)?))
+}
+
 /// Fails unless the path is what it was when this was planned.
 fn same(f: &FileChange) -> Option<String> {
     let path = sh_quote(&f.path)?;

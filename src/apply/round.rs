@@ -6,24 +6,49 @@ use serde_json::json;
 
 use super::{Session, Stop, act, exit, journal::Journal, lock};
 use crate::channel::ChannelError;
-use crate::plan::{Change, FileChange, Plan, Planned, Verdict, first_line};
+use crate::plan::{CHANGE_DEADLINE, Change, CommandChange, FileChange, Plan, Planned, Verdict, first_line};
 use crate::report::Event;
+use crate::target::Target;
 use crate::target::frame::{Answer, Status};
 use crate::target::probe::Check;
 
-/// How long one change may take: an apt-get over a bad line, say.
-const CHANGE_DEADLINE: Duration = Duration::from_secs(900);
 /// How long a lock without a holder's name is left alone.
 const UNNAMED: Duration = Duration::from_secs(3);
 /// How long a lock is waited for while a script of a dead run finishes.
 const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 
+/// Runs one acting script.
+async fn act_on(target: &Target, sh: &str, deadline: Duration) -> Result<Answer, ChannelError> {
+    // In a subshell of its own: its traps are not those of the script around it.
+    let check = Check { script: format!("(\n{sh}\n)"), isolate: false, deadline, overlay: None, acts: true };
+    let answers = target.run(&[check], &[]).await?;
+    answers.into_iter().next().ok_or_else(|| ChannelError::new("no answer"))
+}
+
 impl Session<'_> {
     pub(super) async fn script(&self, sh: &str, deadline: Duration) -> Result<Answer, ChannelError> {
-        // In a subshell of its own: its traps are not those of the script around it.
-        let check = Check { script: format!("(\n{sh}\n)"), isolate: false, deadline, overlay: None, acts: true };
-        let answers = self.target().run(&[check], &[]).await?;
-        answers.into_iter().next().ok_or_else(|| ChannelError::new("no answer"))
+        act_on(self.target(), sh, deadline).await
+    }
+
+    /// A command of the controller. The target's lock is looked at before, and its record of what is owed is kept.
+    async fn on_controller(&self, c: &CommandChange, before: &str, after: &str) -> Result<Answer, Stop> {
+        let answer = self.script(before, CHANGE_DEADLINE).await?;
+        if answer.status != Status::Exit(0) {
+            return Ok(answer);
+        }
+        let sh = act::here(&c.sh).ok_or_else(|| ChannelError::new("a command with a NUL"))?;
+        // That this machine has no answer does not mean that the way to the target is lost.
+        let answer = act_on(self.controller, &sh, c.deadline).await.unwrap_or_else(|e| Answer {
+            status: Status::Exit(-1),
+            stdout: Vec::new(),
+            stderr: e.why.into_bytes(),
+            truncated: false,
+            duration: Duration::ZERO,
+        });
+        if answer.status == Status::Exit(0) && !after.is_empty() {
+            self.script(after, CHANGE_DEADLINE).await?;
+        }
+        Ok(answer)
     }
 
     /// Does what a plan says. False: a service would not start, and what waits to be judged may say why.
@@ -134,6 +159,8 @@ impl Session<'_> {
         let run = self.journal.as_ref().map(|j| j.id().to_owned()).unwrap_or_default();
         let nul = || Stop::Channel(ChannelError::new("a path or a text with a NUL cannot be sent"));
         let mut sh = act::head(&run);
+        // What the target has to know when a command of the controller has succeeded.
+        let mut after = String::new();
         match validate {
             Some(v) => {
                 let files: Option<Vec<(usize, &FileChange, String)>> = batch
@@ -149,16 +176,26 @@ impl Session<'_> {
             None => {
                 for (n, p) in batch.iter().enumerate() {
                     let owe = act::owe(&self.book.name, &p.notify).ok_or_else(nul)?;
-                    sh += &act::script(&p.change, number(round, at + n), &owe).ok_or_else(nul)?;
                     // A handler is paid with its last change.
-                    if let Some(h) = p.handler.as_ref().filter(|h| next != Some(*h)) {
-                        sh += &act::paid(&self.book.name, h).ok_or_else(nul)?;
+                    let last = p.handler.as_ref().filter(|h| next != Some(*h));
+                    let paid = last.map(|h| act::paid(&self.book.name, h).ok_or_else(nul)).transpose()?;
+                    if on_controller(p).is_some() {
+                        sh += &owe;
+                        after = paid.map_or_else(String::new, |paid| act::head(&run) + &paid);
+                    } else {
+                        sh += &act::script(&p.change, number(round, at + n), &owe).ok_or_else(nul)?;
+                        sh += &paid.unwrap_or_default();
                     }
                 }
             }
         }
         self.flying = batch.iter().enumerate().map(|(n, p)| (number(round, at + n), p.clone())).collect();
-        let answer = self.script(&sh, CHANGE_DEADLINE).await?;
+        let near = batch.first().and_then(on_controller);
+        let answer = match near {
+            Some(c) => self.on_controller(c, &sh, &after).await?,
+            None => self.script(&sh, CHANGE_DEADLINE).await?,
+        };
+        let deadline = near.map_or(CHANGE_DEADLINE, |c| c.deadline);
         self.flying.clear();
         let seconds = started.elapsed().as_secs_f64();
         for (n, p) in batch.iter().enumerate() {
@@ -174,7 +211,7 @@ impl Session<'_> {
                     let first = first_line(&answer.stderr);
                     let status = if let Status::Exit(s) = answer.status { s } else { -1 };
                     let (why, hint) = match answer.status {
-                        Status::TimedOut => (format!("it did not end within {} s", CHANGE_DEADLINE.as_secs()), None),
+                        Status::TimedOut => (format!("it did not end within {} s", deadline.as_secs()), None),
                         _ => act::failure(status, &p.change, &first),
                     };
                     self.failed.insert(p.change.digest());
@@ -272,6 +309,14 @@ impl Session<'_> {
         }
         self.locked = true;
         Ok(())
+    }
+}
+
+/// The command, if it is one of the controller.
+fn on_controller(p: &Planned) -> Option<&CommandChange> {
+    match &p.change {
+        Change::Command(c) if c.controller => Some(c),
+        _ => None,
     }
 }
 

@@ -81,7 +81,8 @@ impl Module for Command {
         let writes: Result<Vec<_>, String> = p.list("writes").iter().map(|w| Resource::parse(w)).collect();
         let writes = writes.map_err(|e| Halt::error("writes", e))?;
         let undo = p.str("undo").map(str::to_owned);
-        let change = Change::Command(CommandChange::new(sh.clone(), shown.clone()).undone_by(undo).writing(writes));
+        let change = CommandChange::new(sh.clone(), shown.clone()).undone_by(undo).writing(writes);
+        let change = Change::Command(change.on_controller(view.is_controller()));
         if let Some(path) = p.str("creates") {
             let there = view.file(path, Look::Link)?.state.kind != Kind::Absent;
             let said = if there { format!("{path} exists") } else { format!("{path} does not exist") };
@@ -93,7 +94,9 @@ impl Module for Command {
             return Ok(Decision::new(done, said).changing(if done { vec![] } else { vec![change] }));
         }
         if view.wants_changes() {
-            view.can_run()?;
+            if !view.is_controller() {
+                view.can_run()?;
+            }
             return Ok(Decision::new(false, shown).changing(vec![change]));
         }
         let a = view.script(&sh, true, &[Resource::All])?;

@@ -46,7 +46,7 @@ static SPEC: Spec = Spec {
         Field { name: "addresses", help: "a list of {address, family, kind, banner}" },
         Field { name: "port", help: "the port that was tried" },
     ],
-    reads: "socket:*, rules",
+    reads: "socket:*, rules, cloud",
     writes: "",
     open: false,
 };

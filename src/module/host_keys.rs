@@ -82,13 +82,8 @@ const BACK: &str = r#"b=$(ls -dt "$p".before-runbook-* | grep -v '[.]pub$' | hea
 fn command(key: &Key, sh: &str, shown: String, undo: &str) -> Option<CommandChange> {
     let path = sh_quote(&key.path)?;
     let with = |sh: &str| format!("p={path}; {sh}");
-    Some(CommandChange {
-        sh: with(sh),
-        shown,
-        undo: Some(with(undo)),
-        writes: vec![Resource::File(key.path.clone())],
-        root: true,
-    })
+    let writes = vec![Resource::File(key.path.clone())];
+    Some(CommandChange::new(with(sh), shown).undone_by(Some(with(undo))).writing(writes).by_root())
 }
 
 /// The same key with the line endings that sshd can read; its bytes never leave the target, and it is replaced whole.

@@ -20,6 +20,7 @@ mod package;
 mod process;
 mod registry;
 mod resolve;
+mod security_group;
 mod service;
 mod sshd;
 mod sshd_config;

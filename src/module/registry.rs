@@ -21,6 +21,7 @@ pub static BUILTIN: &[&dyn Module] = &[
     &super::process::Process,
     &super::connect::Connect,
     &super::resolve::Resolve,
+    &super::security_group::SecurityGroup,
 ];
 
 /// A module that is either built in or an executable beside a runbook.

@@ -1,5 +1,7 @@
 //! What can be done to a target: the one vocabulary of plans, journals and undo.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::module::Halt;
@@ -64,12 +66,44 @@ pub struct CommandChange {
     pub writes: Vec<Resource>,
     /// It takes root on a running system.
     pub root: bool,
+    /// It runs on the controller, not on the target.
+    pub controller: bool,
+    /// After which it is ended.
+    pub deadline: Duration,
+    /// What it means, a line each, for people.
+    pub notes: Vec<String>,
+    /// What it changes, where that can be written down.
+    pub listing: Option<Listing>,
 }
+
+/// Something that is no file, as text: a rule set before and after.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Listing {
+    /// What it is a listing of.
+    pub name: String,
+    /// As it was read.
+    pub before: String,
+    /// As it will be.
+    pub after: String,
+}
+
+/// How long one change may take: an apt-get over a bad line, say.
+pub const CHANGE_DEADLINE: Duration = Duration::from_secs(900);
 
 impl CommandChange {
     /// A command that may touch anything.
     pub fn new(sh: impl Into<String>, shown: impl Into<String>) -> Self {
-        Self { sh: sh.into(), shown: shown.into(), undo: None, writes: vec![Resource::All], root: false }
+        Self {
+            sh: sh.into(),
+            shown: shown.into(),
+            undo: None,
+            writes: vec![Resource::All],
+            root: false,
+            controller: false,
+            deadline: CHANGE_DEADLINE,
+            notes: Vec::new(),
+            listing: None,
+        }
     }
     /// That touches these alone; none: anything.
     #[must_use]
@@ -83,6 +117,12 @@ impl CommandChange {
     #[must_use]
     pub fn undone_by(mut self, undo: Option<String>) -> Self {
         self.undo = undo;
+        self
+    }
+    /// On the controller, if `yes`.
+    #[must_use]
+    pub fn on_controller(mut self, yes: bool) -> Self {
+        self.controller = yes;
         self
     }
     /// That takes root.
@@ -151,10 +191,17 @@ impl Change {
         }
     }
 
-    /// The unified diff of a file change: bytes exactly as `diff -u` prints them; empty for all else.
+    /// The unified diff of a file change, or of a command's listing: bytes exactly as `diff -u` prints them; empty for all
+    /// else.
     #[must_use]
     pub fn diff(&self) -> Vec<u8> {
-        let Change::File(f) = self else { return Vec::new() };
+        let f = match self {
+            Change::File(f) => f,
+            Change::Command(CommandChange { listing: Some(l), .. }) => {
+                return diff::unified(l.before.as_bytes(), l.after.as_bytes(), &l.name, &l.name);
+            }
+            _ => return Vec::new(),
+        };
         let mut out = Vec::new();
         if f.sensitive {
             return format!("{}: the content is not shown\n", f.path).into_bytes();
@@ -173,10 +220,18 @@ impl Change {
         out
     }
 
-    /// Changes of mode and owner, a line each; empty where nothing of the kind changes.
+    /// What neither title nor diff says, a line each: changes of mode and owner, where a command runs, what it means.
     #[must_use]
     pub fn attributes(&self) -> Vec<String> {
-        let Change::File(f) = self else { return Vec::new() };
+        let f = match self {
+            Change::File(f) => f,
+            Change::Unit(_) => return Vec::new(),
+            Change::Command(c) => {
+                let here = c.controller.then(|| "on this machine, not on the target".to_owned());
+                let undo = c.undo.iter().filter(|_| c.controller).map(|u| format!("taken back by: {u}"));
+                return here.into_iter().chain(undo).chain(c.notes.iter().cloned()).collect();
+            }
+        };
         let mut out = f.notes.clone();
         if f.after.kind == Kind::Absent {
             return out;
@@ -214,6 +269,8 @@ impl Change {
             }
             Change::Command(c) => json!({
                 "kind": "command", "title": self.title(), "command": c.shown, "undo": c.undo,
+                "where": if c.controller { "controller" } else { "target" },
+                "diff": String::from_utf8_lossy(&self.diff()), "attributes": self.attributes(),
                 "writes": c.writes.iter().map(Resource::to_string).collect::<Vec<_>>(),
             }),
         }
@@ -222,9 +279,14 @@ impl Change {
     /// Two changes with the same digest are the same change.
     #[must_use]
     pub fn digest(&self) -> String {
-        // What people read of a command is its first line.
-        let sh = if let Change::Command(c) = self { c.sh.as_str() } else { "" };
-        sha256(format!("{}{:?}{sh}", self.json(), self.diff()).as_bytes())
+        sha256(
+            match self {
+                // What people read of a command is its first line; what it finds there when it runs may differ.
+                Change::Command(c) => format!("{}{}{:?}{}", self.title(), c.sh, c.undo, c.controller),
+                _ => format!("{}{:?}", self.json(), self.diff()),
+            }
+            .as_bytes(),
+        )
     }
 
     /// Reads one change of a custom module: `{file: {path, content?, mode?, state?}}`, `{unit: {name, verb}}` or

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
-pub use change::{Change, CommandChange, FileChange, UnitChange};
+pub use change::{CHANGE_DEADLINE, Change, CommandChange, FileChange, Listing, UnitChange};
 pub use overlay::Overlay;
 pub use resource::Resource;
 pub use view::{Place, View, first_line};

@@ -13,6 +13,8 @@ pub enum Resource {
     Socket,
     /// `rules`: packet filters.
     Rules,
+    /// `cloud`: the packet filters of a cloud, outside of the target.
+    Cloud,
     /// `package:openssh-server`; `package:*` is any.
     Package(String),
     /// `*`: anything.
@@ -28,9 +30,10 @@ impl Resource {
             Some(("socket", _)) => Ok(Resource::Socket),
             Some(("package", p)) if !p.is_empty() => Ok(Resource::Package(p.to_owned())),
             None if text == "rules" => Ok(Resource::Rules),
+            None if text == "cloud" => Ok(Resource::Cloud),
             None if text == "*" => Ok(Resource::All),
             _ => Err(format!(
-                "\"{text}\" is no resource: file:/path, file:/path/**, file:/path/*_key, unit:NAME, socket:*, rules, package:NAME or *"
+                "\"{text}\" is no resource: file:/path, file:/path/**, file:/path/*_key, unit:NAME, socket:*, rules, cloud, package:NAME or *"
             )),
         }
     }
@@ -42,7 +45,8 @@ impl Resource {
             (Resource::All, _)
             | (_, Resource::All)
             | (Resource::Socket, Resource::Socket)
-            | (Resource::Rules, Resource::Rules) => true,
+            | (Resource::Rules, Resource::Rules)
+            | (Resource::Cloud, Resource::Cloud) => true,
             (Resource::File(a), Resource::File(b)) => covers(a, b) || covers(b, a),
             (Resource::Unit(a), Resource::Unit(b)) => stem(a) == stem(b),
             (Resource::Package(a), Resource::Package(b)) => a == b || a == "*" || b == "*",
@@ -90,6 +94,7 @@ impl fmt::Display for Resource {
             Resource::Unit(u) => write!(f, "unit:{u}"),
             Resource::Socket => f.write_str("socket:*"),
             Resource::Rules => f.write_str("rules"),
+            Resource::Cloud => f.write_str("cloud"),
             Resource::Package(p) => write!(f, "package:{p}"),
             Resource::All => f.write_str("*"),
         }
@@ -114,7 +119,7 @@ mod tests {
             r("file:/etc/ssh/ssh_host_**").meets(&keys) && r("file:/etc/ssh/s*").meets(&r("file:/etc/ssh/*_config"))
         );
         assert!(r("unit:ssh.socket").meets(&r("unit:sshd")));
-        assert!(r("*").meets(&r("rules")));
+        assert!(r("*").meets(&r("rules")) && r("cloud").meets(&r("cloud")) && !r("cloud").meets(&r("rules")));
         assert!(r("package:*").meets(&r("package:a")) && !r("package:b").meets(&r("package:a")));
         assert!(!r("socket:*").meets(&r("file:/etc/ssh/**")));
         assert!(Resource::parse("files:/x").is_err());

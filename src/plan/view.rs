@@ -41,7 +41,8 @@ pub struct View<'a> {
     facts: Option<&'a Facts>,
     wanted: &'a RefCell<Vec<Read>>,
     controller: bool,
-    deadline: Duration,
+    /// What the step says of it.
+    deadline: Option<Duration>,
     /// What the step says that its checks read (`reads:`).
     declared: Option<Vec<Resource>>,
     /// Files are the only thing that this look depends on (a handler's validation).
@@ -78,7 +79,7 @@ impl<'a> View<'a> {
             facts,
             wanted,
             controller: false,
-            deadline: CHECK_DEADLINE,
+            deadline: None,
             declared: None,
             files_only: false,
             changes: false,
@@ -98,7 +99,7 @@ impl<'a> View<'a> {
     /// With a deadline of its own.
     #[must_use]
     pub fn within(mut self, deadline: Option<Duration>) -> Self {
-        self.deadline = deadline.unwrap_or(self.deadline);
+        self.deadline = deadline.or(self.deadline);
         self
     }
     /// With what the step declares to read.
@@ -188,10 +189,18 @@ impl<'a> View<'a> {
         }
     }
 
+    fn deadline(&self) -> Duration {
+        self.deadline.unwrap_or(CHECK_DEADLINE)
+    }
+
     fn output(&self, read: Read) -> Result<&'a Answer, Halt> {
+        let deadline = match &read {
+            Read::Script { deadline, .. } | Read::Program { deadline, .. } => *deadline,
+            _ => self.deadline(),
+        };
         let Reading::Output(a) = self.get(read)? else { return Err(Halt::unknown("an answer of another kind")) };
         match &a.status {
-            Status::TimedOut => Err(Halt::unknown(format!("no answer within {} s", self.deadline.as_secs_f32()))),
+            Status::TimedOut => Err(Halt::unknown(format!("no answer within {} s", deadline.as_secs_f32()))),
             Status::NoOverlay(why) => Err(Halt::unknown(format!("cannot be tried on the candidates: {why}"))),
             Status::NoRoom => {
                 Err(Halt::unknown("the target has no room for the answer: /dev/shm, /run and /tmp are full"))
@@ -208,7 +217,7 @@ impl<'a> View<'a> {
             sh,
             user: false,
             controller: self.controller,
-            deadline: self.deadline,
+            deadline: self.deadline(),
             candidates: None,
         })
     }
@@ -376,10 +385,11 @@ impl<'a> View<'a> {
             }
         }
         let (sh, deadline) = match self.retries {
-            Some(r) => {
-                (again(sh, r).ok_or_else(|| Halt::unknown("a command with a NUL"))?, self.deadline + r.delay * r.times)
-            }
-            None => (sh.to_owned(), self.deadline),
+            Some(r) => (
+                again(sh, r).ok_or_else(|| Halt::unknown("a command with a NUL"))?,
+                self.deadline() + r.delay * r.times,
+            ),
+            None => (sh.to_owned(), self.deadline()),
         };
         self.output(Read::Script { sh, user, controller: self.controller, deadline, candidates })
     }
@@ -389,7 +399,9 @@ impl<'a> View<'a> {
         if self.ahead {
             return Err(Halt::Pending);
         }
-        if let Some(step) = self.overlay.beyond_files(&[Resource::Socket, Resource::Rules]).filter(|_| !self.as_is) {
+        if let Some(step) =
+            self.overlay.beyond_files(&[Resource::Socket, Resource::Rules, Resource::Cloud]).filter(|_| !self.as_is)
+        {
             return Err(Halt::Waits(step));
         }
         match self.get(Read::Knock(knock))? {
@@ -406,9 +418,26 @@ impl<'a> View<'a> {
         }
     }
 
+    /// A module's own script on the controller, wherever its step looks from; `deadline` unless the step has one.
+    pub fn on_controller(&self, sh: &str, reads: &[Resource], deadline: Duration) -> Result<&'a Answer, Halt> {
+        if self.ahead {
+            return Err(Halt::Pending);
+        }
+        if let Some(step) = self.overlay.beyond_files(reads) {
+            return Err(Halt::Waits(step));
+        }
+        self.output(Read::Script {
+            sh: sh.to_owned(),
+            user: true,
+            controller: true,
+            deadline: self.deadline.unwrap_or(deadline),
+            candidates: None,
+        })
+    }
+
     /// A program on the controller.
     pub fn program(&self, path: &str, stdin: String) -> Result<&'a Answer, Halt> {
-        self.output(Read::Program { path: path.to_owned(), stdin, deadline: self.deadline })
+        self.output(Read::Program { path: path.to_owned(), stdin, deadline: self.deadline() })
     }
 }
 

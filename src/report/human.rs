@@ -6,7 +6,7 @@ use super::words::{capital, count, wrap};
 use super::{Event, Proof, Redactor, Sink, printable};
 use crate::book::{Runbook, Where};
 use crate::plan::diff::{self, Tag};
-use crate::plan::{Change, Plan, Planned, StepPlan, StepStatus, Verdict};
+use crate::plan::{Change, CommandChange, Plan, Planned, StepPlan, StepStatus, Verdict};
 use crate::target::files::{Content, Kind};
 
 /// The terminal's width that texts are wrapped to.
@@ -347,16 +347,21 @@ impl<W: Write> Human<W> {
         for a in p.change.attributes() {
             self.para(Ink::Plain, "     ", 5, &a);
         }
-        let Change::File(f) = &p.change else { return };
-        if f.sensitive {
-            return self.line(&[(Ink::Dim, "     (the content is sensitive and is not shown)")]);
-        }
         let text = |k: &Kind| match k {
             Kind::File(Content::Bytes(b)) => b.clone(),
             Kind::Link(t) => format!("-> {t}\n").into_bytes(),
             _ => Vec::new(),
         };
-        let (old, new) = (text(&f.before.kind), text(&f.after.kind));
+        let (old, new) = match &p.change {
+            Change::File(f) if f.sensitive => {
+                return self.line(&[(Ink::Dim, "     (the content is sensitive and is not shown)")]);
+            }
+            Change::File(f) => (text(&f.before.kind), text(&f.after.kind)),
+            Change::Command(CommandChange { listing: Some(l), .. }) => {
+                (l.before.clone().into(), l.after.clone().into())
+            }
+            _ => return,
+        };
         for hunk in diff::hunks(&old, &new) {
             self.line(&[(Ink::Cyan, &format!("     {}", hunk.header))]);
             for l in hunk.lines {

@@ -77,7 +77,7 @@ This page is made from the code (`src/report/reference.rs`); a test fails when i
 | `name` | what is right when the step is ok: a sentence |
 | `id` | for `needs`, and `steps.ID` in expressions |
 | `why` | why it matters |
-| `where` | `target` (default) or `controller`: where it looks from |
+| `where` | `target` (default) or `controller`: where it looks from, and where its commands run |
 | `when` | an expression: whether the step applies at all |
 | `check` | what is looked at: a module |
 | `condition` | an expression: true is the fault; `not check.ok` unless given |
@@ -92,7 +92,7 @@ This page is made from the code (`src/report/reference.rs`); a test fails when i
 | `timeout` | after which a check is unknown; 10s |
 | `within` | how long a repair may take to show; 10s |
 | `retries` | `{times, delay}`: a command check that fails is tried again |
-| `reads` | what a check depends on, if the module cannot know: `file:/etc/ssh/**`, `unit:ssh`, `socket:*`, `rules`, `package:NAME` |
+| `reads` | what a check depends on, if the module cannot know: `file:/etc/ssh/**`, `unit:ssh`, `socket:*`, `rules`, `cloud`, `package:NAME` |
 | `risk` | `connectivity`: it could lock you out |
 
 `when`, `condition` and `loop` are bare expressions; everywhere else `{{ … }}` is a template. A value that is exactly one

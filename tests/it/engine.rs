@@ -514,3 +514,42 @@ fn what_the_runbook_leaves_to_a_person_is_asked_at_the_terminal() {
     let run = b.typed(&["apply", "./book.yaml", "-e", "lines=comment"], "y\n").expect(0);
     assert!(!run.text.contains("[c]omment"), "{}", run.text);
 }
+
+/// The target's sh has ON in its environment; the controller has not.
+#[test]
+fn a_command_of_the_controller_runs_there_and_what_it_notifies_does_not() {
+    let mut b = Bench::new();
+    b.via = b.via.replacen("exec:", "exec:env ON=target ", 1);
+    b.write(
+        "book.yaml",
+        "name: t\ntitle: t\n\
+         handlers: [{id: after, command: {run: 'echo \"${ON:-controller}\" >DIR/after'}}]\n\
+         steps:\n\
+         - name: far\n  check: {command: test -e DIR/far}\n\
+         \x20 remediation: [{command: {run: 'echo \"${ON:-controller}\" >DIR/far', undo: rm DIR/far}}]\n\
+         - name: near\n  where: controller\n  check: {command: test -e DIR/near}\n  notify: [after]\n\
+         \x20 remediation: [{command: {run: 'echo \"${ON:-controller}\" >DIR/near; test $RUNBOOK_PROBE || echo clean >>DIR/near', undo: rm DIR/near}}]\n",
+    );
+    let run = b.apply().expect(0);
+    let on = ["far", "near", "after"].map(|f| b.read(f));
+    assert_eq!(on, ["target\n", "controller\nclean\n", "target\n"], "{}", run.text);
+    let changes = run.json["rounds"][0]["changes"].as_array().unwrap();
+    assert_eq!(
+        changes.iter().map(|c| c["where"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["target", "controller", "target"]
+    );
+    assert_eq!(changes[1]["attributes"][0], "on this machine, not on the target");
+    b.apply().expect(0);
+}
+
+#[test]
+fn a_command_of_the_controller_that_fails_is_told() {
+    let b = Bench::new();
+    b.write(
+        "book.yaml",
+        "name: t\ntitle: t\nsteps:\n- name: near\n  where: controller\n  check: {command: test -e DIR/near}\n\
+         \x20 remediation: [{command: {run: 'echo no such cloud >&2; exit 7'}}]\n",
+    );
+    let run = b.apply().expect(1);
+    assert_eq!(run.json["rounds"][0]["results"][0]["why"], "status 7: no such cloud", "{}", run.text);
+}

@@ -10,6 +10,8 @@
 )]
 
 mod channel_ssm;
+mod clouds;
+mod clouds_aws;
 mod console;
 mod console_faults;
 mod console_kinds;

@@ -69,7 +69,8 @@ fn touches(change: &Change) -> bool {
             Resource::Unit(u) => UNITS.contains(&u.as_str()),
             Resource::Rules => true,
             Resource::Package(p) => p.starts_with("openssh"),
-            Resource::Socket | Resource::All => false,
+            // A cloud's rules are only ever added to.
+            Resource::Socket | Resource::Cloud | Resource::All => false,
         }),
     }
 }
