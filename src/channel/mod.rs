@@ -267,10 +267,12 @@ impl Url {
         let name = PRESETS.iter().find(|p| p.name == self.name).map_or(self.name, |p| p.url);
         SCHEMES.iter().any(|s| s.asks && Some(s.name) == name.split(':').next())
     }
-    /// With `{target}` replaced by a name.
-    #[must_use]
-    pub fn for_target(&self, target: &str) -> Self {
-        Self { text: self.text.replace("{target}", target), name: self.name }
+    /// With `{target}` replaced by a name, which is one word there and no option.
+    pub fn for_target(&self, target: &str) -> Result<Self, ChannelError> {
+        if !self.text.contains("{target}") {
+            return Ok(self.clone());
+        }
+        Ok(Self { text: self.text.replace("{target}", plain(target)?), name: self.name })
     }
     /// A channel with connections of its own. Nothing was sent yet: the first script tells whether it works.
     pub fn open(&self, login: &Login) -> Result<Box<dyn Channel>, ChannelError> {
@@ -278,9 +280,27 @@ impl Url {
             return (s.open)(self.rest(), login);
         }
         let preset = PRESETS.iter().find(|p| p.name == self.name);
-        let url = preset.and_then(|p| p.fill(self.rest())).ok_or_else(|| ChannelError::new("a NUL in a name"))?;
+        let unfit = || {
+            ChannelError::new(format!("{}: cannot be given \"{}\"", self.name, self.rest().escape_debug()))
+                .hint("letters, digits and ._/-+ there, or the whole command with console:, exec: or ssh:")
+        };
+        let url = preset.and_then(|p| p.fill(self.rest())).ok_or_else(unfit)?;
         Url::parse(&url)?.open(login)
     }
+}
+
+/// A host's name as it may stand in a URL or a command line that somebody else wrote: an inventory may come from anywhere.
+/// The error says what is wrong with it.
+pub fn plain(name: &str) -> Result<&str, ChannelError> {
+    let odd = name.chars().find(|c| !(c.is_alphanumeric() || "._-:[]@%+".contains(*c)));
+    let why = match odd {
+        Some(c) => format!("has {c:?}, which means something to a shell or in a URL"),
+        None if name.is_empty() => "is empty".to_owned(),
+        None if name.starts_with('-') => "would be taken for an option".to_owned(),
+        None => return Ok(name),
+    };
+    Err(ChannelError::new(format!("the name \"{}\" {why}", name.escape_debug()))
+        .hint("give the host another name in the inventory; its channels or ansible_host say where it is"))
 }
 
 /// A new directory that only this user can enter, for sockets: in $XDG_RUNTIME_DIR, else in the directory for

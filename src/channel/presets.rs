@@ -9,7 +9,7 @@ pub struct Preset {
     /// What follows the colon, for usage.
     pub rest: &'static str,
     /// The URL that it stands for; `{}` is what follows the colon, each word of it quoted for the shell of `exec:` and
-    /// `console:`, percent-encoded for `ssh:`.
+    /// `console:`. For `ssh:` it has only letters that neither ssh, its shell nor socat takes for anything else.
     pub url: &'static str,
     /// Whether this very line was run against the real thing; what it stands for is tested as a channel.
     pub tested: bool,
@@ -34,21 +34,16 @@ pub static PRESETS: &[Preset] = &[
 ];
 
 impl Preset {
-    /// The URL that it stands for; `None` for what no shell can be given (a NUL).
+    /// The URL that it stands for; `None` where it cannot hold that.
     pub(super) fn fill(&self, rest: &str) -> Option<String> {
+        let tame = |c: char| c.is_ascii_alphanumeric() || "._/-+".contains(c);
         let words = if self.url.starts_with("ssh:") {
-            percent(rest)
+            Some(rest).filter(|r| r.chars().all(tame))?.to_owned()
         } else {
             rest.split_whitespace().map(sh_quote).collect::<Option<Vec<_>>>()?.join(" ")
         };
         Some(self.url.replace("{}", &words))
     }
-}
-
-/// Percent-encoding (RFC 3986, 2.1) of what is neither unreserved nor a slash.
-fn percent(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~/".contains(&b);
-    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 #[cfg(test)]
@@ -61,6 +56,12 @@ mod tests {
         assert_eq!(fill("docker", "web1"), "exec:docker exec -i 'web1' sh");
         assert_eq!(fill("docker", "a;reboot"), "exec:docker exec -i 'a;reboot' sh");
         assert_eq!(fill("kubectl", "web-0 -n prod"), "exec:kubectl exec -i 'web-0' '-n' 'prod' -- sh");
-        assert!(fill("ssh-unix", "/run/a b&option=x").ends_with("UNIX-CONNECT:/run/a%20b%26option%3Dx"));
+        assert!(fill("ssh-unix", "/run/sshd.sock").ends_with("UNIX-CONNECT:/run/sshd.sock"));
+        for bad in
+            ["/run/x$(reboot)", "/run/x y", "/run/x,exec=reboot", "/run/x%h", "/run/x&option=ProxyCommand=reboot"]
+        {
+            assert_eq!(PRESETS.iter().find(|p| p.name == "ssh-unix").unwrap().fill(bad), None, "{bad}");
+            assert_eq!(PRESETS.iter().find(|p| p.name == "vsock").unwrap().fill(bad), None, "{bad}");
+        }
     }
 }

@@ -51,7 +51,7 @@ struct Master {
 impl Ssh {
     pub(super) fn open(rest: &str, login: &Login) -> Result<Box<dyn Channel>, ChannelError> {
         let mut to = Destination::parse(rest)?;
-        to.user = to.user.or_else(|| login.user.clone());
+        to.user = login.user.clone().or(to.user);
         Ok(Self::to(to, login.password.clone()))
     }
     pub(super) fn to(to: Destination, password: Option<Password>) -> Box<dyn Channel> {

@@ -1,7 +1,7 @@
 //! `-t`, `-i`, `--via`, `--address`: which targets, and how to get there.
 
 use crate::book::Given;
-use crate::channel::{ChannelError, Url, lookup};
+use crate::channel::{ChannelError, Url, lookup, plain};
 use crate::inventory::{Elevate, Host, Inventory, Selected, Way};
 use crate::plan::Place;
 
@@ -90,7 +90,7 @@ impl TargetArgs {
     }
 
     fn chosen(&self, host: Host) -> Result<Chosen, Failure> {
-        let parse = |v: &str| Url::parse(v).map(|u| Way::from(u.for_target(&host.name))).map_err(usage);
+        let parse = |v: &str| Url::parse(v).and_then(|u| u.for_target(&host.name)).map(Way::from).map_err(usage);
         let ways: Vec<Way> = if self.via.is_empty() {
             host.channels.clone()
         } else {
@@ -100,7 +100,7 @@ impl TargetArgs {
             (false, _) => ways,
             (true, "") => vec![parse("local:")?],
             // A name alone is where ssh goes, as ssh takes it; the inventory may know its address.
-            (true, name) => vec![parse(&by_ssh(name, &host))?],
+            (true, name) => vec![parse(&by_ssh(name, &host).map_err(usage)?)?],
         };
         let name = ways.first().map_or_else(String::new, |w| self.name(&host, &w.url));
         // One of many whose part of the inventory is wrong is its own result, and no other's.
@@ -153,13 +153,13 @@ impl TargetArgs {
     }
 }
 
-fn by_ssh(name: &str, host: &Host) -> String {
-    let to = host.address.as_deref().unwrap_or(name);
-    match host.port {
+fn by_ssh(name: &str, host: &Host) -> Result<String, ChannelError> {
+    let to = plain(host.address.as_deref().unwrap_or(name))?;
+    Ok(match host.port {
         Some(port) if to.contains(':') => format!("ssh://[{to}]:{port}"),
         Some(port) => format!("ssh://{to}:{port}"),
         None => format!("ssh:{to}"),
-    }
+    })
 }
 
 fn usage(e: ChannelError) -> Failure {

@@ -4,7 +4,7 @@ use super::Way;
 use super::ansible::connect::ssh_url;
 use super::ours::{LIKE, port};
 use crate::book::{Diagnostic, Node, SecretFrom, did_you_mean};
-use crate::channel::{Url, names};
+use crate::channel::{ChannelError, Url, names, plain};
 
 /// The host that a channel leads to.
 pub(super) struct Host<'a> {
@@ -76,10 +76,10 @@ pub(super) fn read(c: &Node, to: &Host<'_>, errors: &mut Vec<Diagnostic>) -> Opt
         return None;
     }
     let before = errors.len();
-    let (text, login, password) = match (c.as_str(), node.entries()) {
+    let made = match (c.as_str(), node.entries()) {
         // Where nothing is said, the host's own address and port.
         (Some("ssh" | "ssh:"), _) => whole("ssh", Parts::default(), to),
-        (Some(s), _) => (s.to_owned(), None, None),
+        (Some(s), _) => Ok((s.to_owned(), None, None)),
         (None, None) if scheme == "ssh" && node.is_null() => whole("ssh", Parts::default(), to),
         (None, None) => {
             let text = node.spelled().unwrap_or_default();
@@ -87,22 +87,22 @@ pub(super) fn read(c: &Node, to: &Host<'_>, errors: &mut Vec<Diagnostic>) -> Opt
                 errors.push(node.expected("text or a map").hint(keys_of(&scheme).like));
                 return None;
             }
-            (format!("{scheme}:{text}"), None, None)
+            Ok((format!("{scheme}:{text}"), None, None))
         }
         (None, Some(_)) => {
             let (parts, login, password) = map(&scheme, node, errors)?;
-            let (text, user, _) = whole(&scheme, parts, to);
-            (text, user.or(login), password)
+            whole(&scheme, parts, to).map(|(text, user, _)| (text, user.or(login), password))
         }
     };
     if errors.len() > before {
         return None;
     }
-    let url = Url::parse(&text).map_err(|e| {
+    let way = made.and_then(|(text, user, password)| Ok(Way { url: Url::parse(&text)?, user, password }));
+    way.map_err(|e| {
         let hint = e.hint.unwrap_or_else(|| LIKE.into());
         errors.push(Diagnostic::at(node.key_place(), "channel", e.why).hint(hint));
-    });
-    Some(Way { url: url.ok()?, user: login, password })
+    })
+    .ok()
 }
 
 fn keys_of(scheme: &str) -> &'static Keys {
@@ -157,18 +157,21 @@ fn map(scheme: &str, node: &Node, errors: &mut Vec<Diagnostic>) -> Option<Read> 
     Some((parts, login.filter(|_| scheme != "ssh"), password))
 }
 
+type Whole = (String, Option<String>, Option<SecretFrom>);
+
 /// The URL of a channel's parts, and the user if the URL cannot say it.
-fn whole(scheme: &str, parts: Parts, to: &Host<'_>) -> (String, Option<String>, Option<SecretFrom>) {
+fn whole(scheme: &str, parts: Parts, to: &Host<'_>) -> Result<Whole, ChannelError> {
     let Parts { rest, user, host, port, query } = parts;
     let (text, user) = match scheme {
         "ssh" => {
             // The host's own port is that of its own address.
             let port = port.or(if host.is_none() { to.port } else { None });
             let host = host.as_deref().or(to.address).unwrap_or(to.name);
-            ssh_url(user.as_deref(), host, port, &query)
+            ssh_url(user.as_deref(), plain(host)?, port, &query)
         }
         "tcp" => {
             let host = host.unwrap_or_default();
+            plain(&host)?;
             let host = if host.contains(':') { format!("[{host}]") } else { host };
             (format!("tcp:{host}:{}", port.unwrap_or_default()), None)
         }
@@ -178,7 +181,7 @@ fn whole(scheme: &str, parts: Parts, to: &Host<'_>) -> (String, Option<String>, 
             (format!("{scheme}:{}{query}", rest.unwrap_or_default()), None)
         }
     };
-    (text, user, None)
+    Ok((text, user, None))
 }
 
 #[cfg(test)]
@@ -197,7 +200,7 @@ mod tests {
         let Some((parts, login, password)) = read else {
             return Err(errors.into_iter().map(|e| e.message).collect());
         };
-        let (text, user, _) = whole(scheme, parts, &to);
+        let (text, user, _) = whole(scheme, parts, &to).map_err(|e| vec![e.why])?;
         let password = password.map(|p| format!(" {p:?}")).unwrap_or_default();
         Ok(format!("{text}{}{password}", user.or(login).map(|u| format!(" {u}")).unwrap_or_default()))
     }
@@ -230,6 +233,14 @@ mod tests {
     #[test]
     fn maps_that_are_wrong() {
         for (yaml, out) in [
+            (
+                "ssh: {host: \"a?option=x\"}",
+                "the name \"a?option=x\" has '?', which means something to a shell or in a URL",
+            ),
+            (
+                "ssh: {host: -oProxyCommand=x}",
+                "the name \"-oProxyCommand=x\" has '=', which means something to a shell or in a URL",
+            ),
             ("tcp: {host: a}", "the key \"port\" is missing"),
             ("tcp: {host: a, port: 0}", "\"port\" must be a port, 1 to 65535, and this is a number"),
             ("console: {login: root}", "the key \"command\" is missing"),

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::ssh;
 use super::yaml::VAULT;
 use crate::book::{Diagnostic, Given, SecretFrom};
-use crate::channel::{Password, Url};
+use crate::channel::{Password, Url, plain};
 use crate::inventory::data::Values;
 use crate::inventory::text::is_secret;
 use crate::inventory::{Elevate, Host, Way};
@@ -175,15 +175,21 @@ pub(in crate::inventory) fn host(name: &str, values: &Values) -> Host {
         return out;
     };
     let entered = address.clone().unwrap_or_else(|| name.to_owned());
+    // What stands in the URL as one word each.
+    let mut entries = vec![entered.clone()];
     let (url, rest) = match *kind {
         Kind::Ssh => {
             out.address = Some(entered.clone());
             let keys = ssh_keys(&mut r, &mut out.notes);
             ssh_url(user.as_deref(), &entered, out.port, &keys)
         }
-        Kind::Local => ("local:".into(), None),
+        Kind::Local => {
+            entries.clear();
+            ("local:".into(), None)
+        }
         Kind::Named(scheme, other) => {
             let entered = if other.is_empty() { None } else { r.text(&[other]) }.unwrap_or(entered);
+            entries = if scheme == "root" { Vec::new() } else { vec![entered.clone()] };
             (format!("{scheme}:{entered}"), user)
         }
         Kind::Exec(before, after) => {
@@ -192,16 +198,20 @@ pub(in crate::inventory) fn host(name: &str, values: &Values) -> Host {
         }
         Kind::Kubectl => {
             let mut rest = r.text(&["ansible_kubectl_pod"]).unwrap_or(entered);
+            entries.push(rest.clone());
             for (flag, names) in [("-n", "ansible_kubectl_namespace"), ("-c", "ansible_kubectl_container")] {
-                rest.extend(r.text(&[names]).map(|v| format!(" {flag} {v}")));
+                let value = r.text(&[names]);
+                entries.extend(value.clone());
+                rest.extend(value.map(|v| format!(" {flag} {v}")));
             }
             (format!("kubectl:{rest}"), user)
         }
     };
-    match Url::parse(&url) {
+    let unfit = entries.iter().find_map(|e| plain(e).err());
+    match unfit.map_or_else(|| Url::parse(&url), Err) {
         Ok(url) => out.channels.push(Way { url, user: rest, password }),
         Err(e) => {
-            let spot = r.given(CONNECTION).map(|g| g.spot.clone());
+            let spot = r.given(ADDRESS).or(r.given(CONNECTION)).map(|g| g.spot.clone());
             let mut error = Diagnostic::at(spot.unwrap_or_else(super::super::text::here), "channel", e.why);
             error.hint = e.hint;
             r.errors.push(error);
@@ -343,6 +353,18 @@ mod tests {
             (
                 "ansible_become=True|ansible_become_pass={'__ansible_vault': 'x'}",
                 "ansible_become_pass of \"web1\" is encrypted with ansible-vault, and is not known here",
+            ),
+            (
+                "ansible_host=10.0.0.1?option=ProxyCommand=x",
+                "the name \"10.0.0.1?option=ProxyCommand=x\" has '?', which means something to a shell or in a URL",
+            ),
+            (
+                "ansible_connection=docker|ansible_host=--privileged",
+                "the name \"--privileged\" would be taken for an option",
+            ),
+            (
+                "ansible_connection=kubectl|ansible_kubectl_namespace=a -- sh",
+                "the name \"a -- sh\" has ' ', which means something to a shell or in a URL",
             ),
             ("ansible_connection=winrm", "ansible_connection of \"web1\" is \"winrm\", and no channel does that"),
             ("ansible_port=70000", "ansible_port of \"web1\" is not a port, 1 to 65535"),
