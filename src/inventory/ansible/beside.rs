@@ -93,6 +93,9 @@ fn below(dir: &Path, deep: usize, all: &mut Vec<PathBuf>, out: &mut Found) {
 }
 
 fn variables(path: &Path, out: &mut Found) -> Values {
+    if !path.is_file() {
+        return Values::new();
+    }
     let name = path.display().to_string();
     let text = match read_text(path) {
         Ok(text) => text,
