@@ -5,7 +5,7 @@
 //!
 //! An unknown or changed host key is never accepted here. At a terminal ssh itself asks, for passwords too; with a
 //! password given (`RUNBOOK_PASSWORD`, an inventory) it comes from our askpass (ssh(1), SSH_ASKPASS), which answers
-//! nothing else; without either ssh is in batch mode.
+//! nothing else, and to the ssh of a jump host nothing that leaves this machine; without either ssh is in batch mode.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openssh::{Session, Stdio};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Mutex;
 
 use super::process::{Program, bounded, drain, printed, run};
@@ -23,6 +23,10 @@ use super::{Caps, Channel, ChannelError, Login, Output, Password, Pending, Priva
 
 /// The environment variable that makes this program an askpass: the path of the socket that gives the password.
 pub const ASKPASS: &str = "RUNBOOK_ASKPASS";
+
+/// The process that may have the password: the ssh that logs in at the target. What it starts (ProxyJump, ProxyCommand)
+/// inherits our askpass, and logs in elsewhere.
+const ASKPASS_FOR: &str = "RUNBOOK_ASKPASS_FOR";
 
 /// For TCP, the key exchange and the login, where nobody types anything.
 const CONNECT: Duration = Duration::from_secs(30);
@@ -82,8 +86,12 @@ impl Ssh {
         let text = |p: PathBuf| p.to_string_lossy().into_owned();
         let (log, control) = (text(dir.join("log")), text(dir.join("master")));
         let by_hand = self.password.is_none() && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-        let mut argv: Vec<String> =
-            ["ssh", "-M", "-f", "-N", "-T", "-E", &log, "-S", &control].map(String::from).into();
+        let mut argv: Vec<String> = Vec::new();
+        if self.password.is_some() {
+            let known = format!("{ASKPASS_FOR}=$$ exec \"$@\"");
+            argv.extend(["sh", "-c", &known, "sh"].map(String::from));
+        }
+        argv.extend(["ssh", "-M", "-f", "-N", "-T", "-E", &log, "-S", &control].map(String::from));
         argv.extend(option(&format!("ControlPersist={PERSIST}")));
         argv.extend(option(&format!("ConnectTimeout={CONNECT_TCP}")));
         argv.extend(option("ServerAliveInterval=5"));
@@ -156,25 +164,60 @@ fn option(o: &str) -> [String; 2] {
     ["-o".to_owned(), o.to_owned()]
 }
 
-/// Gives the password to whoever connects to the socket, which only this user can.
+/// What ssh asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// Of a key's file: it stays on this machine.
+    Passphrase,
+    /// It goes to the other side.
+    Password,
+}
+
+impl Asked {
+    /// The words of OpenSSH's sshconnect2.c; keyboard-interactive's own are the server's. `own`: it is the target's ssh.
+    fn read(prompt: &str, own: bool) -> Option<Self> {
+        if prompt.starts_with("Enter passphrase for key '") {
+            return Some(Self::Passphrase);
+        }
+        let lower = prompt.to_lowercase();
+        (own && lower.contains("password") && !lower.contains("(yes/no")).then_some(Self::Password)
+    }
+    fn word(self) -> &'static str {
+        match self {
+            Self::Passphrase => "passphrase",
+            Self::Password => "password",
+        }
+    }
+}
+
+/// Gives the password to our askpass at the socket, which only this user can reach. It goes to the other side once:
+/// refused by one method, it would be by the next, and count twice towards a lockout.
 async fn give(socket: PathBuf, password: Password) {
     let Ok(listener) = tokio::net::UnixListener::bind(socket) else { return };
+    let mut given = false;
     while let Ok((mut stream, _)) = listener.accept().await {
-        let _ = stream.write_all(password.0.as_bytes()).await;
+        let mut asked = String::new();
+        let _ = stream.read_to_string(&mut asked).await;
+        let leaves = asked == Asked::Password.word();
+        if !leaves || !std::mem::replace(&mut given, true) {
+            let _ = stream.write_all(password.0.as_bytes()).await;
+        }
     }
 }
 
 /// This program as ssh's askpass: the password, if that is what ssh asks for. The exit code.
 pub fn askpass(socket: &str, prompt: &str) -> u8 {
     use std::io::{Read, Write};
-    let prompt = prompt.to_lowercase();
-    if !prompt.contains("password") && !prompt.contains("passphrase") {
-        return 1;
-    }
+    let parent = std::os::unix::process::parent_id().to_string();
+    let own = std::env::var(ASKPASS_FOR).is_ok_and(|pid| pid == parent);
+    let Some(asked) = Asked::read(prompt, own) else { return 1 };
     let mut password = String::new();
-    let got = std::os::unix::net::UnixStream::connect(socket).and_then(|mut s| s.read_to_string(&mut password));
-    let said = got.and_then(|_| writeln!(std::io::stdout(), "{password}"));
-    u8::from(said.is_err())
+    let got = std::os::unix::net::UnixStream::connect(socket).and_then(|mut s| {
+        s.write_all(asked.word().as_bytes())?;
+        s.shutdown(std::net::Shutdown::Write)?;
+        s.read_to_string(&mut password)
+    });
+    if password.is_empty() || got.and_then(|_| writeln!(std::io::stdout(), "{password}")).is_err() { 1 } else { 0 }
 }
 
 /// How one script came out of a session.

@@ -39,5 +39,6 @@ mod lab_shells;
 mod lang;
 mod lang_hostile;
 mod probe;
+mod secrets;
 mod sshd_trees;
 mod support;
