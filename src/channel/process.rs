@@ -1,5 +1,6 @@
 //! A child process with a script on its stdin: the base of `local:`, `exec:` and `root:`.
 
+use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -106,11 +107,30 @@ pub(super) fn spawn_pty(command: &str) -> Result<(pty_process::Pty, End), Channe
     Ok((pty, Box::new(end)))
 }
 
-/// What a program prints that answers at once and asks nothing; `None` if it is not there.
+/// What a program prints that answers at once and asks nothing; `None` if it is not there, or not done in five seconds.
 pub(super) fn printed(program: &str, args: &[String]) -> Option<String> {
     #[allow(clippy::disallowed_methods)] // As above.
-    let out = std::process::Command::new(program).args(args).stdin(Stdio::null()).output().ok()?;
-    Some(String::from_utf8_lossy(&out.stdout).into_owned())
+    let mut command = std::process::Command::new(program);
+    for name in OURS {
+        command.env_remove(name);
+    }
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
+    let mut child = command.spawn().ok()?;
+    let group = Group(Some(child.id()));
+    let until = std::time::Instant::now() + Duration::from_secs(5);
+    // What it prints fits a pipe.
+    while child.try_wait().ok()?.is_none() {
+        if std::time::Instant::now() > until {
+            drop(group);
+            let _ = child.wait();
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    group.ended();
+    let mut text = Vec::new();
+    std::io::Read::read_to_end(&mut child.stdout.take()?, &mut text).ok()?;
+    Some(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// A process group that is killed if nobody waits for its end any more: at a deadline, or when a run is interrupted.

@@ -3,10 +3,11 @@
 use crate::book::SecretFrom;
 use crate::channel::{Channel, ChannelError, Login, Password};
 use crate::inventory::{Elevate, Way};
+use crate::report::Redactor;
 use crate::target::{Become, Method, Target};
 
-use super::Failure;
 use super::secret::{from_env, secret, typed};
+use super::{Failure, secrets};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct AccessArgs {
@@ -29,6 +30,8 @@ pub(super) struct Access {
     user: Option<String>,
     password: Option<Password>,
     elevate: Option<Become>,
+    /// Knows every secret that was read so far.
+    pub redactor: Redactor,
 }
 
 impl AccessArgs {
@@ -43,15 +46,17 @@ impl AccessArgs {
         let wanted = self.elevate || self.become_method.is_some() || self.ask_become;
         let method = self.become_method.as_deref().and_then(Method::named);
         let elevate = wanted.then_some(Become { method, password });
-        Ok(Access { user: self.login.clone(), password: from_env("RUNBOOK_PASSWORD"), elevate })
+        let access =
+            Access { user: self.login.clone(), password: from_env("RUNBOOK_PASSWORD"), elevate, redactor: secrets() };
+        access.learn(access.password.as_ref());
+        access.learn(access.elevate.as_ref().and_then(|e| e.password.as_ref()));
+        Ok(access)
     }
 }
 
 impl Access {
-    /// Every secret that the command line gave.
-    pub(super) fn secrets(&self) -> Vec<String> {
-        let all = [&self.password, &self.elevate.as_ref().and_then(|b| b.password.clone())];
-        all.into_iter().flatten().map(|p| p.0.clone()).collect()
+    fn learn(&self, password: Option<&Password>) {
+        self.redactor.learn(password.map(|p| p.0.clone()));
     }
 
     /// The target over one of its ways. Nothing was sent yet.
@@ -69,6 +74,7 @@ impl Access {
         if given.is_none() && user.is_some() && way.url.asks() {
             given = typed(&what).ok().filter(|p| !p.is_empty()).map(Password);
         }
+        self.learn(given.as_ref());
         way.url.open(&Login { user, password: given })
     }
 
@@ -78,8 +84,10 @@ impl Access {
         }
         let Some(e) = elevate else { return Ok(None) };
         let given = password(e.password.as_ref(), "Password to become root").await?;
+        let given = given.or_else(|| from_env("RUNBOOK_BECOME_PASSWORD"));
+        self.learn(given.as_ref());
         let method = e.method.as_deref().and_then(Method::named);
-        Ok(Some(Become { method, password: given.or_else(|| from_env("RUNBOOK_BECOME_PASSWORD")) }))
+        Ok(Some(Become { method, password: given }))
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::access::{Access, AccessArgs};
 use super::choose::Choices;
+use super::interrupt::on_interrupt;
 use super::many::{self, ManyArgs};
 use super::secret::secret;
 use super::targets::{Chosen, TargetArgs};
@@ -91,8 +92,7 @@ pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
         .enable_all()
         .build()
         .map_err(|e| Failure::Usage(format!("cannot start: {e}"), None))?;
-    let (mut vars, mut secrets) = runtime.block_on(variables(&book, &chosen, &a.extra))?;
-    secrets.extend(access.secrets());
+    let (mut vars, secrets) = runtime.block_on(variables(&book, &chosen, &a.extra))?;
     let dry = dry || a.dry_run;
     let code = match (chosen.len(), chosen.pop(), vars.pop()) {
         (1, Some(chosen), Some(vars)) => runtime.block_on(go(a, &book, vars, secrets, chosen, &access, dry)),
@@ -115,7 +115,8 @@ async fn go(
     access: &Access,
     dry: bool,
 ) -> Result<u8, Failure> {
-    let redactor = Redactor::new(secrets);
+    let redactor = access.redactor.clone();
+    redactor.learn(secrets);
     let out = std::io::stdout();
     let live = out.is_terminal() && a.output == Output::Human;
     let mut sink: Box<dyn Sink> = match a.output {
@@ -324,18 +325,4 @@ impl Ask for Terminal {
             matches!(self.read(&format!("  {}? [y/n] ", report::printable(title))).await.as_deref(), Some("y" | "yes"))
         })
     }
-}
-
-/// The first Ctrl-C asks to stop, the second one insists.
-fn on_interrupt() -> Interrupt {
-    let (sender, receiver) = tokio::sync::watch::channel(false);
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            let _ = sender.send(true);
-            if tokio::signal::ctrl_c().await.is_ok() {
-                std::process::exit(i32::from(exit::INTERRUPTED));
-            }
-        }
-    });
-    receiver
 }

@@ -13,8 +13,8 @@ use crate::apply::fleet::{self, How, Member, People, Reply, Serial};
 use crate::apply::{Answer, Asked};
 use crate::book::Runbook;
 use crate::plan::Question;
+use crate::report;
 use crate::report::fleet::{Crowd, HumanFleet, JsonFleet, JsonLinesFleet};
-use crate::report::{self, Redactor};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct ManyArgs {
@@ -47,7 +47,8 @@ pub(super) async fn go(
     access: &Access,
     dry: bool,
 ) -> Result<u8, Failure> {
-    let redactor = Redactor::new(secrets);
+    let redactor = access.redactor.clone();
+    redactor.learn(secrets);
     let out = std::io::stdout();
     let size = terminal_size::terminal_size().filter(|_| out.is_terminal());
     let size = size.map(|(w, h)| (w.0, h.0)).or(out.is_terminal().then_some((80, 24)));

@@ -3,6 +3,7 @@
 mod access;
 mod apply;
 mod choose;
+mod interrupt;
 mod lint;
 mod list;
 mod many;
@@ -14,11 +15,13 @@ mod targets;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::apply::exit;
 use crate::book::Diagnostic;
+use crate::report::Redactor;
 
 /// Diagnoses a broken host and repairs it from a runbook, over any channel that still works.
 #[derive(Parser)]
@@ -156,10 +159,29 @@ pub fn main() -> ExitCode {
     }))
 }
 
+/// What no output of this process shows.
+fn secrets() -> Redactor {
+    static SECRETS: LazyLock<Redactor> = LazyLock::new(Redactor::default);
+    SECRETS.clone()
+}
+
 /// `RUNBOOK_LOG=debug` shows what is sent; off otherwise.
 fn logging() {
     if let Ok(filter) = std::env::var("RUNBOOK_LOG") {
         let filter = tracing_subscriber::EnvFilter::new(filter);
-        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Log(secrets())).try_init();
+    }
+}
+
+/// Standard error without secrets; an event comes in one piece.
+struct Log(Redactor);
+
+impl Write for Log {
+    fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
+        std::io::stderr().write_all(self.0.clean(&String::from_utf8_lossy(event)).as_bytes())?;
+        Ok(event.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
     }
 }

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::access::{Access, AccessArgs};
+use super::interrupt::on_interrupt;
 use super::targets::{Chosen, TargetArgs};
 use super::{Failure, Output, say};
-use crate::apply::exit;
+use crate::apply::{Interrupt, exit};
 use crate::channel::{Caps, ChannelError};
 use crate::inventory::{Elevate, Way};
 use crate::report::{printable, wrap};
@@ -51,15 +52,16 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
         .map_err(|e| Failure::Usage(format!("cannot start: {e}"), None))?;
     let name = chosen.name.clone();
     let elevate = chosen.elevate.as_ref();
-    let looks = chosen.ways.into_iter().map(|(place, way)| {
-        let access = &access;
-        async move {
-            let seen = look(access, &way, elevate).await;
-            (place.channel, seen)
-        }
+    let (all, stopped) = runtime.block_on(async {
+        let stop = on_interrupt();
+        let looks = chosen.ways.into_iter().map(|(place, way)| {
+            let (access, stop) = (&access, stop.clone());
+            async move { (place.channel, look(access, &way, elevate, stop).await) }
+        });
+        (futures_util::future::join_all(looks).await, *stop.borrow())
     });
-    let all = runtime.block_on(futures_util::future::join_all(looks));
     runtime.shutdown_timeout(Duration::from_millis(100));
+    let say = |text: &str| say(&access.redactor.clean(text));
     match a.output {
         Output::Human => {
             say(&format!("{}\n", printable(&name)));
@@ -68,12 +70,24 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
         Output::Json => say(&format!("{:#}\n", json!({"schema": 1, "target": name, "channels": objects(&all)}))),
         Output::Jsonl => objects(&all).iter().for_each(|o| say(&format!("{o}\n"))),
     }
-    Ok(if all.iter().any(|c| c.1.is_ok()) { exit::OK } else { exit::NO_CHANNEL })
+    Ok(match stopped {
+        true => exit::INTERRUPTED,
+        false if all.iter().any(|c| c.1.is_ok()) => exit::OK,
+        false => exit::NO_CHANNEL,
+    })
 }
 
-async fn look(access: &Access, way: &Way, elevate: Option<&Elevate>) -> Result<Seen, ChannelError> {
+async fn look(
+    access: &Access,
+    way: &Way,
+    elevate: Option<&Elevate>,
+    mut stop: Interrupt,
+) -> Result<Seen, ChannelError> {
     let target = access.open(way, elevate).await?;
-    let seen = measure(&target).await;
+    let seen = tokio::select! {
+        seen = measure(&target) => seen,
+        _ = stop.wait_for(|now| *now) => Err(ChannelError::new("interrupted")),
+    };
     target.close().await;
     seen
 }

@@ -133,7 +133,10 @@ impl TargetArgs {
 
     fn place(&self, host: &Host, url: &Url, name: &str) -> Place {
         let address = self.address.as_ref().map(|a| a.replace("{target}", &host.name));
-        let ssh = (url.scheme() == "ssh").then(|| lookup(url.rest())).flatten();
+        // Where -t itself is where ssh goes, clients use the port that ssh would.
+        let by_name = host.channels.is_empty() && self.via.is_empty();
+        let wanted = by_name || address.is_none() && host.address.is_none();
+        let ssh = (wanted && url.scheme() == "ssh").then(|| lookup(url.rest())).flatten();
         Place {
             name: name.to_owned(),
             address: address.or_else(|| host.address.clone()).or_else(|| ssh.as_ref().map(|s| s.hostname.clone())),
@@ -144,8 +147,7 @@ impl TargetArgs {
                 .and_then(|g| g.value.as_u64())
                 .and_then(|p| u16::try_from(p).ok())
                 .or(host.port)
-                // Where -t itself is where ssh goes, clients use the port that ssh would.
-                .or_else(|| ssh.filter(|_| host.channels.is_empty() && self.via.is_empty()).map(|s| s.port)),
+                .or_else(|| ssh.filter(|_| by_name).map(|s| s.port)),
             live: url.scheme() != "root",
             here: url.scheme() == "local",
             channel: url.scheme().to_owned(),

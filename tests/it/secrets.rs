@@ -47,3 +47,47 @@ fn a_jump_host_is_not_told_the_password_of_the_target() {
         "{asked}"
     );
 }
+
+/// What a host's own entry in the inventory gives is as secret as what the command line gives.
+#[test]
+fn a_password_of_the_inventory_is_not_shown() {
+    let desk = Desk::new();
+    let book = "name: leak\ntitle: t\nsteps:\n  - {name: s, check: {command: {sh: 'echo told Correct-Horse-9 >&2; exit 1'}}, manual: m}\n";
+    let book = desk.write("leak.yaml", book);
+    let shell = desk.program("shell", "exec sh");
+    let inventory = format!(
+        "hosts:\n  web1:\n    become: {{password: {{env: WEBPW}}}}\n    channels:\n      - exec: {{command: {}}}\n",
+        shell.display()
+    );
+    let inventory = desk.write("inventory.yaml", &inventory);
+    for format in ["human", "json", "jsonl"] {
+        let args = ["-i", inventory.to_str().unwrap(), "-t", "web1", "-v", "-o", format];
+        let mut command = desk.runbook(&[], "plan", &book, &args);
+        let done: Done = command.env("WEBPW", PASSWORD).env("RUNBOOK_LOG", "trace").output().unwrap().into();
+        let all = done.stdout + &done.stderr;
+        assert!(all.contains("told ********"), "{format}: {all}");
+        assert!(!all.contains("Correct-Horse"), "{format}: {all}");
+    }
+}
+
+/// Nor what a console says back to `ping`.
+#[test]
+fn a_password_that_a_console_repeats_is_not_shown() {
+    let desk = Desk::new();
+    let asks = "u=; while [ -z \"$u\" ]; do printf 'login: '; read -r u || exit; done
+        stty -echo; printf 'Password: '; read -r p; echo \"no entry for $u/$p\"";
+    let login = desk.program("login", asks);
+    for format in ["human", "json"] {
+        let done: Done = Command::new(BIN)
+            .args(["ping", "--login", "root", "-o", format, "--via", &format!("console:{}", login.display())])
+            .env("RUNBOOK_PASSWORD", PASSWORD)
+            .env("RUNBOOK_LOG", "trace")
+            .output()
+            .unwrap()
+            .into();
+        let all = done.stdout + &done.stderr;
+        assert_eq!(done.code, 3, "{format}: {all}");
+        assert!(all.contains("no entry for root/********"), "{format}: {all}");
+        assert!(!all.contains("Correct-Horse"), "{format}: {all}");
+    }
+}
