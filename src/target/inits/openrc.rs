@@ -1,0 +1,43 @@
+//! OpenRC.
+
+use super::Init;
+
+/// rc-service(8), rc-update(8), openrc(8). A service is a script in /etc/init.d (its own, or one for SysV init, as most of
+/// Debian's are: of those rc-status(8) knows nothing, so the script is asked), and comes up at boot by a link in
+/// /etc/runlevels. One that crashed is "already started": `zap` makes OpenRC forget that.
+pub(super) const INIT: Init = Init {
+    name: "openrc",
+    title: "OpenRC",
+    live: "[ -d /run/openrc ]",
+    disk: r#"[ -d "$R/etc/runlevels/default" ] && case $rb_i in *systemd|*runit-init) false;; esac"#,
+    units: "rb_each rb_unit_openrc \"$@\"",
+    verb: "rb_verb_openrc \"$@\"",
+    said: ":",
+    functions: &[
+        (
+            "rb_unit_openrc",
+            r#"rb_unit_openrc() { rb_real "/etc/init.d/$1"; rb_s=$R$REPLY; [ -f "$rb_s" ] || { echo LoadState=not-found; return; }
+echo "FragmentPath=/etc/init.d/$1"; rb_forbidden "$1" "$rb_s"
+rb_b=disabled; for rb_f in sysinit boot default; do rb_f=$R/etc/runlevels/$rb_f/$1; if [ -L "$rb_f" ] || [ -e "$rb_f" ]; then rb_b=enabled; echo "Wanted=$rb_u"; fi; done
+if [ -x "$rb_s" ]; then echo LoadState=loaded; else echo LoadState=masked; rb_b=masked; fi
+echo "UnitFileState=$rb_b"; rb_lsb "$1"; }
+"#,
+        ),
+        (
+            "rb_verb_openrc",
+            r#"rb_verb_openrc() { rb_real "/etc/init.d/$2"; rb_s=$R$REPLY; [ -f "$rb_s" ] || { echo "there is no /etc/init.d/$2" >&2; return 1; }
+case $R:$1 in
+*:mask|*:unmask) rb_bits "$1" "$rb_s";;
+:enable) rc-update -q add "$2" default;;
+:disable) rc-update -q -a del "$2";;
+*:enable) ln -sf "/etc/init.d/$2" "$R/etc/runlevels/default/$2";;
+*:disable) rm -f "$R"/etc/runlevels/*/"$2";;
+*:daemon-reload) ;;
+:reset-failed) ! sed -n 1p "$rb_s" | grep -qE 'openrc-run|runscript' || rc-service -q "$2" zap;;
+:*) (cd /; exec env -i LANG=C TERM=dumb PATH="$PATH" rc-service "$2" "$1" </dev/null) && case $1 in start|restart) rb_came "$2";; esac;;
+*) echo "cannot $1 a service on a disk that is not running" >&2; return 1;;
+esac; }
+"#,
+        ),
+    ],
+};
