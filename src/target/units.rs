@@ -1,6 +1,7 @@
 //! Services of any init system as typed states, in the words of systemd, which has the most of them: asked once for all
 //! names. What each init is asked is in [`super::inits`].
 
+use crate::target::inits::Init;
 use crate::target::quote::sh_quote;
 
 /// A unit, as `systemctl show` tells it (systemctl(1), org.freedesktop.systemd1(5)). Another init's service has the same
@@ -216,11 +217,11 @@ impl Verb {
     }
 }
 
-/// The sh fragment that asks for the units of those names; `None` if a name cannot be a unit's.
+/// The sh fragment that asks that init for the units of those names; `None` if a name cannot be a unit's.
 #[must_use]
-pub fn units_script(names: &[&str]) -> Option<String> {
+pub fn units_script(init: &Init, names: &[&str]) -> Option<String> {
     let quoted: Option<Vec<_>> = names.iter().map(|n| sh_quote(n)).collect();
-    Some(format!("rb_units {}", quoted?.join(" ")))
+    Some(format!("{} {}", init.units, quoted?.join(" ")))
 }
 
 /// Blocks of `Key=value`, one a name, parted by blank lines, in the order asked; then a line `Wanted=NAME` for every

@@ -9,7 +9,7 @@ pub(super) const INIT: Init = Init {
     title: "busybox's init",
     live: r#"case $rb_j:$rb_i in init:*busybox|busybox:*|linuxrc:*) ;; *) false;; esac"#,
     disk: r#"case $rb_i in *busybox) ;; *) false;; esac"#,
-    units: "rb_each rb_unit_busybox \"$@\"",
+    units: "rb_each rb_unit_busybox",
     verb: "rb_verb_busybox \"$@\"",
     said: ":",
     functions: &[

@@ -19,8 +19,8 @@ pub struct Init {
     live: &'static str,
     /// The same for a disk that is not running, mounted on `R`.
     disk: &'static str,
-    /// The sh that prints a block of `Key=value` lines for each of `$@`, with an empty line after it.
-    units: &'static str,
+    /// The function that prints a block of `Key=value` lines, and an empty line, for each of its arguments.
+    pub(super) units: &'static str,
     /// The sh that does `$1` to `$2`: a word of [`super::units::Verb`], a name.
     verb: &'static str,
     /// The sh that prints the last `$2` lines that the service `$1` wrote, as it wrote them, where its init keeps them.
@@ -38,8 +38,8 @@ pub fn named(name: &str) -> Option<&'static Init> {
     ALL.iter().find(|i| i.name == name)
 }
 
-/// `rb_init` sets `REPLY` to the init's name, empty where it cannot be told. `rb_units NAME…`, `rb_verb VERB NAME`: asked
-/// of that init. `rb_said NAME LINES`: likewise.
+/// `rb_init` sets `REPLY` to the init's name, empty where it cannot be told. `rb_verb VERB NAME`, `rb_said NAME LINES`: done
+/// or asked as it is on that init.
 ///
 /// For those that are asked of one service at a time:
 /// * `rb_each FUNCTION NAME…` asks for each; only `.service` units can be theirs.
@@ -53,7 +53,6 @@ pub static FUNCTIONS: LazyLock<Vec<(&'static str, String)>> = LazyLock::new(|| {
     let own = ALL.iter().flat_map(|i| i.functions).chain(SHARED).map(|(n, body)| (*n, (*body).to_owned()));
     own.chain([
         ("rb_init", init()),
-        ("rb_units", of_each("rb_units", |i| i.units)),
         ("rb_verb", of_each("rb_verb", |i| i.verb)),
         ("rb_said", of_each("rb_said", |i| i.said)),
     ])
@@ -63,7 +62,7 @@ pub static FUNCTIONS: LazyLock<Vec<(&'static str, String)>> = LazyLock::new(|| {
 const SHARED: &[(&str, &str)] = &[
     (
         "rb_each",
-        r#"rb_each() { rb_e=$1; shift; for rb_u; do case $rb_u in */*) echo LoadState=not-found;; *.service) (set -- "${rb_u%.service}"; echo "Id=$1"; echo "Init=$rb_k"; $rb_e "$1");; *) echo LoadState=not-found;; esac; echo; done; }
+        r#"rb_each() { rb_e=$1; shift; for rb_u; do case $rb_u in */*) echo LoadState=not-found;; *.service) (set -- "${rb_u%.service}"; echo "Id=$1"; echo "Init=${rb_e#rb_unit_}"; $rb_e "$1");; *) echo LoadState=not-found;; esac; echo; done; }
 "#,
     ),
     (
@@ -103,7 +102,7 @@ fn init() -> String {
     };
     format!(
         "rb_init() {{ rb_real /sbin/init; rb_i=$REPLY; [ -e \"$R$rb_i\" ] || rb_i=; rb_j=; REPLY=
-if [ -z \"$R\" ]; then read -r rb_j 2>/dev/null </proc/1/comm\n{}\nelse {}\nfi; rb_k=$REPLY; }}\n",
+if [ -z \"$R\" ]; then read -r rb_j 2>/dev/null </proc/1/comm\n{}\nelse {}\nfi; }}\n",
         first(|i| i.live),
         first(|i| i.disk)
     )

@@ -10,7 +10,7 @@ pub(super) const INIT: Init = Init {
     title: "OpenRC",
     live: "[ -d /run/openrc ]",
     disk: r#"[ -d "$R/etc/runlevels/default" ] && case $rb_i in *systemd|*runit-init) false;; esac"#,
-    units: "rb_each rb_unit_openrc \"$@\"",
+    units: "rb_each rb_unit_openrc",
     verb: "rb_verb_openrc \"$@\"",
     said: ":",
     functions: &[

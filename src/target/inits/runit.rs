@@ -10,7 +10,7 @@ pub(super) const INIT: Init = Init {
     title: "runit",
     live: r#"case $rb_j in runit*) ;; *) false;; esac"#,
     disk: r#"case $rb_i in *runit-init|*/runit) ;; *) false;; esac"#,
-    units: "rb_each rb_unit_runit \"$@\"",
+    units: "rb_each rb_unit_runit",
     verb: "rb_verb_runit \"$@\"",
     said: r#"tail -n "$2" "/var/log/runit/$1/current" 2>/dev/null | sed 's/^[0-9@][^ ]* //'"#,
     functions: &[
@@ -39,8 +39,8 @@ down:*|*'runsv not running'*) echo ActiveState=inactive; echo SubState=dead;;
 "#,
         ),
         (
-            "rb_link",
-            r#"rb_link() { if [ -L "$rb_d/$1" ] || [ -e "$rb_d/$1" ]; then return 0; fi
+            "rb_svlink",
+            r#"rb_svlink() { if [ -L "$rb_d/$1" ] || [ -e "$rb_d/$1" ]; then return 0; fi
 : >"$rb_s/down" && ln -s "${rb_s#"$R"}" "$rb_d/$1" || return; [ -z "$R" ] || return 0
 for rb_n in 1 2 3 4 5 6 7 8 9 10; do ! sv status "$rb_d/$1" >/dev/null 2>&1 || return 0; sleep 1; done; echo "runsvdir does not take $1" >&2; return 1; }
 "#,
@@ -50,13 +50,13 @@ for rb_n in 1 2 3 4 5 6 7 8 9 10; do ! sv status "$rb_d/$1" >/dev/null 2>&1 || r
             r#"rb_verb_runit() { rb_sv "$2" || { rb_verb_sysvinit "$@"; return; }
 case $R:$1 in
 *:mask|*:unmask) rb_bits "$1" "$rb_s/run";;
-*:enable) rb_link "$2" && rm -f "$rb_s/down";;
+*:enable) rb_svlink "$2" && rm -f "$rb_s/down";;
 *:disable) : >"$rb_s/down";;
 *:reset-failed|*:daemon-reload) ;;
-:start) rb_link "$2" && sv -w 10 start "$rb_d/$2";;
+:start) rb_svlink "$2" && sv -w 10 start "$rb_d/$2";;
 :stop) sv -w 10 stop "$rb_d/$2";;
 :reload) sv reload "$rb_d/$2";;
-:restart) rb_link "$2" || return; read -r rb_p 2>/dev/null <"$rb_s/supervise/pid" || rb_p=
+:restart) rb_svlink "$2" || return; read -r rb_p 2>/dev/null <"$rb_s/supervise/pid" || rb_p=
 sv -w 10 restart "$rb_d/$2" || return; for rb_n in 1 2 3 4 5; do read -r rb_x 2>/dev/null <"$rb_s/supervise/pid" || rb_x=; case $rb_x in ''|"$rb_p") sleep 1;; *) return 0;; esac; done
 echo "$2 was told to restart, and did not" >&2; return 1;;
 *) echo "cannot $1 a service on a disk that is not running" >&2; return 1;;

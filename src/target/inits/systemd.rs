@@ -9,7 +9,7 @@ pub(super) const INIT: Init = Init {
     live: r#"[ -d /run/systemd/system ]"#,
     // Without an init of its own: a tree that somebody put units into.
     disk: r#"case $rb_i in */systemd) ;; '') rb_real /etc/systemd/system; [ -d "$R$REPLY" ] || { rb_real /lib/systemd/systemd; [ -e "$R$REPLY" ]; };; *) false;; esac"#,
-    units: r#"rb_units_systemd "$@""#,
+    units: "rb_units_systemd",
     verb: r#"rb_verb_systemd "$@""#,
     said: r#"journalctl -u "$1" -n "$2" -o cat --no-pager -b 2>/dev/null"#,
     functions: FUNCTIONS,

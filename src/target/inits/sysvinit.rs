@@ -9,7 +9,7 @@ pub(super) const INIT: Init = Init {
     title: "SysV init",
     live: r#"case $rb_j:$rb_i in init:*busybox) false;; init:*) ;; *) false;; esac"#,
     disk: r#"[ "$rb_i" = /sbin/init ] || [ "$rb_i" = /usr/sbin/init ]"#,
-    units: "rb_each rb_unit_sysvinit \"$@\"",
+    units: "rb_each rb_unit_sysvinit",
     verb: "rb_verb_sysvinit \"$@\"",
     said: ":",
     functions: &[
