@@ -30,7 +30,7 @@ pub struct Init {
 }
 
 /// Every one; the first that is known counts.
-static ALL: &[Init] = &[systemd::INIT, openrc::INIT, runit::INIT, sysvinit::INIT, busybox::INIT];
+static ALL: &[Init] = &[systemd::INIT, openrc::INIT, runit::INIT, busybox::INIT, sysvinit::INIT];
 
 /// The one of that name.
 #[must_use]

@@ -7,8 +7,8 @@ use super::Init;
 pub(super) const INIT: Init = Init {
     name: "sysvinit",
     title: "SysV init",
-    live: r#"case $rb_j:$rb_i in init:*busybox) false;; init:*) ;; *) false;; esac"#,
-    disk: r#"[ "$rb_i" = /sbin/init ] || [ "$rb_i" = /usr/sbin/init ]"#,
+    live: "[ \"$rb_j\" = init ]",
+    disk: "case $rb_i in */sbin/init) ;; *) false;; esac",
     units: "rb_each rb_unit_sysvinit",
     verb: "rb_verb_sysvinit \"$@\"",
     said: ":",
