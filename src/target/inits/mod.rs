@@ -48,7 +48,7 @@ pub fn named(name: &str) -> Option<&'static Init> {
 ///   A script without `status` answers with its usage and some status or other: it is not asked.
 /// * `rb_forbidden NAME FILE` prints the files whose mere presence makes the script do nothing (Debian's sshd).
 /// * `rb_bits VERB FILE`: what `mask` means to an init that runs scripts: it may not be executed.
-/// * `rb_came NAME`: it runs soon after it was started. Scripts end with 0 whatever came of it (Debian's `log_end_msg`).
+/// * `rb_came NAME FUNCTION`: by that reader it runs soon after it was started. Scripts end with 0 whatever came of it (Debian's `log_end_msg`).
 pub static FUNCTIONS: LazyLock<Vec<(&'static str, String)>> = LazyLock::new(|| {
     let own = ALL.iter().flat_map(|i| i.functions).chain(SHARED).map(|(n, body)| (*n, (*body).to_owned()));
     own.chain([
@@ -90,7 +90,7 @@ case $rb_r in 0) echo ActiveState=active; echo SubState=running;; 3) echo Active
     ),
     (
         "rb_came",
-        r#"rb_came() { for rb_n in 1 2 3 4; do case $(rb_lsb "$1") in *=failed*|*=inactive*) sleep 1;; *) return 0;; esac; done; echo "$1 was started, and does not run" >&2; return 1; }
+        r#"rb_came() { for rb_n in 1 2 3 4; do case $($2 "$1") in *=failed*|*=inactive*) sleep 1;; *) return 0;; esac; done; echo "$1 was started, and does not run" >&2; return 1; }
 "#,
     ),
 ];

@@ -35,7 +35,7 @@ elif rb_in sh -c 'command -v chkconfig' >/dev/null; then case $1 in enable) rb_i
 else echo 'neither update-rc.d nor chkconfig is there'; exit 1; fi 2>&1) || { printf '%s\n' "$rb_x" >&2; return 1; };;
 reset-failed|daemon-reload) ;;
 *) [ -z "$R" ] || { echo "cannot $1 a service on a disk that is not running" >&2; return 1; }
-rb_script "$2" "$1" && case $1 in start|restart) rb_came "$2";; esac;;
+rb_script "$2" "$1" && case $1 in start|restart) rb_came "$2" rb_unit_sysvinit;; esac;;
 esac; }
 "#,
         ),
