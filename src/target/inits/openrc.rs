@@ -33,7 +33,7 @@ printf '%s\n' "$rb_x"; }
 case $R:$1 in
 *:mask|*:unmask) rb_bits "$1" "$rb_s";;
 :enable) rc-update -q add "$2" default;;
-:disable) rc-update -q -a del "$2";;
+:disable) for rb_f in /etc/runlevels/*/"$2"; do if [ -L "$rb_f" ]; then rb_f=${rb_f%/*}; rc-update -q del "$2" "${rb_f##*/}" || return; fi; done;;
 *:enable) ln -sf "/etc/init.d/$2" "$R/etc/runlevels/default/$2";;
 *:disable) rm -f "$R"/etc/runlevels/*/"$2";;
 *:daemon-reload) ;;
