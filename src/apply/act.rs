@@ -184,7 +184,7 @@ pub(super) fn script(change: &Change, seq: usize, owe: &str) -> Option<String> {
     Some(match change {
         Change::File(f) => file(f, seq, owe)?,
         Change::Unit(u) => format!(
-            "{owe}rb_verb {} {} || {{ r=$?; [ -n \"$R\" ] || journalctl -u {1} -n 8 -o cat --no-pager -b >&2 2>/dev/null; exit $r; }}\n",
+            "{owe}rb_verb {} {} || {{ r=$?; [ -n \"$R\" ] || rb_said {1} 8 >&2; exit $r; }}\n",
             u.verb.word(),
             sh_quote(&u.unit)?
         ),

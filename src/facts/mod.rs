@@ -100,9 +100,8 @@ pub fn script() -> String {
 echo "uid $(id -u)"; echo "user $(id -un 2>/dev/null)"; echo "uname $(uname -r) $(uname -m)"
 if [ -z "$R" ]; then
 {WHICH}; read -r b </proc/sys/kernel/random/boot_id && echo "boot $b"
-read -r c </proc/1/comm && echo "pid1 $c"; [ -d /run/systemd/system ] && echo sd; [ -d /run/openrc ] && echo rc; [ -d /etc/runit ] && echo runit
 [ -n "$SSH_CONNECTION" ] && echo "ssh ${{SSH_CONNECTION%% *}}"; echo run
-else rb_real /etc/hostname; [ -r "$R$REPLY" ] && echo "hostname $(cat "$R$REPLY")"; chroot "$R" /bin/sh -c : 2>/dev/null && echo run; for f in /lib/systemd/systemd /usr/lib/systemd/systemd /etc/systemd/system; do rb_real $f; if [ -e "$R$REPLY" ]; then echo sd; break; fi; done; fi
+else rb_real /etc/hostname; [ -r "$R$REPLY" ] && echo "hostname $(cat "$R$REPLY")"; chroot "$R" /bin/sh -c : 2>/dev/null && echo run; fi; rb_init; echo "init $REPLY"
 o=; unshare -m true 2>/dev/null && o=1; [ -n "$o" ] && if grep -q 'overlay$' /proc/filesystems || ([ "$(cat /proc/sys/kernel/modules_disabled)" = 0 ] && modprobe -nq overlay) 2>/dev/null; then echo overlay; fi
 for t in {TOOLS}; do p=$(command -v $t) && echo "tool $t $p"; done
 rb_real /var/lib/runbook; cat "$R$REPLY/owed" 2>/dev/null; for f in "$R$REPLY"/left/*; do [ -f "$f" ] && sed 's/^/left /' "$f"; done; :"#
@@ -113,7 +112,6 @@ rb_real /var/lib/runbook; cat "$R$REPLY/owed" 2>/dev/null; for f in "$R$REPLY"/l
 #[must_use]
 pub fn parse(out: &str, live: bool) -> Facts {
     let mut f = Facts { live, ..Facts::default() };
-    let (mut pid1, mut marks) = (String::new(), Vec::new());
     for line in out.lines() {
         let (key, rest) = line.split_once(' ').unwrap_or((line, ""));
         let rest = rest.trim();
@@ -138,8 +136,7 @@ pub fn parse(out: &str, live: bool) -> Facts {
             "hostname" => rest.clone_into(&mut f.hostname),
             "machine" => rest.clone_into(&mut f.machine_id),
             "boot" => rest.clone_into(&mut f.boot_id),
-            "pid1" => rest.clone_into(&mut pid1),
-            "sd" | "rc" | "runit" => marks.push(key),
+            "init" => rest.clone_into(&mut f.init),
             "run" => f.can_run = true,
             "overlay" => f.overlay = true,
             "ssh" => rest.clone_into(&mut f.ssh_client),
@@ -161,20 +158,6 @@ pub fn parse(out: &str, live: bool) -> Facts {
     if !f.os.id.is_empty() && !f.os.like.contains(&f.os.id) {
         f.os.like.insert(0, f.os.id.clone());
     }
-    f.init = if marks.contains(&"sd") {
-        "systemd"
-    } else if marks.contains(&"rc") {
-        "openrc"
-    } else if pid1.starts_with("runit") {
-        "runit"
-    } else if pid1 == "init" {
-        "sysvinit"
-    } else if pid1 == "busybox" {
-        "busybox"
-    } else {
-        ""
-    }
-    .to_owned();
     f
 }
 
@@ -195,7 +178,7 @@ mod tests {
     fn a_debian_host() {
         let f = parse(
             "os PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nos VERSION_ID=\"12\"\nos ID=debian\nuid 0\nuser root\n\
-             uname 6.1.0 x86_64\nhostname web1\nboot 0f-1\npid1 systemd\nsd\nrun\noverlay\ntool sshd /usr/sbin/sshd\n\
+             uname 6.1.0 x86_64\nhostname web1\nboot 0f-1\ninit systemd\nrun\noverlay\ntool sshd /usr/sbin/sshd\n\
              owed r1 ssh-refused restart-sshd\n",
             true,
         );

@@ -56,11 +56,10 @@ const TELLING: &[(&str, &str)] = &[
 static TABLE: LazyLock<Vec<(Regex, &str)>> =
     LazyLock::new(|| TELLING.iter().filter_map(|(p, said)| Some((Regex::new(p).ok()?, *said))).collect());
 
-/// The last lines of those units, of this boot.
+/// The last lines of those units, of this boot where that can be told. SysV init and OpenRC keep none.
 pub(super) fn of(units: &[&str], view: &View<'_>) -> Result<Said, Halt> {
-    let names: Option<Vec<String>> = units.iter().map(|u| Some(format!("-u {}", sh_quote(u)?))).collect();
-    let names = names.unwrap_or_default().join(" ");
-    let a = view.script(&format!("journalctl {names} -n 40 -o cat --no-pager -b 2>/dev/null; :"), false, &[])?;
+    let names: Option<Vec<String>> = units.iter().map(|u| Some(format!("rb_said {} 40", sh_quote(u)?))).collect();
+    let a = view.script(&format!("{}; :", names.unwrap_or_default().join("; ")), false, &[])?;
     Ok(read(&String::from_utf8_lossy(&a.stdout)))
 }
 

@@ -8,12 +8,12 @@ use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty, journal};
 use crate::plan::{Change, UnitChange, View};
 use crate::target::units::{UnitState, Verb};
 
-/// A service of the init system (systemd; others say "unknown").
+/// A service of the init system, whichever it is.
 pub struct Service;
 
 static SPEC: Spec = Spec {
     name: "service",
-    summary: "A service runs, and comes up at boot. Knows that ssh and sshd are one service, and that a listening socket unit stands in for its service.",
+    summary: "A service runs, and comes up at boot: of systemd, SysV init, OpenRC, runit, or busybox's init. Knows that ssh and sshd are one service, and that a listening socket unit stands in for its service. What an init cannot tell is unknown.",
     scalar: Some("name"),
     params: &[
         Param { name: "name", ty: Ty::Str, required: true, help: "the service, with or without .service" },
@@ -24,7 +24,10 @@ static SPEC: Spec = Spec {
         Param { name: "reloaded", ty: Ty::Bool, required: false, help: "for handlers: it is reloaded, if it runs" },
     ],
     fields: &[
-        Field { name: "unit", help: "the full name of the unit, empty if there is none" },
+        Field {
+            name: "unit",
+            help: "the full name of the unit (of other inits than systemd: of the script or directory), empty if there is none",
+        },
         Field { name: "active", help: "active, inactive, failed, activating, offline …" },
         Field { name: "running", help: "whether it runs, or its socket listens" },
         Field { name: "socket", help: "whether a socket unit listens in its place" },
@@ -64,6 +67,7 @@ impl Module for Service {
             d.fields = Pair::default().fields(&UnitState::default());
             return Ok(d);
         };
+        pair.known(p)?;
         // It may still run, but it will not start again (systemctl(1), LoadState).
         if matches!(main.load.as_str(), "bad-setting" | "error")
             && (p.is("running") || p.is("enabled") || p.is("restarted"))

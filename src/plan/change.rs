@@ -45,7 +45,7 @@ pub struct FileChange {
 /// A verb for a unit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UnitChange {
-    /// The full name: `ssh.service`.
+    /// The full name: `ssh.service`; on another init than systemd `ssh`.
     pub unit: String,
     /// What is done.
     pub verb: Verb,
@@ -180,7 +180,7 @@ impl Change {
             }
             Change::Unit(u) => match u.verb {
                 Verb::DaemonReload => "daemon-reload: systemd reads its unit files anew".into(),
-                Verb::ResetFailed => format!("reset-failed {}: systemd may try it again", u.unit),
+                Verb::ResetFailed => format!("reset-failed {}: it may be tried again", u.unit),
                 Verb::Unmask => format!("unmask {}: it may be started again", u.unit),
                 verb => format!("{} {}", verb.word(), u.unit),
             },
@@ -265,7 +265,10 @@ impl Change {
                 "diff": String::from_utf8_lossy(&self.diff()), "attributes": self.attributes(),
             }),
             Change::Unit(u) => {
-                json!({"kind": "unit", "title": self.title(), "unit": u.unit, "verb": u.verb, "before": u.before})
+                json!({
+                    "kind": "unit", "title": self.title(), "unit": u.unit, "verb": u.verb, "undo": u.verb.undo(),
+                    "before": u.before,
+                })
             }
             Change::Command(c) => json!({
                 "kind": "command", "title": self.title(), "command": c.shown, "undo": c.undo,
@@ -309,7 +312,7 @@ impl Change {
                 let unit = text("name").ok_or_else(|| bad("has no name"))?;
                 let verb = text("verb")
                     .and_then(|w| Verb::parse(&w))
-                    .ok_or_else(|| bad("has no verb that systemctl knows"))?;
+                    .ok_or_else(|| bad("has no verb that a service takes"))?;
                 Ok(Some(Change::Unit(UnitChange { unit, verb, before: String::new() })))
             }
             "command" => {

@@ -12,6 +12,7 @@ use crate::module::Halt;
 use crate::plan::{Change, FileChange, Overlay, Resource};
 use crate::target::files::{self, FileReading, FileState, Kind, Look};
 use crate::target::frame::{Answer, Status};
+use crate::target::inits;
 use crate::target::tree::{self, Including};
 use crate::target::units::{self, UnitState, Verb};
 use crate::target::{Cache, Read, Reading};
@@ -319,12 +320,17 @@ impl<'a> View<'a> {
 
     /// Units of those names, with earlier steps' changes.
     pub fn units(&self, names: &[&str]) -> Result<Vec<UnitState>, Halt> {
-        let a = self.fragment(units::units_script(names))?;
+        // Before it is known which init runs there, systemd is: most often the answer comes with the first round trip.
+        let init = self.facts.map_or("systemd", |f| &f.init);
+        let init = inits::named(init).ok_or_else(|| {
+            Halt::unknown("no init that runbook knows starts services here, so none can be asked for")
+        })?;
+        let a = self.fragment(units::units_script(init, names))?;
         if let Status::Exit(3) = a.status {
             return Err(Halt::unknown(String::from_utf8_lossy(&a.stderr).trim().to_owned()));
         }
         if a.status != Status::Exit(0) {
-            return Err(Halt::unknown(format!("systemctl: {}", first_line(&a.stderr))));
+            return Err(Halt::unknown(format!("{}: {}", init.title, first_line(&a.stderr))));
         }
         let mut found = units::parse_units(names, &String::from_utf8_lossy(&a.stdout));
         for u in &mut found {

@@ -5,6 +5,7 @@ mod ask;
 mod elevate;
 pub mod files;
 pub mod frame;
+pub mod inits;
 pub mod probe;
 mod probe_sh;
 pub mod quote;
@@ -127,18 +128,21 @@ impl Target {
 
 /// The functions that the texts use, and those that these use, each once.
 fn functions<'a>(texts: impl Iterator<Item = &'a str>) -> String {
-    let all = || files::FUNCTIONS.iter().chain(tree::FUNCTIONS).chain(units::FUNCTIONS).chain(crate::apply::FUNCTIONS);
+    let all = || {
+        let fixed = files::FUNCTIONS.iter().chain(tree::FUNCTIONS).chain(crate::apply::FUNCTIONS).copied();
+        fixed.chain(inits::FUNCTIONS.iter().map(|(name, body)| (*name, body.as_str())))
+    };
     let mut needed: Vec<&str> = Vec::new();
     let mut queue: Vec<&str> = texts.collect();
     while let Some(text) = queue.pop() {
         for (name, body) in all() {
-            if text.contains(name) && !needed.contains(name) {
+            if text.contains(name) && !needed.contains(&name) {
                 needed.push(name);
                 queue.push(body);
             }
         }
     }
-    all().filter(|(n, _)| needed.contains(n)).map(|(_, body)| *body).collect()
+    all().filter(|(n, _)| needed.contains(n)).map(|(_, body)| body).collect()
 }
 
 /// Something that no log line and no other run contains.

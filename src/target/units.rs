@@ -1,21 +1,28 @@
-//! systemd units: asked once for all names, read as typed states; from links alone where nothing runs.
+//! Services of any init system as typed states, in the words of systemd, which has the most of them: asked once for all
+//! names. What each init is asked is in [`super::inits`].
 
+use crate::target::inits::Init;
 use crate::target::quote::sh_quote;
 
-/// A unit, as `systemctl show` tells it (systemctl(1), org.freedesktop.systemd1(5)).
+/// A unit, as `systemctl show` tells it (systemctl(1), org.freedesktop.systemd1(5)). Another init's service has the same
+/// fields: a name without `.service`, and of the states only those that its init knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnitState {
     /// The name that was asked for.
     pub asked: String,
+    /// `Init`: what manages it where that is not systemd, as [`super::inits`] names it; else empty.
+    pub init: String,
+    /// `Unknown`: why part of its state cannot be told; else empty.
+    pub unknown: String,
     /// `Id`: the name it really has; an alias shows its target's.
     pub id: String,
     /// `LoadState`: loaded, not-found, masked, error, bad-setting.
     pub load: String,
-    /// `ActiveState`: active, inactive, failed, activating …; `offline` on a disk that is not running.
+    /// `ActiveState`: active, inactive, failed, activating …; `offline` on a disk that is not running; `unknown`.
     pub active: String,
     /// `SubState`: running, dead, listening …
     pub sub: String,
-    /// `UnitFileState`: enabled, disabled, static, masked, alias, generated …
+    /// `UnitFileState`: enabled, disabled, static, masked, alias, generated …; `unknown`.
     pub enabled: String,
     /// `Result`: success, exit-code, start-limit-hit …
     pub result: String,
@@ -78,6 +85,11 @@ impl UnitState {
     pub fn crashing(&self) -> bool {
         self.active == "activating" && (self.sub.starts_with("auto-restart") || self.restarts > 0)
     }
+    /// Its init must forget that it failed before it can be started: systemd's start limit, OpenRC's "already started".
+    #[must_use]
+    pub fn stuck(&self) -> bool {
+        matches!(self.init.as_str(), "" | "openrc") && (self.active == "failed" || self.crashing())
+    }
     /// Some target starts it at boot, whatever a mask makes of that.
     #[must_use]
     pub fn wants_boot(&self) -> bool {
@@ -101,27 +113,27 @@ impl UnitState {
     }
 }
 
-/// What can be done to a unit.
+/// What can be done to a unit, by systemctl's names for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verb {
-    /// `systemctl unmask`
+    /// Nothing forbids it to start any more
     Unmask,
-    /// `systemctl mask`
+    /// Nothing can start it
     Mask,
-    /// `systemctl enable`
+    /// It comes up at boot
     Enable,
-    /// `systemctl disable`
+    /// It does not
     Disable,
-    /// `systemctl reset-failed`
+    /// Its init forgets that it failed
     ResetFailed,
-    /// `systemctl start`
+    /// It runs
     Start,
-    /// `systemctl stop`
+    /// It does not
     Stop,
-    /// `systemctl restart`
+    /// Its processes are new
     Restart,
-    /// `systemctl reload`
+    /// It reads its files anew
     Reload,
     /// `systemctl daemon-reload`: systemd reads all unit files, and runs all generators, anew
     DaemonReload,
@@ -156,6 +168,19 @@ impl Verb {
     #[must_use]
     pub fn starts(self) -> bool {
         matches!(self, Verb::Start | Verb::Restart)
+    }
+    /// What takes it back: that of a start is a stop.
+    #[must_use]
+    pub fn undo(self) -> Option<Verb> {
+        Some(match self {
+            Verb::Unmask => Verb::Mask,
+            Verb::Mask => Verb::Unmask,
+            Verb::Enable => Verb::Disable,
+            Verb::Disable => Verb::Enable,
+            Verb::Start => Verb::Stop,
+            Verb::Stop => Verb::Start,
+            Verb::ResetFailed | Verb::Restart | Verb::Reload | Verb::DaemonReload => return None,
+        })
     }
     /// What the unit is like afterwards.
     pub fn apply(self, u: &mut UnitState) {
@@ -192,11 +217,11 @@ impl Verb {
     }
 }
 
-/// The sh fragment that asks for the units of those names; `None` if a name cannot be a unit's.
+/// The sh fragment that asks that init for the units of those names; `None` if a name cannot be a unit's.
 #[must_use]
-pub fn units_script(names: &[&str]) -> Option<String> {
+pub fn units_script(init: &Init, names: &[&str]) -> Option<String> {
     let quoted: Option<Vec<_>> = names.iter().map(|n| sh_quote(n)).collect();
-    Some(format!("rb_units {}", quoted?.join(" ")))
+    Some(format!("{} {}", init.units, quoted?.join(" ")))
 }
 
 /// Blocks of `Key=value`, one a name, parted by blank lines, in the order asked; then a line `Wanted=NAME` for every
@@ -215,6 +240,8 @@ pub fn parse_units(names: &[&str], out: &str) -> Vec<UnitState> {
                 let value = value.to_owned();
                 match key {
                     "Id" => u.id = value,
+                    "Init" => u.init = value,
+                    "Unknown" => u.unknown = value,
                     "LoadState" => u.load = value,
                     "ActiveState" => u.active = value,
                     "SubState" => u.sub = value,
@@ -258,88 +285,6 @@ pub fn parse_units(names: &[&str], out: &str) -> Vec<UnitState> {
         .collect()
 }
 
-/// `rb_units NAME…`: one `systemctl show` for all; where a mounted disk is looked at (`R`), the same keys from its
-/// links and unit files (systemd.unit(5), UNIT FILE LOAD PATH). Conditions have no text in `show`: where one was not
-/// met, `status` names it. `rb_wanted NAME`: some `.wants` directory has it. `rb_written NAME PATH`: what its files say.
-/// `rb_barred NAME`: which `Alias=` of its unit file, that a mask of its own may hide, is a link to `/dev/null`.
-///
-/// `rb_verb VERB NAME`: does it; a unit whose files changed since systemd read them (this run may have edited them) is
-/// started only after `daemon-reload`. A socket that hit its trigger limit waits out the two seconds for which that
-/// counts, whatever is reset (systemd.socket(5), TriggerLimitIntervalSec=). On a mounted disk `systemctl --root`, else by
-/// links as systemctl(1) makes them from the `[Install]` section: `Alias=` and `WantedBy=`.
-pub const FUNCTIONS: &[(&str, &str)] = &[
-    (
-        "rb_wanted",
-        r#"rb_wanted() { rb_real /etc/systemd/system; for rb_f in "$R$REPLY"/*.wants/"$1" "$R$REPLY"/*.requires/"$1"; do if [ -L "$rb_f" ] || [ -e "$rb_f" ]; then return 0; fi; done; return 1; }
-"#,
-    ),
-    (
-        "rb_unitfile",
-        r#"rb_unitfile() { case $1 in */*) return 1;; esac; for rb_f in /etc/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system /lib/systemd/system; do rb_real "$rb_f/$1" l; if [ -L "$R$REPLY" ] || [ -e "$R$REPLY" ]; then return 0; fi; done; REPLY=; return 1; }
-"#,
-    ),
-    (
-        "rb_barred",
-        r#"rb_barred() { for rb_f in /etc /usr/local/lib /usr/lib /lib; do rb_real "$rb_f/systemd/system/$1"; [ -f "$R$REPLY" ] || continue
-while read -r rb_x; do case $rb_x in Alias=*) for rb_k in ${rb_x#Alias=}; do case $rb_k in */*|"$1") continue;; esac
-rb_real "/etc/systemd/system/$rb_k" l; if [ -L "$R$REPLY" ] && [ "$(readlink "$R$REPLY")" = /dev/null ]; then echo "Barred=$1 $rb_k"; fi; done;; esac; done <"$R$REPLY"; return 0; done; }
-"#,
-    ),
-    (
-        "rb_written",
-        r#"rb_written() { (rb_u=$1; rb_real "$2"; echo "FragmentPath=$REPLY"; set -- "$R$REPLY"
-for rb_f in /usr/lib/systemd/system /usr/local/lib/systemd/system /etc/systemd/system; do rb_real "$rb_f/$rb_u.d"; for rb_x in "$R$REPLY"/*.conf; do if [ -f "$rb_x" ]; then set -- "$@" "$rb_x"; fi; done; done
-[ $# = 1 ] || { printf DropInPaths=; (shift; for rb_x; do printf '%s ' "${rb_x#"$R"}"; done); echo; }
-sed -n -e 's/^ListenStream=/Listen=/p' -e 's/^Accept=[1ty].*/Accept=yes/p' "$@"
-sed -n 's/^ConditionPathExists=//p' "$@" | while read -r rb_k; do rb_x=${rb_k#!}; case $rb_x in /etc/*|/usr/*|/var/*|/lib*|/boot/*) ;; *) continue;; esac
-rb_real "$rb_x"; if [ -e "$R$REPLY" ]; then [ "$rb_x" = "$rb_k" ]; else [ "$rb_x" != "$rb_k" ]; fi || echo "Unmet=$rb_u ConditionPathExists=$rb_k"; done); }
-"#,
-    ),
-    (
-        "rb_units",
-        r#"rb_units() {
-if [ -z "$R" ]; then
-command -v systemctl >/dev/null || { echo 'no systemctl' >&2; return 3; }
-[ -d /run/systemd/system ] || { echo 'systemd does not run here' >&2; return 3; }
-rb_o=$(systemctl show --no-pager -p Id,LoadState,ActiveState,SubState,UnitFileState,Result,ExecMainStatus,ExecMainCode,MainPID,StateChangeTimestamp,ConditionResult,ConditionTimestampMonotonic,TriggeredBy,Triggers,Listen,BindIPv6Only,Accept,FragmentPath,DropInPaths,NRestarts,RestartPreventExitStatus,NeedDaemonReload -- "$@") || return
-printf '%s\n\n' "$rb_o" | sed -e '/=$/d'
-case $rb_o in *"ConditionResult=no
-ConditionTimestampMonotonic="[1-9]*) systemctl status --no-pager -n 0 -- "$@" 2>/dev/null | sed -n -e 's/^[^ ]\{1,3\} \([^ ]*\.[a-z]*\) - .*/\1/;t n' -e 's/^.* \([A-Z][A-Za-z]*=.*\) was not met$/\1/;t c' -e b -e :n -e h -e b -e :c -e 'G;s/\(.*\)\n\(.*\)/Unmet=\2 \1/p';; esac
-else
-for rb_u; do echo "Id=$rb_u"; echo ActiveState=offline
-if rb_unitfile "$rb_u"; then rb_g=$REPLY
-if [ "$(readlink "$R$rb_g")" = /dev/null ]; then echo LoadState=masked; echo UnitFileState=masked
-else echo LoadState=loaded
-if rb_wanted "$rb_u"; then echo UnitFileState=enabled
-elif [ -L "$R$rb_g" ]; then echo UnitFileState=alias
-elif grep -q '^\[Install\]' "$R$rb_g"; then echo UnitFileState=disabled
-else echo UnitFileState=static; fi; rb_written "$rb_u" "$rb_g"; fi
-else echo LoadState=not-found; fi
-echo
-done; fi
-echo; for rb_u; do if rb_wanted "$rb_u"; then echo "Wanted=$rb_u"; fi; rb_barred "$rb_u"; done; }
-"#,
-    ),
-    (
-        "rb_verb",
-        r#"rb_verb() {
-if [ -z "$R" ]; then case $1 in daemon-reload) systemctl --no-pager daemon-reload; return;; unmask) systemctl --no-pager --runtime unmask -- "$2" 2>/dev/null;; start|restart) [ "$(systemctl show -p NeedDaemonReload --value -- "$2")" != yes ] || systemctl daemon-reload;; reset-failed) [ "$(systemctl show -p Result --value -- "$2")" != trigger-limit-hit ] || sleep 2;; esac; systemctl --no-pager "$1" -- "$2"; return; fi
-rb_unitfile "$2" || { echo "no unit $2" >&2; return 1; }
-rb_g=$REPLY; rb_real /etc/systemd/system; rb_e=$R$REPLY; rb_real "$rb_g"; rb_h=$R$REPLY
-case $1 in
-unmask) [ "$(readlink "$rb_e/$2")" != /dev/null ] || rm -f "$rb_e/$2";;
-mask) ln -sfn /dev/null "$rb_e/$2";;
-disable) rm -f "$rb_e"/*.wants/"$2" "$rb_e"/*.requires/"$2";;
-enable) for rb_w in $(sed -n 's/^WantedBy=//p' "$rb_h"); do case $rb_w in */*) return 1;; esac
-rb_real "/etc/systemd/system/$rb_w.wants"; mkdir -p "$R$REPLY" && ln -sfn "$rb_g" "$R$REPLY/$2" || return 1; done
-for rb_w in $(sed -n 's/^Alias=//p' "$rb_h"); do case $rb_w in */*) return 1;; esac
-ln -sfn "$rb_g" "$rb_e/$rb_w" || return 1; done;;
-*) echo "cannot $1 a unit on a disk that is not running" >&2; return 1;;
-esac; }
-"#,
-    ),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -351,6 +296,26 @@ mod tests {
         let u = parse_units(&["ssh.service", "sshd.service"], out);
         assert_eq!((u[0].result.as_str(), u[0].wanted, u[0].exists()), ("start-limit-hit", true, true));
         assert!(!u[1].exists());
+    }
+
+    #[test]
+    fn another_inits_service_has_the_same_fields() {
+        let out = "Id=ssh\nInit=sysvinit\nLoadState=loaded\nUnitFileState=enabled\nWanted=ssh.service\nActiveState=unknown\n\
+                   Unknown=its script has no \"status\"\nUnmet=ssh ConditionPathExists=!/etc/ssh/sshd_not_to_be_run\n\n\
+                   Id=sshd\nInit=sysvinit\nLoadState=not-found\n\nLoadState=not-found\n\n";
+        let u = parse_units(&["ssh.service", "sshd.service", "ssh.socket"], out);
+        assert_eq!((u[0].name(), u[0].init.as_str(), u[0].wanted), ("ssh", "sysvinit", true));
+        assert_eq!(u[0].unknown, "its script has no \"status\"");
+        assert_eq!(u[0].conditions, ["ConditionPathExists=!/etc/ssh/sshd_not_to_be_run"]);
+        assert!(u[0].condition_failed && !u[1].exists() && !u[2].exists());
+    }
+
+    #[test]
+    fn what_is_undone_twice_is_done() {
+        let all = ["unmask", "mask", "enable", "disable", "reset-failed", "start", "stop", "restart", "reload"];
+        for verb in all.map(|w| Verb::parse(w).unwrap()) {
+            assert!(verb.undo().is_none_or(|u| u.undo() == Some(verb)));
+        }
     }
 
     #[test]

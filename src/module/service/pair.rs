@@ -19,14 +19,29 @@ impl<'a> Pair<'a> {
     pub(super) fn of(units: &'a [UnitState]) -> Self {
         let is_socket = |u: &&UnitState| u.asked.ends_with(".socket");
         let there = || units.iter().filter(|u| u.exists() && !SHELLS.contains(&u.asked.as_str()));
-        let sockets = || there().filter(is_socket);
-        Pair {
-            service: there().find(|u| !is_socket(u)),
-            socket: sockets()
-                .find(|u| u.running())
-                .or_else(|| sockets().find(|u| u.wants_boot()))
-                .or_else(|| sockets().next()),
+        let best = |of: &dyn Fn(&&UnitState) -> bool| {
+            let all = || there().filter(|u| of(u));
+            all().find(|u| u.running()).or_else(|| all().find(|u| u.wants_boot())).or_else(|| all().next())
+        };
+        Pair { service: best(&|u| !is_socket(u)), socket: best(&is_socket) }
+    }
+    /// What is asked about can be told.
+    ///
+    /// # Errors
+    /// Its init cannot tell whether it runs, or comes up at boot.
+    pub(super) fn known(&self, p: &Params) -> Result<(), Halt> {
+        let dark = |word: &str, of: fn(&UnitState) -> &str| self.main().is_some_and(|u| of(u) == word);
+        // To be told to start anew it need not be known.
+        let told = p.is("restarted") || p.is("reloaded");
+        let asked = |name: &str| {
+            p.bool(name).is_some() || !(told || p.bool("running").is_some() || p.bool("enabled").is_some())
+        };
+        if (asked("running") && dark("unknown", |u| &u.active)) || (asked("enabled") && dark("unknown", |u| &u.enabled))
+        {
+            let u = self.main().map(|u| format!("{}: {}", u.name(), u.unknown));
+            return Err(Halt::unknown(u.unwrap_or_default()));
         }
+        Ok(())
     }
     pub(super) fn main(&self) -> Option<&'a UnitState> {
         self.service.or(self.socket)
@@ -137,9 +152,7 @@ impl<'a> Pair<'a> {
                 out.push((sockets_turn.unwrap_or(way), Verb::DaemonReload));
             }
             // systemd may say exit-code and still refuse with "start request repeated too quickly".
-            let stuck = |u: &&UnitState| {
-                (u.active == "failed" || u.crashing()) && (sockets_turn.is_some() || u.name() == way.name())
-            };
+            let stuck = |u: &&UnitState| u.stuck() && (sockets_turn.is_some() || u.name() == way.name());
             out.extend(both().filter(stuck).map(|u| (u, Verb::ResetFailed)));
         }
         match (restart, sockets_turn) {
@@ -187,10 +200,10 @@ impl<'a> Pair<'a> {
         }
         let unmet = [Some(main), self.socket].into_iter().flatten().find(|u| u.condition_failed && !u.running());
         if let Some(u) = unmet.filter(|_| !running && troubled.is_none()) {
-            parts.push(skipped(u.conditions.first().map(String::as_str)));
+            parts.push(skipped(u));
         }
         if main.masked() || (subject.masked() && !running) {
-            parts.push("is masked, so that nothing can start it".into());
+            parts.push(barred(if main.masked() { main } else { subject }));
         } else if !enabled && running {
             parts.push("but is not enabled: it will not come up at boot".into());
         } else if !enabled {
@@ -245,15 +258,26 @@ impl<'a> Pair<'a> {
 }
 
 /// `ConditionPathExists=!/etc/ssh/sshd_not_to_be_run` and the like, in a person's words.
-pub(super) fn skipped(condition: Option<&str>) -> String {
-    match condition.map(|c| c.split_once('=').unwrap_or((c, ""))) {
+pub(super) fn skipped(u: &UnitState) -> String {
+    let by = if u.init.is_empty() { "is skipped by systemd" } else { "is not started" };
+    match u.conditions.first().map(|c| c.split_once('=').unwrap_or((c, ""))) {
         Some(("ConditionPathExists", what)) if what.starts_with('!') => {
-            format!("is skipped by systemd as long as {} exists", &what[1..])
+            format!("{by} as long as {} exists", &what[1..])
         }
-        Some(("ConditionPathExists", what)) => format!("is skipped by systemd as long as there is no {what}"),
-        Some((name, what)) => format!("is skipped by systemd, since {name}={what} is not met"),
-        None => "is skipped by systemd, since a condition of the unit is not met".into(),
+        Some(("ConditionPathExists", what)) => format!("{by} as long as there is no {what}"),
+        Some((name, what)) => format!("{by}, since {name}={what} is not met"),
+        None => format!("{by}, since a condition of the unit is not met"),
     }
+}
+
+/// Nothing can start it: a mask, or a script that may not be executed.
+fn barred(u: &UnitState) -> String {
+    let how = if u.init.is_empty() {
+        "is masked".to_owned()
+    } else {
+        format!("has a script that may not be executed, {}", u.fragment)
+    };
+    format!("{how}, so that nothing can start it")
 }
 
 /// What happened to a unit that failed or ends again and again: systemd's word for it (systemd.exec(5), `$SERVICE_RESULT`;
@@ -271,6 +295,7 @@ pub(super) fn trouble(u: &UnitState, behind_socket: bool, said: &journal::Said) 
         "signal" => format!("it was killed by {}", at(&u.exit)),
         "core-dump" => format!("it crashed with {}", at(&u.exit)),
         "watchdog" => "it was killed because it did not answer systemd in time".into(),
+        "gone" => "its process is gone, and nobody stopped it".into(),
         "timeout" => "it was not ready in time, so systemd gave up".into(),
         "protocol" => "it ended before it said that it was ready".into(),
         "resources" if socket => "its port could not be opened".into(),

@@ -5,10 +5,11 @@ PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
 set -f
 s=$(command -v sshd)
 # systemd.unit(5), UNIT FILE LOAD PATH; a drop-in's ExecStart= comes after an empty one, and the last one counts.
-u='' n=''
-for d in /etc/systemd/system /run/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system /lib/systemd/system; do
+# Another init reads none of the units that packages bring all the same.
+u='' n='' i=$(readlink -f /sbin/init); [ -e "$i" ] || i=''
+case $i in ''|*/systemd) for d in /etc/systemd/system /run/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system /lib/systemd/system; do
   for n in ssh sshd; do if [ -f $d/$n.service ]; then u=$d/$n.service; break 2; fi; done
-done
+done;; esac
 set +f; set -- "$u"
 for d in /lib /run /etc; do set -- "$@" $d/systemd/system/ssh.service.d/*.conf $d/systemd/system/sshd.service.d/*.conf; done; set -f
 # The words of sshd's command line: $a; where it cannot be told (a line that goes on, a wrapper around sshd, quotes within
@@ -45,7 +46,7 @@ if [ -n "$u" ]; then
   case $(grep -hs '^RuntimeDirectory=' "$@" | tail -n 1) in *sshd*) echo runtime;; esac
   x=$(grep -nHs '^RuntimeDirectoryMode=' "$@" /dev/null | tail -n 1); [ -z "$x" ] || echo "mode $x"
 else
-  ! grep -qs /run/sshd /etc/init.d/ssh /etc/init.d/sshd || echo runtime
+  ! grep -qs /run/sshd /etc/init.d/ssh /etc/init.d/sshd /etc/sv/ssh/run /etc/sv/sshd/run || echo runtime
   e='/etc/default/ssh /etc/sysconfig/sshd /etc/conf.d/sshd'
   for n in SSHD_OPTS OPTIONS command_args; do known $n; done
 fi

@@ -121,7 +121,7 @@ impl Seen {
                 text => format!("{}: {text}", seen.program),
             });
         }
-        if facts.init == "systemd" {
+        if !facts.init.is_empty() {
             let units = view.units(crate::module::service::SSH)?;
             let service = |u: &&UnitState| matches!(u.asked.as_str(), "ssh.service" | "sshd.service");
             seen.running = units.iter().filter(service).any(UnitState::running);

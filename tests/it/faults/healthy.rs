@@ -31,6 +31,9 @@ healthy! {
     healthy_socket { kind: Kind::Socket, ..HEALTHY_HOST }
     healthy_trixie { kind: Kind::TrixieService, ..HEALTHY_HOST }
     healthy_trixie_socket { kind: Kind::TrixieSocket, ci: true, ..HEALTHY_HOST }
+    healthy_sysvinit { kind: Kind::Sysvinit, ci: true, ..HEALTHY_HOST }
+    healthy_openrc { kind: Kind::Openrc, ci: true, ..HEALTHY_HOST }
+    healthy_runit { kind: Kind::Runit, ci: true, ..HEALTHY_HOST }
     healthy_generator { kind: Kind::Generator, ..HEALTHY_HOST }
     // Nobody has connected for a while: sshd does not run, and need not.
     healthy_idle_socket { kind: Kind::TrixieSocket, made: "systemctl stop ssh", ..HEALTHY_HOST }

@@ -27,13 +27,15 @@ macro_rules! healthy {
 
 mod config;
 mod healthy;
+mod inits;
 mod keys;
 mod port;
 mod service;
 mod socket;
 
 /// The groups, in the order of the guide.
-const GROUPS: &[&[Fault]] = &[service::FAULTS, config::FAULTS, socket::FAULTS, keys::FAULTS, port::FAULTS];
+const GROUPS: &[&[Fault]] =
+    &[service::FAULTS, config::FAULTS, socket::FAULTS, keys::FAULTS, port::FAULTS, inits::FAULTS];
 
 /// Every one, in the order of the guide.
 pub fn all() -> impl Iterator<Item = &'static Fault> {
@@ -53,6 +55,12 @@ pub enum Kind {
     TrixieSocket,
     /// Debian 13 with Ubuntu's ssh.socket and a stand-in for its sshd-socket-generator.
     Generator,
+    /// Debian 12 whose first process is SysV init's.
+    Sysvinit,
+    /// Debian 12 with OpenRC.
+    Openrc,
+    /// Debian 12 with runit.
+    Runit,
 }
 
 impl Kind {
@@ -64,6 +72,9 @@ impl Kind {
             Self::TrixieService => "trixie-service",
             Self::TrixieSocket => "trixie-socket",
             Self::Generator => "generator",
+            Self::Sysvinit => "sysvinit",
+            Self::Openrc => "openrc",
+            Self::Runit => "runit",
         }
     }
 }
@@ -112,8 +123,16 @@ failed() { [ "$(state "${1:-ssh}" ActiveState)" = failed ]; }
 log() { journalctl -u "${2:-ssh}" -o cat | grep -q -e "$1"; }
 listens() { ss -Hltn | awk '{ print $4 }' | grep -qxF -e "$1"; }
 each_key() { for key in /etc/ssh/ssh_host_*_key; do "$@"; done; }
+# sshd_is VERB: start, stop or restart, by the tool of the init that runs.
+sshd_is() {
+  if [ -d /run/systemd/system ]; then systemctl "$1" ssh
+  elif [ -d /run/openrc ]; then rc-service ssh "$1"
+  elif [ -d /run/runit ]; then sv -w 10 "$1" ssh
+  else service ssh "$1"; fi
+}
+silent() { ! pgrep -x sshd >/dev/null; }
 # config TEXT: a drop-in of sshd, and sshd started anew.
-config() { printf '%s\n' "$@" >$dropin; systemctl restart ssh; }
+config() { printf '%s\n' "$@" >$dropin; sshd_is restart; }
 # unit UNIT TEXT: a drop-in of the unit.
 unit() { mkdir -p /etc/systemd/system/$1.d; u=$1; shift; printf '%s\n' "$@" >/etc/systemd/system/$u.d/lab.conf; systemctl daemon-reload; }
 # occupy ADDRESS...: another program on port 22 there, as a unit.
