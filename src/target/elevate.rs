@@ -1,8 +1,8 @@
 //! `become`: a script as root, over a login that is not, on any channel.
 //!
 //! The script goes into a private directory, and `sudo`, `doas` or `su` is asked to run it from there. A password
-//! travels inside the script that the channel carries, never as an argument: it is written into a pipe by the shell's own
-//! `printf`. What must have a terminal (doas(1) always; sudo where sudoers(5) says `requiretty`) gets one by script(1),
+//! travels inside the script that the channel carries, never as an argument: the shell itself hands it on in a
+//! here-document (printf is a program in some shells, and `ps` shows a program's arguments). What must have a terminal (doas(1) always; sudo where sudoers(5) says `requiretty`) gets one by script(1),
 //! and the password only after its prompt, by when echo is off.
 
 use super::quote::sh_quote;
@@ -61,6 +61,8 @@ const WRAP: &str = r#"
         exit 1
     }
     [ "$_d" ] || _no "/dev/shm, /run and /tmp cannot be written to or are full"
+    # Where a shell keeps here-documents in files.
+    TMPDIR=$_d
     trap 'rm -rf $_d' 0
     trap 'exit 1' HUP INT TERM PIPE
     cat >$_d/s <<'@N@' || _no "there is no room for the script"
@@ -80,7 +82,9 @@ const WRAP: &str = r#"
         _i=0
         while [ "$_w" ] && [ $_i -lt 100 ] && kill -0 $_p 2>/dev/null && [ ! -e $_d/b ]; do
             if tail -n 1 $_d/m | grep -qi 'assword[^:]*: *$'; then
-                printf '%s\n' "$_w" >&3
+                cat >&3 <<_W
+$_w
+_W
                 break
             fi
             sleep 0.1 2>/dev/null || sleep 1
@@ -99,7 +103,9 @@ const WRAP: &str = r#"
         case $_m in
         sudo)
             if [ "$_w" ]; then
-                printf '%s\n' "$_w" | sudo -k -S -p 'password: ' sh $_d/r >$_d/m 2>&1
+                sudo -k -S -p 'password: ' sh $_d/r >$_d/m 2>&1 <<_W
+$_w
+_W
             else
                 sudo -n sh $_d/r >$_d/m 2>&1
             fi
@@ -111,7 +117,9 @@ const WRAP: &str = r#"
             if [ "$_w" ]; then _tty "doas sh $_d/r"; else doas -n sh $_d/r >$_d/m 2>&1; fi
             ;;
         su)
-            printf '%s\n' "$_w" | su root -c "sh $_d/r" >$_d/m 2>&1
+            su root -c "sh $_d/r" >$_d/m 2>&1 <<_W
+$_w
+_W
             [ -e $_d/b ] || ! grep -q terminal $_d/m || _tty "su root -c 'sh $_d/r'"
             ;;
         esac
@@ -175,6 +183,9 @@ mod tests {
         let sh = b.wrap("bcdfghjk", "echo @W@\n").unwrap();
         assert!(sh.contains(r"_w='it'\''s @S@ $x' LC_ALL=C"), "{sh}");
         assert!(sh.contains("\necho @W@\n\nbcdfghjk\n"), "{sh}");
+        // In some shells printf and echo are programs: no word of a command may be the password.
+        let words = sh.replace("[ \"$_w\" ]", "");
+        assert_eq!(words.lines().filter(|l| l.contains("$_w")).collect::<Vec<_>>(), ["$_w"; 3]);
         assert!(Become { password: Some(Password("a\nb".into())), ..b.clone() }.wrap("x", "").is_err());
         let e = b.refused("n", b"noise\n=n=become sudo: it's @S@ $x is wrong\n").unwrap();
         assert_eq!(e.why, "we cannot become root there: sudo: … is wrong");
