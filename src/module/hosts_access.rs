@@ -187,8 +187,9 @@ fn is_name(text: &str) -> bool {
 
 /// Whether the daemon's program is linked to libwrap. A program that is not there is not.
 fn linked(daemon: &str, view: &View<'_>) -> Result<bool, Halt> {
+    // From OpenSSH 9.8 on, it is another program of sshd's that speaks with clients: Debian 13 links that one.
     let sh = format!(
-        "for d in /usr/sbin /usr/local/sbin /sbin /usr/bin /bin; do rb_real $d/{daemon}; if [ -f \"$R$REPLY\" ]; then ! grep -qF libwrap.so \"$R$REPLY\" || echo libwrap; break; fi; done"
+        "for f in /usr/sbin/{daemon} /usr/local/sbin/{daemon} /sbin/{daemon} /usr/bin/{daemon} /usr/lib/openssh/{daemon}-session /usr/libexec/openssh/{daemon}-session /usr/libexec/{daemon}-session; do rb_real $f; if [ -f \"$R$REPLY\" ] && grep -qF libwrap.so \"$R$REPLY\"; then echo libwrap; break; fi; done"
     );
     let a = view.script(&sh, false, &[Resource::Package("*".into())])?;
     Ok(a.stdout.starts_with(b"libwrap"))

@@ -71,11 +71,4 @@ healthy! {
         args: &["-e", "client=10.77.0.1"],
         ..HEALTHY_HOST
     }
-    // Its sshd does not heed them.
-    healthy_trixie_wrappers {
-        kind: Kind::TrixieService,
-        made: "echo 'ALL: ALL' >/etc/hosts.deny",
-        args: &["-e", "client=10.77.0.1"],
-        ..HEALTHY_HOST
-    }
 }

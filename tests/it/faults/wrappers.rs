@@ -1,6 +1,6 @@
 //! TCP wrappers: cause 47.
 
-use super::{Fault, REPAIRED};
+use super::{Fault, Kind, REPAIRED};
 
 /// What a client sees, and that the host's own log has it. The address of the lab's client is always the same.
 const REFUSED: Fault = Fault {
@@ -25,6 +25,15 @@ faults! {
         breaks: "echo 'ALL: ALL' >>/etc/hosts.deny; knock",
         says: r#"TCP wrappers refuse 10\.77\.0\.1: /etc/hosts\.deny:\d+ says "ALL: ALL""#,
         ci: true,
+        ..REFUSED
+    }
+    wrappers_trixie {
+        title: "hosts.deny says ALL: ALL, and sshd-session heeds it",
+        kind: Kind::TrixieService,
+        breaks: "echo 'ALL: ALL' >>/etc/hosts.deny; knock",
+        shows: "true",
+        says: r#"TCP wrappers refuse .*: /etc/hosts\.deny:\d+ says "ALL: ALL""#,
+        args: CLIENT,
         ..REFUSED
     }
     wrappers_except {
