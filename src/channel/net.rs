@@ -59,6 +59,19 @@ pub enum Outcome {
     Other(String),
 }
 
+/// A connection that was tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Knocked {
+    /// Where to.
+    pub to: IpAddr,
+    /// Its family.
+    pub family: Family,
+    /// Our own end of it, where it came about; address translation on the way is not seen.
+    pub from: Option<IpAddr>,
+    /// How it went.
+    pub outcome: Outcome,
+}
+
 /// The addresses of a name, in the order that the system's resolver gives (RFC 6724), which is ssh's too.
 pub async fn resolve(host: &str) -> Result<Vec<IpAddr>, String> {
     let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
@@ -79,7 +92,7 @@ pub async fn resolve(host: &str) -> Result<Vec<IpAddr>, String> {
 }
 
 /// Tries every address at once; the answers are in the addresses' order.
-pub async fn knock(k: &Knock) -> Result<Vec<(IpAddr, Family, Outcome)>, String> {
+pub async fn knock(k: &Knock) -> Result<Vec<Knocked>, String> {
     let mut addresses = Vec::new();
     if k.hosts.is_empty() {
         addresses = own_addresses();
@@ -94,17 +107,18 @@ pub async fn knock(k: &Knock) -> Result<Vec<(IpAddr, Family, Outcome)>, String> 
         tasks.push((a, tokio::spawn(async move { knock_one(SocketAddr::new(a, k.port), &k).await })));
     }
     let mut out = Vec::new();
-    for (a, t) in tasks {
-        out.push((a, Family::of(&a), t.await.map_err(|e| e.to_string())?));
+    for (to, t) in tasks {
+        let (from, outcome) = t.await.map_err(|e| e.to_string())?;
+        out.push(Knocked { to, family: Family::of(&to), from, outcome });
     }
     Ok(out)
 }
 
-async fn knock_one(to: SocketAddr, k: &Knock) -> Outcome {
-    let mut stream = match tokio::time::timeout(k.timeout, TcpStream::connect(to)).await {
-        Err(_) => return Outcome::TimedOut,
+async fn knock_one(to: SocketAddr, k: &Knock) -> (Option<IpAddr>, Outcome) {
+    let stream = match tokio::time::timeout(k.timeout, TcpStream::connect(to)).await {
+        Err(_) => return (None, Outcome::TimedOut),
         Ok(Err(e)) => {
-            return match e.kind() {
+            let outcome = match e.kind() {
                 ErrorKind::ConnectionRefused => Outcome::Refused,
                 ErrorKind::TimedOut => Outcome::TimedOut,
                 ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
@@ -113,9 +127,14 @@ async fn knock_one(to: SocketAddr, k: &Knock) -> Outcome {
                 ErrorKind::ConnectionReset => Outcome::Closed,
                 _ => Outcome::Other(e.to_string()),
             };
+            return (None, outcome);
         }
         Ok(Ok(s)) => s,
     };
+    (stream.local_addr().ok().map(|a| a.ip()), said_first(stream, k).await)
+}
+
+async fn said_first(mut stream: TcpStream, k: &Knock) -> Outcome {
     if !k.banner {
         return Outcome::Open(None);
     }

@@ -43,7 +43,10 @@ static SPEC: Spec = Spec {
             help: "the worst of all addresses: open, refused, timed-out, unreachable, closed, silent, wrong-banner, other",
         },
         Field { name: "banner", help: "the first line that the other side said, or null" },
-        Field { name: "addresses", help: "a list of {address, family, kind, banner}" },
+        Field {
+            name: "addresses",
+            help: "a list of {address, family, kind, banner, from}; from: our own address, where a connection came about",
+        },
         Field { name: "port", help: "the port that was tried" },
     ],
     reads: "socket:*, rules, cloud",
@@ -80,9 +83,9 @@ impl Module for Connect {
         }
         let rows: Vec<(String, &'static str, Option<String>, String)> = found
             .iter()
-            .map(|(a, _, o)| {
-                let (kind, banner, said) = words(o, p.str("banner"));
-                (a.to_string(), kind, banner, format!("{} port {port}: {said}", show(&a.to_string())))
+            .map(|k| {
+                let (kind, banner, said) = words(&k.outcome, p.str("banner"));
+                (k.to.to_string(), kind, banner, format!("{} port {port}: {said}", show(&k.to.to_string())))
             })
             .collect();
         let worst = rows.iter().find(|r| r.1 != "open").or(rows.first());
@@ -92,7 +95,7 @@ impl Module for Connect {
         let list: Vec<_> = found
             .iter()
             .zip(&rows)
-            .map(|((_, f, _), r)| json!({"address": r.0, "family": f, "kind": r.1, "banner": r.2}))
+            .map(|(k, r)| json!({"address": r.0, "family": k.family, "kind": r.1, "banner": r.2, "from": k.from}))
             .collect();
         Ok(Decision::new(kind == "open", format!("{said}{outside}"))
             .with("kind", kind)

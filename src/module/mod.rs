@@ -13,6 +13,7 @@ mod custom;
 mod edit;
 mod file;
 mod host_keys;
+mod hosts_access;
 mod ini;
 mod journal;
 mod listening;

@@ -8,6 +8,9 @@ use crate::expr;
 use crate::module::{Halt, Handle, Params};
 use crate::plan::{Resource, View};
 
+/// The evidence of a step whose `when` does not hold.
+pub const NOT_HERE: &str = "does not apply here";
+
 /// Parameters of the right types, or (parameter, why not).
 pub(super) fn check_params(module: &Handle, params: Map<String, Value>) -> Result<Params, (String, String)> {
     let spec = module.spec();
@@ -147,7 +150,7 @@ impl Maker<'_> {
             Some(text) => self.condition(text, &Map::new()),
         };
         match when {
-            Ok(false) => Some(Outcome::new(StepStatus::Skipped, "does not apply here")),
+            Ok(false) => Some(Outcome::new(StepStatus::Skipped, NOT_HERE)),
             Err(Halt::Pending) => {
                 // Built-in probes go out ahead of a `when` that is not known yet, and count for nothing if it is false.
                 if step.each.is_none()

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::{Map, Value, json};
 
 pub use change::{CHANGE_DEADLINE, Change, CommandChange, FileChange, Listing, UnitChange};
+pub use eval::NOT_HERE;
 pub use overlay::Overlay;
 pub use resource::Resource;
 pub use view::{Place, View, first_line};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::book::Retries;
-use crate::channel::net::{Knock, Outcome};
+use crate::channel::net::{Knock, Knocked};
 use crate::facts::Facts;
 use crate::module::Halt;
 use crate::plan::{Change, FileChange, Overlay, Resource};
@@ -401,7 +401,7 @@ impl<'a> View<'a> {
     }
 
     /// A connection from the controller, to each of the target's addresses.
-    pub fn knock(&self, knock: Knock) -> Result<&'a [(std::net::IpAddr, crate::channel::net::Family, Outcome)], Halt> {
+    pub fn knock(&self, knock: Knock) -> Result<&'a [Knocked], Halt> {
         if self.ahead {
             return Err(Halt::Pending);
         }

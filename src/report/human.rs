@@ -6,7 +6,7 @@ use super::words::{capital, count, wrap};
 use super::{Event, Proof, Redactor, Sink, printable};
 use crate::book::{Runbook, Where};
 use crate::plan::diff::{self, Tag};
-use crate::plan::{Change, CommandChange, Plan, Planned, StepPlan, StepStatus, Verdict};
+use crate::plan::{Change, CommandChange, NOT_HERE, Plan, Planned, StepPlan, StepStatus, Verdict};
 use crate::target::files::{Content, Kind};
 
 /// The terminal's width that texts are wrapped to.
@@ -206,7 +206,7 @@ impl<W: Write> Human<W> {
         self.blank();
         for s in &plan.steps {
             // What was seen from here, and what could not be, is never left out: it is the proof from outside.
-            let from_here = book.steps.get(s.step).is_some_and(|b| b.vantage == Where::Controller);
+            let from_here = seen_from_here(book, s);
             let quiet = matches!(s.status, StepStatus::Ok | StepStatus::Skipped | StepStatus::Blocked) || is_later(s);
             if quiet && !self.verbose && !from_here {
                 continue;
@@ -240,7 +240,7 @@ impl<W: Write> Human<W> {
             return;
         }
         self.waiting(plan);
-        let shown = |s: &&StepPlan| !book.steps.get(s.step).is_some_and(|b| b.vantage == Where::Controller);
+        let shown = |s: &&StepPlan| !seen_from_here(book, s);
         let hidden = [
             (StepStatus::Ok, "ok"),
             (StepStatus::Blocked, "could not be judged before that"),
@@ -559,4 +559,9 @@ impl<W: Write> Sink for Human<W> {
             }
         }
     }
+}
+
+/// Whether a step looks from the controller, and does so here.
+fn seen_from_here(book: &Runbook, s: &StepPlan) -> bool {
+    s.evidence != NOT_HERE && book.steps.get(s.step).is_some_and(|b| b.vantage == Where::Controller)
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::channel::net::{Family, Knock};
+use crate::channel::net::{Knock, Knocked};
 use crate::target::files::FileState;
 use crate::target::frame::Answer;
 
@@ -52,7 +52,7 @@ pub enum Reading {
     /// A script's or program's answer.
     Output(Answer),
     /// How a connection went, per address.
-    Knocks(Vec<(IpAddr, Family, crate::channel::net::Outcome)>),
+    Knocks(Vec<Knocked>),
     /// Addresses in the order that ssh would try them.
     Addresses(Vec<IpAddr>),
     /// It could not be asked; why.

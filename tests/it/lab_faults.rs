@@ -288,6 +288,10 @@ fn mutant(id: &str) -> String {
 fn caught(id: &str, name: &str) {
     let Some(host) = Host::up(&format!("mutant-{id}")) else { return };
     let book = host.desk.write("ssh-refused.yaml", &mutant(id));
+    fs::create_dir(host.desk.path("steps")).unwrap();
+    for e in fs::read_dir(ssh_refused().with_file_name("steps")).unwrap().flatten() {
+        fs::copy(e.path(), host.desk.path("steps").join(e.file_name())).unwrap();
+    }
     let Err(why) = prove(&host, fault(name), &book) else {
         panic!("without the repair of step {id} the proof for \"{}\" passes all the same", fault(name).title);
     };

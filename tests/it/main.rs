@@ -23,6 +23,7 @@ mod engine;
 mod fall_back;
 mod faults;
 mod fleet;
+mod hosts_access;
 mod inventory;
 mod lab_attributes;
 mod lab_become;

@@ -79,7 +79,7 @@ echo "program $s"
 # An empty or cut file would be taken for a script.
 case $(dd if="$s" bs=4 count=1 2>/dev/null) in *ELF|'#!'*) ;; *) echo "$s: it is not a program (damaged)" >&2; exit 126;; esac
 "$s" -V 2>&1 </dev/null | sed -n 's/^.*OpenSSH_\([0-9.]*\).*/version \1/p'
-grep -qF libwrap.so "$s" && echo libwrap
+grep -qF libwrap.so "$s" /usr/lib*/openssh/sshd-session 2>/dev/null && echo libwrap
 # An address to listen on must be one of the host's own.
 own='grep "^listenaddress" | grep -qvE " (0\.0\.0\.0|\[::\]|127\.|\[::1\])" && { echo "-- own"; ip -o addr || ifconfig -a; } 2>/dev/null'
 t=$("$s" -T $a); r=$?

@@ -64,4 +64,14 @@ healthy! {
         made: "rm /etc/ssh/ssh_host_rsa_key; systemctl restart ssh",
         ..HEALTHY_HOST
     }
+    // TCP wrappers that let the client in; everybody else they refuse.
+    healthy_wrappers {
+        made: "echo 'sshd: 10.77.0.0/255.255.255.0' >/etc/hosts.allow; echo 'ALL: ALL' >/etc/hosts.deny",
+        ..HEALTHY_HOST
+    }
+    healthy_wrappers_and_client {
+        made: "printf 'sshd: .example.org, 10.77.0.1\n' >/etc/hosts.allow; echo 'ALL: ALL EXCEPT vsftpd@LOCAL' >/etc/hosts.deny",
+        args: &["-e", "client=10.77.0.1"],
+        ..HEALTHY_HOST
+    }
 }

@@ -32,10 +32,11 @@ mod keys;
 mod port;
 mod service;
 mod socket;
+mod wrappers;
 
 /// The groups, in the order of the guide.
 const GROUPS: &[&[Fault]] =
-    &[service::FAULTS, config::FAULTS, socket::FAULTS, keys::FAULTS, port::FAULTS, inits::FAULTS];
+    &[service::FAULTS, config::FAULTS, socket::FAULTS, keys::FAULTS, port::FAULTS, inits::FAULTS, wrappers::FAULTS];
 
 /// Every one, in the order of the guide.
 pub fn all() -> impl Iterator<Item = &'static Fault> {
