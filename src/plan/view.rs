@@ -61,7 +61,7 @@ pub struct View<'a> {
 }
 
 /// How long a check may take where its step does not say.
-pub const CHECK_DEADLINE: Duration = Duration::from_secs(10);
+pub const CHECK_DEADLINE: Duration = Duration::from_secs(30);
 
 impl<'a> View<'a> {
     /// A view of what was read; what is missing is put on the list.

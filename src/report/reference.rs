@@ -89,7 +89,7 @@ This page is made from the code (`src/report/reference.rs`); a test fails when i
 | `needs` | steps that must be ok, or be about to be repaired |
 | `loop` | an expression that gives a list: the step is done for each `item`; `steps.ID` is then a list |
 | `tags` | for `--tags` and `--skip-tags` |
-| `timeout` | after which a check is unknown; 10s |
+| `timeout` | after which a check is unknown; 30s |
 | `within` | how long a repair may take to show; 10s |
 | `retries` | `{times, delay}`: a command check that fails is tried again |
 | `reads` | what a check depends on, if the module cannot know: `file:/etc/ssh/**`, `unit:ssh`, `socket:*`, `rules`, `cloud`, `package:NAME` |
