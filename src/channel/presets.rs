@@ -24,7 +24,7 @@ pub static PRESETS: &[Preset] = &[
     Preset { name: "lxc", rest: "CONTAINER", url: "exec:lxc-attach -n {} -- sh", tested: true },
     Preset { name: "nsenter", rest: "PID", url: "exec:nsenter -a -t {} sh", tested: true },
     Preset { name: "machinectl", rest: "MACHINE", url: "exec:systemd-run --quiet --pipe --wait --collect --machine={} sh", tested: true },
-    Preset { name: "virsh", rest: "DOMAIN", url: "console:virsh console {}", tested: true },
+    Preset { name: "virsh", rest: "DOMAIN", url: "console:virsh console {}", tested: false },
     Preset { name: "ipmi", rest: "BMC -U USER", url: "console:ipmitool -I lanplus -E -H {} sol activate", tested: true },
     Preset { name: "vsock", rest: "CID", url: "ssh:vsock-{}?option=ProxyCommand=socat%20-%20VSOCK-CONNECT:{}:22", tested: false },
     Preset { name: "ssh-unix", rest: "/SOCKET", url: "ssh:localhost?option=ProxyCommand=socat%20-%20UNIX-CONNECT:{}", tested: false },
