@@ -1,6 +1,9 @@
 //! `guest-agent:DOMAIN` — the QEMU guest agent, through libvirt's `virsh qemu-agent-command`: it needs neither the
 //! guest's network nor a login.
 //!
+//! virsh(1) takes its commands from stdin, as from a person: an argument shows in ps, and a script holds secrets. So it
+//! echoes them, says by no status how they ended, and would keep them in its history.
+//!
 //! QEMU Guest Agent Protocol Reference: guest-exec, guest-exec-status (base64 of what goes in and comes out; 16 MiB of
 //! output at most, `out-truncated` says so). libvirt does the guest-sync-delimited.
 
@@ -11,11 +14,15 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
+use super::process::{Program, run};
 use super::url::parse_query;
-use super::{Caps, Channel, ChannelError, Output, Pending, run_program};
+use super::{Caps, Channel, ChannelError, Output, Pending, private_dir};
+use crate::target::quote::sh_quote;
 
-/// One argument of a program has 128 KiB (`MAX_ARG_STRLEN`); a longer script is compressed.
-const ARGUMENT: usize = 100_000;
+/// virsh takes a megabyte in about 3 s; a longer script than this is compressed.
+const LONG: usize = 100_000;
+/// libvirt's own limit is 4 MiB (`VIR_NET_MESSAGE_STRING_MAX`).
+const MOST: usize = 3_000_000;
 /// For one question to the agent.
 const ANSWER: Duration = Duration::from_secs(20);
 
@@ -35,7 +42,7 @@ impl GuestAgent {
             }
             connect = Some(value);
         }
-        if domain.is_empty() || domain.starts_with('-') {
+        if domain.is_empty() || domain.starts_with('-') || domain.contains(char::is_control) {
             return Err(ChannelError::new("guest-agent: names no domain").hint("virsh list shows them"));
         }
         Ok(Box::new(Self { domain: domain.to_owned(), connect }))
@@ -43,19 +50,24 @@ impl GuestAgent {
 
     /// One command of the agent, and what it returns.
     async fn ask(&self, command: &Value) -> Result<Value, ChannelError> {
-        let text = command.to_string();
         let mut argv = vec!["virsh", "-q"];
         if let Some(c) = &self.connect {
             argv.extend(["-c", c]);
         }
-        let seconds = ANSWER.as_secs().to_string();
-        argv.extend(["qemu-agent-command", "--timeout", &seconds, "--", &self.domain, &text]);
-        let out = run_program(&argv, b"", ANSWER + Duration::from_secs(10)).await?;
-        if out.status != Some(0) {
-            return Err(explain(&String::from_utf8_lossy(&out.stderr)));
-        }
-        let answer: Value = serde_json::from_slice(&out.stdout)
-            .map_err(|e| ChannelError::new(format!("the guest agent's answer is no JSON: {e}")))?;
+        let line = line(&self.domain, command).ok_or_else(|| ChannelError::new("a NUL cannot be told to virsh"))?;
+        let failed = |e: std::io::Error| ChannelError::new(format!("no private directory: {e}"));
+        // Its history is truncated to this, so it must not be the user's.
+        let cache = private_dir("virsh").map_err(failed)?;
+        let env = [
+            ("VIRSH_HISTSIZE", "0"),
+            ("XDG_CACHE_HOME", &cache.0.to_string_lossy()),
+            ("INPUTRC", "/dev/null"),
+            ("TERM", "dumb"),
+        ];
+        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let program = Program { argv: &argv, env: &env, own_group: true };
+        let out = run(&program, line.as_bytes(), ANSWER + Duration::from_secs(10)).await?;
+        let answer = answer(&out.stdout).ok_or_else(|| explain(&String::from_utf8_lossy(&out.stderr)))?;
         Ok(answer["return"].clone())
     }
 
@@ -63,11 +75,11 @@ impl GuestAgent {
         let until = Instant::now() + deadline;
         let mut input = BASE64_STANDARD.encode(script);
         let mut arguments = json!([]);
-        if input.len() > ARGUMENT {
+        if input.len() > LONG {
             input = BASE64_STANDARD.encode(gzip(script).map_err(|e| ChannelError::new(e.to_string()))?);
             arguments = json!(["-c", "gzip -dc | sh"]);
         }
-        if input.len() > ARGUMENT {
+        if input.len() > MOST {
             return Err(ChannelError::new("the script is too long for the guest agent")
                 .hint("a large file is better brought over another channel"));
         }
@@ -96,6 +108,19 @@ pub(super) fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut z = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     z.write_all(bytes)?;
     z.finish()
+}
+
+/// A command for virsh's stdin. It reads quotes as sh does (virsh(1), "NOTES" on quoting; vshCommandStringGetArg).
+fn line(domain: &str, command: &Value) -> Option<String> {
+    let seconds = ANSWER.as_secs();
+    let (domain, command) = (sh_quote(domain)?, sh_quote(&command.to_string())?);
+    Some(format!("qemu-agent-command --timeout {seconds} -- {domain} {command}\n"))
+}
+
+/// The agent's answer among prompts and echoes: what it was asked has no `return`.
+fn answer(stdout: &[u8]) -> Option<Value> {
+    let text = String::from_utf8_lossy(stdout);
+    text.lines().rev().find_map(|l| serde_json::from_str(&l[l.find("{\"return\"")?..]).ok())
 }
 
 fn output(status: &Value) -> Result<Output, ChannelError> {
@@ -143,6 +168,10 @@ mod tests {
     fn answers() {
         let o = output(&json!({"exited": true, "exitcode": 3, "out-data": "b2sK", "err-data": ""})).unwrap();
         assert_eq!((o.status, o.stdout, o.stderr), (Some(3), b"ok\n".to_vec(), Vec::new()));
+        let said = b"virsh # qemu-agent-command -- 'web1' '{\"execute\":\"guest-exec\"}'\n{\"return\":{\"pid\":7}}\nvirsh # \n";
+        assert_eq!(answer(said).unwrap()["return"]["pid"], 7);
+        assert_eq!(answer(b"virsh # {\"return\":{}}\n\nvirsh # ").unwrap(), json!({"return": {}}), "without readline");
+        assert!(answer(b"virsh # \nvirsh # \n").is_none());
         let killed = output(&json!({"exited": true, "signal": 9})).unwrap();
         assert_eq!(killed.status, None);
         assert!(output(&json!({"exited": true, "exitcode": 0, "out-truncated": true})).is_err());
