@@ -244,7 +244,12 @@ impl Url {
         if usage.is_empty() != rest.trim().is_empty() {
             return Err(ChannelError::new(format!("\"{text}\" is not complete")).hint(format!("write {name}:{usage}")));
         }
-        Ok(Self { text: text.to_owned(), name })
+        let url = Self { text: text.to_owned(), name };
+        // What stands for a name is looked at once the name is known.
+        if !text.contains("{target}") {
+            url.preset()?;
+        }
+        Ok(url)
     }
     /// The text, as the user wrote it.
     #[must_use]
@@ -261,6 +266,11 @@ impl Url {
     pub fn rest(&self) -> &str {
         self.text.split_once(':').map_or("", |x| x.1)
     }
+    /// Who to be there, where the URL itself says it.
+    #[must_use]
+    pub fn user(&self) -> Option<String> {
+        if self.name == "ssh" { ssh_url::Destination::parse(self.rest()).ok()?.user } else { None }
+    }
     /// Whether it may ask for a user and a password at a prompt of its own: a terminal.
     #[must_use]
     pub fn asks(&self) -> bool {
@@ -272,20 +282,23 @@ impl Url {
         if !self.text.contains("{target}") {
             return Ok(self.clone());
         }
-        Ok(Self { text: self.text.replace("{target}", plain(target)?), name: self.name })
+        Self::parse(&self.text.replace("{target}", plain(target)?))
     }
     /// A channel with connections of its own. Nothing was sent yet: the first script tells whether it works.
     pub fn open(&self, login: &Login) -> Result<Box<dyn Channel>, ChannelError> {
         if let Some(s) = SCHEMES.iter().find(|s| s.name == self.name) {
             return (s.open)(self.rest(), login);
         }
-        let preset = PRESETS.iter().find(|p| p.name == self.name);
-        let unfit = || {
+        let url = self.preset()?.ok_or_else(|| ChannelError::new(format!("no channel \"{}\"", self.text)))?;
+        Url::parse(&url)?.open(login)
+    }
+    /// What a preset stands for; `None` for what is none.
+    fn preset(&self) -> Result<Option<String>, ChannelError> {
+        let Some(preset) = PRESETS.iter().find(|p| p.name == self.name) else { return Ok(None) };
+        preset.fill(self.rest()).map(Some).ok_or_else(|| {
             ChannelError::new(format!("{}: cannot be given \"{}\"", self.name, self.rest().escape_debug()))
                 .hint("letters, digits and ._/-+ there, or the whole command with console:, exec: or ssh:")
-        };
-        let url = preset.and_then(|p| p.fill(self.rest())).ok_or_else(unfit)?;
-        Url::parse(&url)?.open(login)
+        })
     }
 }
 

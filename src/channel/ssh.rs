@@ -225,6 +225,8 @@ enum Ended {
     /// No session could be begun: nothing ran.
     NotBegun,
     Lost(String),
+    /// It printed more than is waited for.
+    Flood(ChannelError),
     Output(Output),
 }
 
@@ -243,7 +245,7 @@ async fn run_on(master: &Master, script: &[u8]) -> Ended {
     };
     let ((), stdout, stderr) = tokio::join!(write, drain(out), drain(err));
     if let Err(e) = bounded(&stdout, &stderr) {
-        return Ended::Lost(e.why);
+        return Ended::Flood(e);
     }
     match child.wait().await {
         Ok(status) => Ended::Output(Output { status: status.code(), stdout, stderr }),
@@ -275,6 +277,10 @@ impl Channel for Ssh {
                     Ended::Lost(why) => {
                         *self.master.lock().await = None;
                         return Err(ChannelError::new(format!("the ssh connection was lost in mid-command: {why}")));
+                    }
+                    Ended::Flood(e) => {
+                        *self.master.lock().await = None;
+                        return Err(e);
                     }
                     // The master has ended (idle for long, killed): once more over a new one.
                     Ended::NotBegun => gone = Some(master),

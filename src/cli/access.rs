@@ -68,7 +68,10 @@ impl Access {
     async fn channel(&self, way: &Way) -> Result<Box<dyn Channel>, ChannelError> {
         let user = self.user.clone().or_else(|| way.user.clone());
         let what = format!("Password of {} over {}", user.as_deref().unwrap_or("the user"), way.url.scheme());
-        let own = password(way.password.as_ref(), &what).await?;
+        // An inventory's password is that of its own user.
+        let theirs = way.user.clone().or_else(|| way.url.user());
+        let another = self.user.is_some() && theirs.is_some() && self.user != theirs;
+        let own = password(way.password.as_ref().filter(|_| !another), &what).await?;
         let mut given = own.or_else(|| self.password.clone());
         // ssh has keys, and asks by itself; a console that is told a user will want the password.
         if given.is_none() && user.is_some() && way.url.asks() {

@@ -145,3 +145,25 @@ fn virsh_reads_what_we_write() {
     assert!(ping("test").contains("not supported by the connection driver"), "{}", ping("test"));
     assert!(ping("it's \"web1\"").contains(r#"failed to get domain 'it's \"web1\"'"#), "{}", ping("it's \"web1\""));
 }
+
+/// `--login` is another user than the inventory's: he is not given that one's password.
+#[test]
+fn the_password_of_the_inventory_is_that_of_its_user() {
+    let desk = Desk::new();
+    let dir = desk.path("").display().to_string();
+    desk.program("ssh", &format!("[ \"$1\" = -G ] || echo \"asks=$SSH_ASKPASS_REQUIRE $*\" >>{dir}asked; exit 255"));
+    let inventory = desk.write("hosts", "web1 ansible_host=192.0.2.1 ansible_user=admin ansible_password=s3cret\n");
+    let asked = |login: &[&str]| {
+        let _ = std::fs::remove_file(desk.path("asked"));
+        let mut command = Command::new(BIN);
+        command.args(["ping", "-i", inventory.to_str().unwrap(), "-t", "web1"]).args(login);
+        let path = format!("{dir}:{}", std::env::var("PATH").unwrap());
+        let done = Done::from(command.env("PATH", path).env_remove("RUNBOOK_PASSWORD").output().unwrap());
+        assert_eq!(done.code, 3, "{}{}", done.stdout, done.stderr);
+        std::fs::read_to_string(desk.path("asked")).unwrap()
+    };
+    let own = asked(&[]);
+    assert!(own.starts_with("asks=force ") && own.contains("-l admin "), "{own}");
+    let other = asked(&["--login", "bob"]);
+    assert!(other.starts_with("asks= ") && other.contains("-l bob "), "{other}");
+}
