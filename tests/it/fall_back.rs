@@ -21,6 +21,18 @@ const FLAKY: &str = "#!/bin/sh\nn=$(($(cat DIR/calls) + 1)); echo $n >DIR/calls\
     echo the line is cut >&2; exit 1\n";
 
 fn bench(dir: &Path, cut_at: usize, mode: &str) -> Value {
+    let done = run(
+        dir,
+        cut_at,
+        mode,
+        "unshare -m sh -c 'mount --bind DIR/run /run && mount --bind DIR/lib /var/lib && exec sh'",
+    );
+    assert_eq!(done.code, 0, "cut {mode} call {cut_at}: {}{}", done.stdout, done.stderr);
+    serde_json::from_str(&done.stdout).unwrap()
+}
+
+/// `next` is the way after the one that is cut.
+fn run(dir: &Path, cut_at: usize, mode: &str, next: &str) -> Done {
     let at = dir.display().to_string();
     for d in ["run", "lib"] {
         fs::create_dir(dir.join(d)).unwrap();
@@ -30,18 +42,15 @@ fn bench(dir: &Path, cut_at: usize, mode: &str) -> Value {
     fs::write(dir.join("book.yaml"), BOOK.replace("DIR", &at)).unwrap();
     let flaky = FLAKY.replace("DIR", &at).replace("@MODE@", mode).replace("@CUT@", &cut_at.to_string());
     fs::write(dir.join("flaky"), flaky).unwrap();
-    let good =
-        format!("exec:unshare -m sh -c 'mount --bind {at}/run /run && mount --bind {at}/lib /var/lib && exec sh'");
+    let next = format!("exec:{}", next.replace("DIR", &at));
     let run = std::process::Command::new(BIN)
         .args(["apply", "./book.yaml", "-y", "-o", "json"])
-        .args(["--via", &format!("exec:sh {at}/flaky"), "--via", &good])
+        .args(["--via", &format!("exec:sh {at}/flaky"), "--via", &next])
         .env("XDG_STATE_HOME", dir.join("state"))
         .current_dir(dir)
         .output()
         .unwrap();
-    let done = Done::from(run);
-    assert_eq!(done.code, 0, "cut {mode} call {cut_at}: {}{}", done.stdout, done.stderr);
-    serde_json::from_str(&done.stdout).unwrap()
+    Done::from(run)
 }
 
 /// The first call at which cutting changes nothing any more is one after the last.
@@ -70,6 +79,36 @@ fn every_call(mode: &str) {
         assert!(tried[0]["why"].as_str().unwrap().contains("the line is cut"), "{tried:?}");
     }
     panic!("no end of calls");
+}
+
+/// What was begun on one machine is not gone on with on another, whoever listed it as a way to the same one.
+#[test]
+fn the_next_way_leads_to_another_machine() {
+    if !nix_root() {
+        eprintln!("skipped: it takes root to give the target a /run of its own");
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let other = "unshare -m -u sh -c 'hostname other-machine && mount --bind DIR/run /run && mount --bind DIR/lib /var/lib && exec sh'";
+    let mut begun = 0;
+    for cut_at in 1..12 {
+        let dir = dir.path().join(cut_at.to_string());
+        fs::create_dir(&dir).unwrap();
+        let done = run(&dir, cut_at, "before", other);
+        let json: Value = serde_json::from_str(&done.stdout).unwrap();
+        let changed = dir.join("one").exists();
+        if json["tried"][0]["lost"] != true {
+            continue;
+        }
+        begun += 1;
+        assert_eq!(done.code, 1, "cut at call {cut_at}: {}", done.stdout);
+        let why = json["error"]["why"].as_str().unwrap_or_default();
+        assert!(why.contains("there is other-machine, and the changes were begun on"), "{why}");
+        assert!(json["error"]["hint"].as_str().is_some_and(|h| h.contains("nothing was done there")), "{json:#}");
+        let log = fs::read_to_string(dir.join("log")).unwrap_or_default();
+        assert!(changed || log.is_empty(), "something was done on the other machine: {log}");
+    }
+    assert!(begun > 3, "only {begun} of the cuts came after the run had begun");
 }
 
 fn nix_root() -> bool {
