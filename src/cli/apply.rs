@@ -157,7 +157,8 @@ pub(super) async fn open(chosen: Chosen, access: &Access) -> Result<Vec<(Place, 
     let none = || ChannelError::new("no channel is given");
     let mut last = NoWay { place: None, error: chosen.broken.unwrap_or_else(none) };
     let mut opened = false;
-    for (place, way) in chosen.ways {
+    for (mut place, way) in chosen.ways {
+        place.login = access.login(&way);
         match access.open(&way, chosen.elevate.as_ref()).await {
             Ok(target) => {
                 opened = true;

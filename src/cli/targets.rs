@@ -106,7 +106,8 @@ impl TargetArgs {
         // One of many whose part of the inventory is wrong is its own result, and no other's.
         let broken = host.errors.first().map(|e| {
             let at = e.position().map(|(file, line, _)| format!("{file}:{line}: ")).unwrap_or_default();
-            ChannelError { why: format!("{at}{}", e.message), hint: e.hint.clone() }
+            let why = format!("{at}{}", e.message);
+            ChannelError { hint: e.hint.clone(), ..ChannelError::new(why) }
         });
         let ways = match broken {
             Some(_) => Vec::new(),
@@ -151,6 +152,7 @@ impl TargetArgs {
             live: url.scheme() != "root",
             here: url.scheme() == "local",
             channel: url.scheme().to_owned(),
+            login: None,
         }
     }
 }

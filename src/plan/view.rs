@@ -32,6 +32,16 @@ pub struct Place {
     pub here: bool,
     /// The channel in use.
     pub channel: String,
+    /// Who we are there, where that is said.
+    pub login: Option<String>,
+}
+
+impl Place {
+    /// Whether we would be somebody else there, as far as can be told: where nobody says who, over a channel of another kind.
+    #[must_use]
+    pub fn is_another_login(&self, other: &Self) -> bool {
+        self.login != other.login || self.login.is_none() && self.channel != other.channel
+    }
 }
 
 /// A view for one step.

@@ -29,7 +29,7 @@ pub async fn ask(
         let tasks: Vec<_> = rest.into_iter().map(|r| tokio::spawn(elsewhere(r))).collect();
         let mut out = Vec::new();
         for t in tasks {
-            out.push(t.await.map_err(|e| ChannelError::new(e.to_string()))?);
+            out.push(t.await.map_err(|e| ChannelError::internal(e.to_string()))?);
         }
         Ok::<_, ChannelError>(out)
     };
@@ -63,7 +63,7 @@ async fn scripts(target: &Target, reads: Vec<Read>) -> Result<Vec<(Read, Reading
         });
     }
     let overlays: Option<Vec<_>> = sets.iter().map(|c| overlay(target.root(), c)).collect();
-    let overlays = overlays.ok_or_else(|| ChannelError::new("a path with a NUL"))?;
+    let overlays = overlays.ok_or_else(|| ChannelError::internal("a path with a NUL"))?;
     let answers = target.run(&checks, &overlays).await?;
     Ok(reads.into_iter().zip(answers.into_iter().map(Reading::Output)).collect())
 }

@@ -140,7 +140,7 @@ impl Become {
             None => Method::ALL.map(|m| m.0).join(" "),
         };
         let password = self.password.as_ref().map_or("", |p| p.0.as_str());
-        let nul = || ChannelError::new("the password holds a NUL or a newline, which nobody can type");
+        let nul = || ChannelError::refused("the password holds a NUL or a newline, which nobody can type");
         if password.contains('\n') {
             return Err(nul());
         }
@@ -169,7 +169,7 @@ impl Become {
         } else {
             "-K asks for the password, RUNBOOK_BECOME_PASSWORD gives it"
         };
-        Some(ChannelError::new(format!("we cannot become root there: {said}")).hint(hint))
+        Some(ChannelError::refused(format!("we cannot become root there: {said}")).hint(hint))
     }
 }
 

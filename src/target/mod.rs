@@ -99,10 +99,10 @@ impl Target {
         let nonce = nonce();
         let texts = checks.iter().map(|c| c.script.as_str()).chain(overlays.iter().map(|o| o.writes.as_str()));
         let mut prelude =
-            format!("R={}\n", quote::sh_quote(&self.root).ok_or_else(|| ChannelError::new("a root with a NUL"))?);
+            format!("R={}\n", quote::sh_quote(&self.root).ok_or_else(|| ChannelError::internal("a root with a NUL"))?);
         prelude.push_str(&functions(texts));
         let script = probe::compile(&Probe { nonce: &nonce, checks, overlays, prelude: &prelude })
-            .map_err(|e| ChannelError::new(e.to_string()))?;
+            .map_err(|e| ChannelError::internal(e.to_string()))?;
         let longest = checks.iter().map(|c| c.deadline).max().unwrap_or_default();
         tracing::trace!(%script);
         let script = match &self.elevate {

@@ -37,7 +37,7 @@ fn root_is_had_or_it_is_said_why_not() {
         );
     };
     let refused = |done: Done, why: &str| {
-        assert_eq!(done.code, 3, "{}{}", done.stdout, done.stderr);
+        assert_eq!(done.code, 1, "{}{}", done.stdout, done.stderr);
         let text: String = done.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(text.contains(why) && text.contains("hint:"), "{why}: {text}");
         assert!(

@@ -167,3 +167,41 @@ fn the_password_of_the_inventory_is_that_of_its_user() {
     let other = asked(&["--login", "bob"]);
     assert!(other.starts_with("asks= ") && other.contains("-l bob "), "{other}");
 }
+
+/// Three ways: two as joe, whose su refuses, and one as root.
+const THREE_WAYS: &str = "hosts:\n  web1:\n    become: {method: su, password: {env: WEBPW}}\n    channels:\n\
+    \x20     - exec: {command: env PATH=DIR/joe:$PATH sh, login: joe}\n\
+    \x20     - exec: {command: env PATH=DIR/joe:$PATH sh, login: joe}\n";
+
+#[test]
+fn a_refused_password_is_not_tried_again_as_the_same_user() {
+    let desk = Desk::new();
+    let dir = desk.path("").display().to_string();
+    let dir = dir.trim_end_matches('/');
+    for name in ["joe", "root"] {
+        std::fs::create_dir(desk.path(name)).unwrap();
+    }
+    desk.program("joe/id", "echo 1000");
+    desk.program("joe/su", &format!("echo tried >>{dir}/tried; echo 'su: Authentication failure' >&2; exit 1"));
+    desk.program("root/id", "[ $1 != -un ] && echo 0 || echo root");
+    let book = desk.write("book.yaml", "name: t\ntitle: t\nsteps:\n  - {name: a, check: {command: {sh: ':'}}}\n");
+    let run = |inventory: &str, targets: &str| {
+        let inventory = desk.write("inv.yaml", &inventory.replace("DIR", dir));
+        let args = ["-i", inventory.to_str().unwrap(), "-t", targets];
+        let done = Done::from(desk.runbook(&[], "plan", &book, &args).env("WEBPW", PASSWORD).output().unwrap());
+        let tried = std::fs::read_to_string(desk.path("tried")).unwrap_or_default().lines().count();
+        std::fs::write(desk.path("tried"), "").unwrap();
+        (done.code, tried, done.stdout + &done.stderr)
+    };
+    let (code, tried, said) = run(THREE_WAYS, "web1");
+    assert_eq!((code, tried), (1, 1), "{said}");
+    assert!(said.contains("we cannot become root there: su: Authentication failure"), "{said}");
+    assert!(!said.contains("No channel works") && !said.contains("healthy"), "{said}");
+    let two = format!("{THREE_WAYS}{}", THREE_WAYS.replace("hosts:\n", "").replace("web1", "web2"));
+    let (code, tried, said) = run(&two, "web1,web2");
+    assert_eq!((code, tried), (1, 2), "{said}");
+    assert!(said.contains("Authentication failure") && !said.contains("No channel works"), "{said}");
+    let (code, tried, said) =
+        run(&format!("{THREE_WAYS}      - exec: {{command: env PATH=DIR/root:$PATH sh, login: root}}\n"), "web1");
+    assert_eq!((code, tried), (0, 1), "{said}");
+}
