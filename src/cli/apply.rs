@@ -12,10 +12,9 @@ use super::many::{self, ManyArgs};
 use super::secret::secret;
 use super::targets::{Chosen, TargetArgs};
 use super::{Failure, Output, colour, say, warn, warning};
-use crate::apply::fleet::NoWay;
 use crate::apply::{Answer, Ask, Asked, Interrupt, Options, Session, exit};
 use crate::book::{self, Diagnostic, Given, Runbook, VarKind};
-use crate::channel::{ChannelError, Dead, Login, Url};
+use crate::channel::{Dead, Login, Url};
 use crate::plan::{Place, Plan, Question, Tags};
 use crate::report::{self, Human, Json, JsonLines, Redactor, Sink};
 use crate::target::Target;
@@ -126,7 +125,7 @@ async fn go(
     };
     let (options, mut ask) = engine(a, redactor, dry);
     let controller = controller()?;
-    let ways = open(chosen, access).await.map_err(|no| Failure::Usage(no.error.why, no.error.hint))?;
+    let ways = open(chosen, access).await;
     let mut session = Session::new(book, vars, &ways, &controller, &options, sink.as_mut(), &mut ask);
     Ok(session.run().await)
 }
@@ -151,27 +150,15 @@ pub(super) fn controller() -> Result<Target, Failure> {
     Ok(Target::new(local.map_err(|e| Failure::Usage(e.why, e.hint))?))
 }
 
-/// The channels of a target that can be opened; if none can, the last one's reason.
-pub(super) async fn open(chosen: Chosen, access: &Access) -> Result<Vec<(Place, Target)>, Box<NoWay>> {
-    let mut ways: Vec<(Place, Target)> = Vec::new();
-    let none = || ChannelError::new("no channel is given");
-    let mut last = NoWay { place: None, error: chosen.broken.unwrap_or_else(none) };
-    let mut opened = false;
+/// The channels of a target. One that cannot be opened is tried like any other, and then it is said why not.
+pub(super) async fn open(chosen: Chosen, access: &Access) -> Vec<(Place, Target)> {
+    let mut ways = Vec::new();
     for (mut place, way) in chosen.ways {
         place.login = access.login(&way);
-        match access.open(&way, chosen.elevate.as_ref()).await {
-            Ok(target) => {
-                opened = true;
-                ways.push((place, target));
-            }
-            // It is tried like any other, and then it is said why not.
-            Err(error) => {
-                last = NoWay { place: Some(place.clone()), error: error.clone() };
-                ways.push((place, Target::new(Box::new(Dead(error)))));
-            }
-        }
+        let target = access.open(&way, chosen.elevate.as_ref()).await;
+        ways.push((place, target.unwrap_or_else(|e| Target::new(Box::new(Dead(e))))));
     }
-    if opened { Ok(ways) } else { Err(Box::new(last)) }
+    ways
 }
 
 /// Every variable's value, for each target, and the secrets among them.

@@ -62,10 +62,14 @@ pub(super) async fn go(
     let (options, mut person) = engine(a, redactor, dry);
     let controller = controller()?;
     let mut members = Vec::new();
-    for (chosen, vars) in chosen {
+    for (mut chosen, vars) in chosen {
         let name = chosen.name.clone();
         // One that cannot even be tried is that target's result, and no other's.
-        members.push(Member { name, vars, ways: open(chosen, access).await });
+        let ways = match chosen.broken.take() {
+            Some(why) => Err(why),
+            None => Ok(open(chosen, access).await),
+        };
+        members.push(Member { name, vars, ways });
     }
     let yes = person.yes && !(person.step && person.interactive);
     let how = How { forks: a.many.forks, serial: a.many.serial.clone(), max_fail: a.many.max_fail, yes };

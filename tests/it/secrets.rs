@@ -205,3 +205,22 @@ fn a_refused_password_is_not_tried_again_as_the_same_user() {
         run(&format!("{THREE_WAYS}      - exec: {{command: env PATH=DIR/root:$PATH sh, login: root}}\n"), "web1");
     assert_eq!((code, tried), (0, 1), "{said}");
 }
+
+#[test]
+fn a_password_that_cannot_be_had_is_a_channel_that_does_not_work() {
+    let desk = Desk::new();
+    let book = desk.write("book.yaml", "name: t\ntitle: t\nsteps:\n  - {name: a, check: {command: {sh: ':'}}}\n");
+    let host = |n| format!("  {n}: {{channels: [{{exec: {{command: sh, password: {{env: RUNBOOK_NOPE}}}}}}]}}\n");
+    let inventory = desk.write("inv.yaml", &format!("hosts:\n{}{}", host("a"), host("b")));
+    let inventory = inventory.to_str().unwrap();
+    for targets in ["a", "a,b"] {
+        let args = ["-i", inventory, "-t", targets, "-o", "json"];
+        let done = Done::from(desk.runbook(&[], "plan", &book, &args).output().unwrap());
+        let json: serde_json::Value = serde_json::from_str(&done.stdout).unwrap_or_else(|e| panic!("{e}: {done:?}"));
+        assert_eq!(done.code, 3, "{json:#}");
+        let one = if targets == "a" { &json } else { &json["targets"][0] };
+        assert!(one["error"]["why"].as_str().unwrap().contains("RUNBOOK_NOPE is not in the environment"), "{json:#}");
+    }
+    let done = Done::from(ping(&desk, &["-i", inventory, "-t", "a"]).output().unwrap());
+    assert_eq!(done.code, 3, "{done:?}");
+}
