@@ -107,32 +107,6 @@ pub(super) fn spawn_pty(command: &str) -> Result<(pty_process::Pty, End), Channe
     Ok((pty, Box::new(end)))
 }
 
-/// What a program prints that answers at once and asks nothing; `None` if it is not there, or not done in five seconds.
-pub(super) fn printed(program: &str, args: &[String]) -> Option<String> {
-    #[allow(clippy::disallowed_methods)] // As above.
-    let mut command = std::process::Command::new(program);
-    for name in OURS {
-        command.env_remove(name);
-    }
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
-    let mut child = command.spawn().ok()?;
-    let group = Group(Some(child.id()));
-    let until = std::time::Instant::now() + Duration::from_secs(5);
-    // What it prints fits a pipe.
-    while child.try_wait().ok()?.is_none() {
-        if std::time::Instant::now() > until {
-            drop(group);
-            let _ = child.wait();
-            return None;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    group.ended();
-    let mut text = Vec::new();
-    std::io::Read::read_to_end(&mut child.stdout.take()?, &mut text).ok()?;
-    Some(String::from_utf8_lossy(&text).into_owned())
-}
-
 /// A process group that is killed if nobody waits for its end any more: at a deadline, or when a run is interrupted.
 struct Group(Option<u32>);
 

@@ -16,10 +16,10 @@ use openssh::{Session, Stdio};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Mutex;
 
-use super::process::{Program, bounded, drain, printed, run};
+use super::process::{Program, bounded, drain, run};
 use super::ssh_errors::explain;
 use super::ssh_url::Destination;
-use super::{Caps, Channel, ChannelError, Login, Output, Password, Pending, PrivateDir, private_dir};
+use super::{Caps, Channel, ChannelError, Login, Output, Password, Pending, PrivateDir, private_dir, run_program};
 
 /// The environment variable that makes this program an askpass: the path of the socket that gives the password.
 pub const ASKPASS: &str = "RUNBOOK_ASKPASS";
@@ -32,6 +32,8 @@ const ASKPASS_FOR: &str = "RUNBOOK_ASKPASS_FOR";
 const CONNECT: Duration = Duration::from_secs(30);
 /// TCP alone.
 const CONNECT_TCP: u64 = 10;
+/// For `ssh -G`, which a configuration's `Match exec` can hold up.
+const LOOKUP: Duration = Duration::from_secs(5);
 /// Where a person may have to type a passphrase.
 const CONNECT_BY_HAND: Duration = Duration::from_secs(180);
 /// Seconds without a word from us after which a master ends by itself, should this program be killed.
@@ -148,10 +150,11 @@ pub struct Lookup {
 
 /// Asks `ssh -G`, which connects to nothing; `None` where there is no ssh, where the destination is none, or where it is
 /// reached by way of another host and cannot be tried from here.
-#[must_use]
-pub fn lookup(rest: &str) -> Option<Lookup> {
-    let to = Destination::parse(rest).ok()?;
-    let text = printed("ssh", &[&["-G".to_owned()][..], &to.arguments()].concat())?;
+pub async fn lookup(rest: &str) -> Option<Lookup> {
+    let arguments = Destination::parse(rest).ok()?.arguments();
+    let argv: Vec<&str> = ["ssh", "-G"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
+    let out = run_program(&argv, b"", LOOKUP).await.ok()?;
+    let text = String::from_utf8_lossy(&out.stdout);
     let field = |name: &str| text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(' ')).map(str::to_owned);
     let direct = |name: &str| field(name).is_none_or(|v| v == "none");
     if !direct("proxyjump") || !direct("proxycommand") {

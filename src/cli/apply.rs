@@ -110,7 +110,7 @@ async fn go(
     book: &Runbook,
     vars: Map<String, Value>,
     secrets: Vec<String>,
-    chosen: Chosen,
+    mut chosen: Chosen,
     access: &Access,
     dry: bool,
 ) -> Result<u8, Failure> {
@@ -125,6 +125,7 @@ async fn go(
     };
     let (options, mut ask) = engine(a, redactor, dry);
     let controller = controller()?;
+    chosen.look_up().await;
     let ways = open(chosen, access).await;
     let mut session = Session::new(book, vars, &ways, &controller, &options, sink.as_mut(), &mut ask);
     Ok(session.run().await)

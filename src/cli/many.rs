@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io::IsTerminal;
 
+use futures_util::stream::{self, StreamExt};
 use serde_json::{Map, Value};
 
 use super::access::Access;
@@ -42,7 +43,7 @@ fn some(text: &str) -> Result<usize, String> {
 pub(super) async fn go(
     a: &Args,
     book: &Runbook,
-    chosen: Vec<(Chosen, Map<String, Value>)>,
+    mut chosen: Vec<(Chosen, Map<String, Value>)>,
     secrets: Vec<String>,
     access: &Access,
     dry: bool,
@@ -61,6 +62,7 @@ pub(super) async fn go(
     };
     let (options, mut person) = engine(a, redactor, dry);
     let controller = controller()?;
+    stream::iter(&mut chosen).for_each_concurrent(a.many.forks, |(c, _)| c.look_up()).await;
     let mut members = Vec::new();
     for (mut chosen, vars) in chosen {
         let name = chosen.name.clone();

@@ -1,5 +1,7 @@
 //! `-t`, `-i`, `--via`, `--address`: which targets, and how to get there.
 
+use futures_util::future::join_all;
+
 use crate::book::Given;
 use crate::channel::{ChannelError, Url, lookup, plain};
 use crate::inventory::{Elevate, Host, Inventory, Selected, Way};
@@ -30,10 +32,31 @@ pub(super) struct Chosen {
     pub name: String,
     /// Why it cannot be used at all: one of many whose part of the inventory is wrong.
     pub broken: Option<ChannelError>,
+    /// `-t` itself is where ssh goes: clients use the port that ssh would.
+    by_ssh: bool,
     /// How to become root there.
     pub elevate: Option<Elevate>,
     /// What the inventory says of its variables.
     pub given: Vec<Given>,
+}
+
+impl Chosen {
+    /// Asks ssh's own configuration for what nothing else says of its places.
+    pub(super) async fn look_up(&mut self) {
+        let by_ssh = self.by_ssh;
+        let found = self.ways.iter_mut().map(|(place, way)| async move {
+            let wanted = place.address.is_none() || by_ssh && place.port.is_none();
+            if way.url.scheme() != "ssh" || !wanted {
+                return;
+            }
+            let Some(ssh) = lookup(way.url.rest()).await else { return };
+            place.address.get_or_insert(ssh.hostname);
+            if by_ssh {
+                place.port.get_or_insert(ssh.port);
+            }
+        });
+        join_all(found).await;
+    }
 }
 
 impl TargetArgs {
@@ -113,7 +136,8 @@ impl TargetArgs {
             Some(_) => Vec::new(),
             None => ways.into_iter().map(|w| (self.place(&host, &w.url, &name), w)).collect(),
         };
-        Ok(Chosen { ways, name, broken, elevate: host.elevate, given: host.vars })
+        let by_ssh = host.channels.is_empty() && self.via.is_empty();
+        Ok(Chosen { ways, name, broken, by_ssh, elevate: host.elevate, given: host.vars })
     }
 
     /// What the user calls it, told by the way that he named first.
@@ -134,21 +158,16 @@ impl TargetArgs {
 
     fn place(&self, host: &Host, url: &Url, name: &str) -> Place {
         let address = self.address.as_ref().map(|a| a.replace("{target}", &host.name));
-        // Where -t itself is where ssh goes, clients use the port that ssh would.
-        let by_name = host.channels.is_empty() && self.via.is_empty();
-        let wanted = by_name || address.is_none() && host.address.is_none();
-        let ssh = (wanted && url.scheme() == "ssh").then(|| lookup(url.rest())).flatten();
         Place {
             name: name.to_owned(),
-            address: address.or_else(|| host.address.clone()).or_else(|| ssh.as_ref().map(|s| s.hostname.clone())),
+            address: address.or_else(|| host.address.clone()),
             port: host
                 .vars
                 .iter()
                 .find(|g| g.name == "port")
                 .and_then(|g| g.value.as_u64())
                 .and_then(|p| u16::try_from(p).ok())
-                .or(host.port)
-                .or_else(|| ssh.filter(|_| by_name).map(|s| s.port)),
+                .or(host.port),
             live: url.scheme() != "root",
             here: url.scheme() == "local",
             channel: url.scheme().to_owned(),

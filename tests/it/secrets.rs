@@ -224,3 +224,30 @@ fn a_password_that_cannot_be_had_is_a_channel_that_does_not_work() {
     let done = Done::from(ping(&desk, &["-i", inventory, "-t", "a"]).output().unwrap());
     assert_eq!(done.code, 3, "{done:?}");
 }
+
+/// An ssh that writes down its environment, and is slow to say where it goes.
+const SLOW_SSH: &str = "env >DIR/environment.$1\n[ \"$1\" != -G ] || { sleep 60; echo hostname 192.0.2.1; }\nexit 255";
+
+#[test]
+fn what_the_ssh_configuration_runs_sees_no_password_and_holds_up_nothing_for_long() {
+    let desk = Desk::new();
+    desk.program("ssh", &SLOW_SSH.replace("DIR", &desk.path("").display().to_string()));
+    let book = desk.write("book.yaml", "name: t\ntitle: t\nsteps:\n  - {name: a, check: {command: {sh: ':'}}}\n");
+    let run = |args: &[&str]| {
+        let path = format!("{}:{}", desk.path("").display(), std::env::var("PATH").unwrap());
+        let mut command = desk.runbook(&[], "plan", &book, args);
+        command.env("PATH", path).env("RUNBOOK_PASSWORD", PASSWORD).env("RUNBOOK_BECOME_PASSWORD", PASSWORD);
+        Done::from(command.output().unwrap())
+    };
+    let begun = std::time::Instant::now();
+    let hosts = run(&["-t", "a,b,c,d,e,f,g,h", "--list-hosts"]);
+    assert_eq!((hosts.code, hosts.stdout.as_str()), (0, "a\nb\nc\nd\ne\nf\ng\nh\n"), "{}", hosts.stderr);
+    assert!(!desk.path("environment.-G").exists(), "names alone need no ssh");
+    assert_eq!(run(&["-t", "a,b,c,d,e,f,g,h", "-b"]).code, 3);
+    // Side by side; one after the other would be 40 s.
+    assert!(begun.elapsed().as_secs() < 35, "{:?}", begun.elapsed());
+    for name in ["environment.-G", "environment.-M"] {
+        let seen = std::fs::read_to_string(desk.path(name)).unwrap();
+        assert!(!seen.contains(PASSWORD), "{name}: {seen}");
+    }
+}
