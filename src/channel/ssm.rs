@@ -112,7 +112,10 @@ impl Ssm {
 
 /// Runs the script with its output in files; prints `=N= STATUS BYTES-OF-STDOUT LENGTH CHECKSUM`, the first page, `=N=.`.
 const BEGIN: &str = "umask 077; mkdir -m 700 /run/rb@N@ && cd /run/rb@N@ || exit 1
-printf %s '@S@' | base64 -d | gzip -dc >s; sh ./s </dev/null >o 2>e; r=$?; rm -f s
+base64 -d <<'@N@' | gzip -dc >s
+@S@
+@N@
+sh ./s </dev/null >o 2>e; r=$?; rm -f s
 set -- $(wc -c <o); cat o e | gzip -c | base64 -w 0 >p; l=$(wc -c <p); rm -f o e
 echo \"=@N@= $r $1 $l $(cksum <p | tr ' ' :)\"; head -c @P@ p; echo; echo =@N@=.
 [ $l -gt @P@ ] || rm -rf /run/rb@N@

@@ -8,7 +8,7 @@ use crate::channel::{ChannelError, net, run_program};
 use crate::target::files::{Content, FileState, Kind};
 use crate::target::frame::{Answer, Status};
 use crate::target::probe::{Check, OverlaySpec};
-use crate::target::quote::{printf_payload, sh_quote};
+use crate::target::quote::{payload, sh_quote};
 use crate::target::{Candidates, Read, Reading, Target};
 
 /// Asks everything at once. `controller` is this machine, for the looks that are made from here.
@@ -71,7 +71,11 @@ async fn scripts(target: &Target, reads: Vec<Read>) -> Result<Vec<(Read, Reading
 /// A runbook's own command for a mounted disk runs inside it.
 fn in_root(root: &str, sh: &str, user: bool) -> String {
     match (user && !root.is_empty(), sh_quote(root), sh_quote(sh)) {
-        (true, Some(root), Some(sh)) => format!("exec chroot {root} /bin/sh -c {sh}"),
+        (true, Some(root), Some(sh)) => {
+            // On stdin, for an argument shows in ps; and what it starts reads nothing of it.
+            let end = super::nonce();
+            format!("exec chroot {root} /bin/sh 3</dev/null <<'{end}'\neval {sh} <&3 3<&-\n{end}\n")
+        }
         _ => sh.to_owned(),
     }
 }
@@ -95,7 +99,7 @@ fn overlay(root: &str, files: &Candidates) -> Option<OverlaySpec> {
 fn place(path: &str, state: &FileState) -> Option<String> {
     let mut out = match &state.kind {
         Kind::Absent => format!("rm -rf {path}\n"),
-        Kind::File(Content::Bytes(b)) => format!("{{ {}\n}} >{path}\n", printf_payload(b)),
+        Kind::File(Content::Bytes(b)) => format!("{{ {}\n}} >{path}\n", payload(b)),
         // What is there, with another mode or owner.
         Kind::File(Content::Digest(_)) | Kind::Other(_) => String::new(),
         Kind::Directory => format!("mkdir -p {path}\n"),

@@ -183,6 +183,7 @@ pub fn parse_look(out: &[u8]) -> Result<FileReading, String> {
 ///   mounted disk cannot lead outside (path_resolution(7), done by hand since `readlink -f` knows no root).
 /// * `rb_look f|d|l PATH` answers [`parse_look`].
 /// * `rb_sum FILE` prints a digest.
+/// * `rb_text TEXT` prints just that. `printf` is a program to mksh and OpenBSD's sh, and would show it in ps.
 pub const FUNCTIONS: &[(&str, &str)] = &[
     (
         "rb_real",
@@ -198,6 +199,12 @@ rb_l=$(readlink "$R$rb_c/$rb_p"); case $rb_l in /*) rb_c=;; esac
 rb_t=$rb_l${rb_t:+/$rb_t}
 else rb_c=$rb_c/$rb_p; fi
 done; REPLY=${rb_c:-/}; }
+"#,
+    ),
+    (
+        "rb_text",
+        r#"rb_text() { printf %s "$1"; }
+case $(command -v printf) in /*) ! command -v print || rb_text() { print -rn -- "$1"; };; esac >/dev/null
 "#,
     ),
     (

@@ -251,3 +251,56 @@ fn what_the_ssh_configuration_runs_sees_no_password_and_holds_up_nothing_for_lon
         assert!(!seen.contains(PASSWORD), "{name}: {seen}");
     }
 }
+
+/// Secrets in a file, a check, a command, a validation of what would be written, and one that is tried again.
+const EVERYWHERE: &str = "name: t\ntitle: t\nvars:\n  token: {type: secret, from: {env: TOKEN}}\nhandlers:\n\
+    - {id: h, validate: {command: {sh: 'grep {{ token }} DIR/file'}}, command: {sh: 'test {{ token }}'}}\nsteps:\n\
+    - {name: file, ensure: {file: {path: DIR/file, content: \"{{ token }}\\n\"}}, notify: [h]}\n\
+    - {name: check, check: {command: {sh: 'test -e DIR/made || test x = {{ token }}'}}, remediation: [{command: {sh: 'echo {{ token }} >DIR/made'}}]}\n\
+    - {name: again, check: {command: {sh: 'test x != {{ token }}'}}, retries: {times: 2, delay: 1s}}\n";
+
+/// mksh is such a shell, here for every `sh`; programs of ours write down what they were given.
+#[test]
+fn a_shell_without_printf_shows_no_secret_in_an_argument() {
+    let there = |name: &str| {
+        std::env::split_paths(&std::env::var_os("PATH").unwrap()).map(|d| d.join(name)).find(|p| p.exists())
+    };
+    let Some(mksh) = there("mksh") else {
+        eprintln!("skipped: no mksh here");
+        return;
+    };
+    let desk = Desk::new();
+    let dir = desk.path("").display().to_string();
+    std::os::unix::fs::symlink(mksh, desk.path("sh")).unwrap();
+    for name in ["printf", "cat", "unshare", "chroot"] {
+        let real = there(name).unwrap();
+        desk.program(name, &format!("printf '%s\\n' \"$@\" >>{dir}/arguments\nexec {} \"$@\"", real.display()));
+    }
+    // An account that is not root's, and a sudo that takes the password.
+    desk.program("id", "echo 1000");
+    desk.program(
+        "sudo",
+        &format!("read -r p; printf '%s\\n' \"$p\" >>{dir}/got; while [ \"$1\" != sh ]; do shift; done; exec \"$@\""),
+    );
+    desk.program("su", &format!("read -r p; printf '%s\\n' \"$p\" >>{dir}/got; exec sh -c \"$3\""));
+    let path = format!("{dir}:{}", std::env::var("PATH").unwrap());
+    let password = "it's $HOME `id` \\n 100%";
+    for method in ["sudo", "su"] {
+        let mut command = Command::new(BIN);
+        command.args(["ping", "--via", "exec:sh", "--become-method", method]);
+        let done = Done::from(command.env("PATH", &path).env("RUNBOOK_BECOME_PASSWORD", password).output().unwrap());
+        assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
+    }
+    let got = std::fs::read_to_string(desk.path("got")).unwrap();
+    assert!(got.lines().count() > 2 && got.lines().all(|l| l == password), "{got}");
+    std::fs::remove_file(desk.path("id")).unwrap();
+    let book = desk.write("book.yaml", &EVERYWHERE.replace("DIR", dir.trim_end_matches('/')));
+    let mut command = desk.runbook(&[], "apply", &book, &["-y", "--via", "exec:sh"]);
+    let done = Done::from(command.env("PATH", &path).env("TOKEN", "such-a-token").output().unwrap());
+    assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
+    assert_eq!(std::fs::read_to_string(desk.path("file")).unwrap().trim_end(), "such-a-token");
+    let arguments = std::fs::read_to_string(desk.path("arguments")).unwrap();
+    let shown: Vec<&str> = arguments.lines().filter(|l| l.contains(password) || l.contains("such-a-token")).collect();
+    assert!(shown.is_empty(), "{shown:#?}");
+    assert!(arguments.contains("%4096s"), "the shell has a printf of its own: nothing was seen");
+}
