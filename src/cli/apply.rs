@@ -238,6 +238,11 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
+    /// A text with what came from outside made safe, and no secret in it.
+    pub(super) fn safe(&self, text: &str) -> String {
+        report::printable(&self.redactor.clean(text))
+    }
+
     /// A line in lower case; `None` at the end of the input and at Ctrl-C.
     pub(super) async fn read(&mut self, question: &str) -> Option<String> {
         say(question);
@@ -262,9 +267,8 @@ impl Terminal {
             return None;
         }
         let choices = Choices::new(&q.choices);
-        let safe = |text: &str| report::printable(&self.redactor.clean(text));
-        let help = report::wrap(&safe(&q.help), 80).join("\n");
-        let question = safe(&format!("{}: {}? ", q.var, choices.shown()));
+        let help = report::wrap(&self.safe(&q.help), 80).join("\n");
+        let question = self.safe(&format!("{}: {}? ", q.var, choices.shown()));
         say(&format!("\n{}{}", help, if help.is_empty() { "" } else { "\n" }));
         loop {
             match choices.read(&self.read(&question).await?) {
@@ -293,7 +297,7 @@ impl Terminal {
                 Some("d" | "diff") => {
                     for p in &plan.changes {
                         let diff = String::from_utf8_lossy(&p.change.diff()).into_owned();
-                        say(&report::printable(&self.redactor.clean(&format!("\n{}\n{diff}", p.change.title()))));
+                        say(&self.safe(&format!("\n{}\n{diff}", p.change.title())));
                     }
                 }
                 Some(_) => say("y, n, s or d\n"),
@@ -310,8 +314,7 @@ impl Ask for Terminal {
         Box::pin(self.about_variable(question))
     }
     fn change<'a>(&'a mut self, title: &'a str) -> Asked<'a, bool> {
-        Box::pin(async move {
-            matches!(self.read(&format!("  {}? [y/n] ", report::printable(title))).await.as_deref(), Some("y" | "yes"))
-        })
+        let question = format!("  {}? [y/n] ", self.safe(title));
+        Box::pin(async move { matches!(self.read(&question).await.as_deref(), Some("y" | "yes")) })
     }
 }

@@ -91,7 +91,7 @@ impl Terminal {
             return answer(Answer::Step);
         }
         let on = match targets {
-            [one] => report::printable(one),
+            [one] => self.safe(one),
             many => format!("{} hosts", many.len()),
         };
         let question = format!("\nMake these changes on {on}? [y]es / [n]o / [s]tep by step / [d]iff again: ");
@@ -117,12 +117,12 @@ impl People for Terminal {
     fn decide<'a>(&'a mut self, question: &'a Question, targets: &'a [&'a str]) -> Asked<'a, Option<String>> {
         let hosts = if targets.len() == 1 { "1 host asks" } else { "hosts ask" };
         let count = if targets.len() == 1 { String::new() } else { format!("{} ", targets.len()) };
-        let names = report::printable(&targets.join(", "));
+        let names = self.safe(&targets.join(", "));
         say(&format!("\n{}\n", report::wrap(&format!("{count}{hosts}: {names}"), 80).join("\n")));
         Box::pin(self.about_variable(question))
     }
     fn change<'a>(&'a mut self, target: &'a str, title: &'a str) -> Asked<'a, bool> {
-        let question = format!("  {}: {}? [y/n] ", report::printable(target), report::printable(title));
+        let question = format!("  {}: {}? [y/n] ", self.safe(target), self.safe(title));
         Box::pin(async move { matches!(self.read(&question).await.as_deref(), Some("y" | "yes")) })
     }
 }
