@@ -3,10 +3,10 @@
 
 use std::fmt::Write;
 
+use crate::payload::{sh_quote, text_payload};
 use crate::plan::{Change, FileChange, Planned};
 use crate::target::files::{Content, FileState, Kind, cksum, sha256};
 use crate::target::parent;
-use crate::target::quote::{payload, sh_quote};
 
 /// The lock is somebody else's by now.
 pub const LOST_LOCK: i32 = 91;
@@ -266,7 +266,7 @@ fn file(f: &FileChange, seq: usize, owe: &str) -> Option<String> {
             let _ = writeln!(out, "{owe}rb_link {}", sh_quote(to)?);
         }
         Kind::File(Content::Bytes(bytes)) if f.after.kind != f.before.kind => {
-            let _ = writeln!(out, "rb_candidate\n{{ {}\n}} >\"$C\" || exit 93", payload(bytes));
+            let _ = writeln!(out, "rb_candidate\n{{ {}\n}} >\"$C\" || exit 93", text_payload(bytes));
             let mode = mode.unwrap_or_else(|| "644".into());
             let _ = writeln!(out, "rb_ready {mode} '{owner}' {} {}\n{owe}rb_swap", sha256(bytes), cksum(bytes));
         }

@@ -343,7 +343,7 @@ pub fn plain(name: &str) -> Result<&str, ChannelError> {
 fn private_dir(what: &str) -> std::io::Result<PrivateDir> {
     use std::os::unix::fs::DirBuilderExt;
     let base = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|d| d.is_dir());
-    let dir = base.unwrap_or_else(std::env::temp_dir).join(format!("runbook-{what}-{}", crate::target::nonce()));
+    let dir = base.unwrap_or_else(std::env::temp_dir).join(format!("runbook-{what}-{}", crate::payload::nonce()));
     std::fs::DirBuilder::new().mode(0o700).create(&dir)?;
     Ok(PrivateDir(dir))
 }

@@ -1,6 +1,6 @@
 //! Presets: a scheme that stands for another with its command filled in. One line each.
 
-use crate::target::quote::sh_quote;
+use crate::payload::sh_quote;
 
 /// A short name for a channel that exists already.
 pub struct Preset {

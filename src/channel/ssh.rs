@@ -109,8 +109,11 @@ impl Ssh {
                 let me = std::env::current_exe().map_err(|e| ChannelError::new(format!("no askpass: {e}")))?;
                 env.push(("SSH_ASKPASS".to_owned(), text(me)));
                 env.push(("SSH_ASKPASS_REQUIRE".to_owned(), "force".to_owned()));
-                env.push((ASKPASS.to_owned(), text(socket.clone())));
-                Some(tokio::spawn(give(socket, p.clone())))
+                // Before ssh is started, which may ask at once.
+                let listener = tokio::net::UnixListener::bind(&socket)
+                    .map_err(|e| ChannelError::internal(format!("no socket for the password: {e}")))?;
+                env.push((ASKPASS.to_owned(), text(socket)));
+                Some(tokio::spawn(give(listener, p.clone())))
             }
             None => {
                 if !by_hand {
@@ -195,8 +198,7 @@ impl Asked {
 
 /// Gives the password to our askpass at the socket, which only this user can reach. It goes to the other side once:
 /// refused by one method, it would be by the next, and count twice towards a lockout.
-async fn give(socket: PathBuf, password: Password) {
-    let Ok(listener) = tokio::net::UnixListener::bind(socket) else { return };
+async fn give(listener: tokio::net::UnixListener, password: Password) {
     let mut given = false;
     while let Ok((mut stream, _)) = listener.accept().await {
         let mut asked = String::new();

@@ -464,7 +464,7 @@ fn whole(a: &Answer) -> Result<&Answer, Halt> {
 
 /// The script, tried again while it fails; stdout and stderr of the last try come back as one.
 fn again(sh: &str, r: Retries) -> Option<String> {
-    let (sh, times, delay) = (crate::target::quote::sh_quote(sh)?, r.times, r.delay.as_secs().max(1));
+    let (sh, times, delay) = (crate::payload::sh_quote(sh)?, r.times, r.delay.as_secs().max(1));
     Some(format!(
         "i=0; while r=0; o=$(eval {sh} 2>&1) || r=$?; [ $r != 0 ] && [ $i -lt {times} ]; do i=$((i+1)); sleep {delay}; done; printf '%s\\n' \"$o\"; exit $r"
     ))

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::channel::{ChannelError, net, run_program};
+use crate::payload::{sh_quote, text_payload};
 use crate::target::files::{Content, FileState, Kind};
 use crate::target::frame::{Answer, Status};
 use crate::target::probe::{Check, OverlaySpec};
-use crate::target::quote::{payload, sh_quote};
 use crate::target::{Candidates, Read, Reading, Target};
 
 /// Asks everything at once. `controller` is this machine, for the looks that are made from here.
@@ -99,7 +99,7 @@ fn overlay(root: &str, files: &Candidates) -> Option<OverlaySpec> {
 fn place(path: &str, state: &FileState) -> Option<String> {
     let mut out = match &state.kind {
         Kind::Absent => format!("rm -rf {path}\n"),
-        Kind::File(Content::Bytes(b)) => format!("{{ {}\n}} >{path}\n", payload(b)),
+        Kind::File(Content::Bytes(b)) => format!("{{ {}\n}} >{path}\n", text_payload(b)),
         // What is there, with another mode or owner.
         Kind::File(Content::Digest(_)) | Kind::Other(_) => String::new(),
         Kind::Directory => format!("mkdir -p {path}\n"),

@@ -5,8 +5,8 @@
 //! here-document (printf is a program in some shells, and `ps` shows a program's arguments). What must have a terminal (doas(1) always; sudo where sudoers(5) says `requiretty`) gets one by script(1),
 //! and the password only after its prompt, by when echo is off.
 
-use super::quote::sh_quote;
 use crate::channel::{ChannelError, Password};
+use crate::payload::sh_quote;
 
 /// How to become root.
 #[derive(Debug, Clone, Default)]

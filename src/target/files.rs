@@ -1,6 +1,6 @@
 //! What is at a path: asked in sh, read as a typed state.
 
-use crate::target::quote::sh_quote;
+use crate::payload::sh_quote;
 
 /// The bytes of a file, or only their digest where they must not leave the target.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -231,23 +231,10 @@ esac; }
     ),
 ];
 
-/// The POSIX `cksum` of some bytes: CRC-32 of the data and its length (POSIX.1-2017, cksum), as `CRC:LENGTH`.
+/// The POSIX `cksum` of some bytes as `CRC:LENGTH`.
 #[must_use]
 pub fn cksum(bytes: &[u8]) -> String {
-    let step = |crc: u32, byte: u8| {
-        let mut c = crc ^ (u32::from(byte) << 24);
-        for _ in 0..8 {
-            c = if c & 0x8000_0000 == 0 { c << 1 } else { (c << 1) ^ 0x04c1_1db7 };
-        }
-        c
-    };
-    let mut crc = bytes.iter().fold(0, |c, b| step(c, *b));
-    let mut len = bytes.len();
-    while len > 0 {
-        crc = step(crc, (len & 0xff) as u8);
-        len >>= 8;
-    }
-    format!("{}:{}", !crc, bytes.len())
+    format!("{}:{}", crate::payload::cksum(bytes), bytes.len())
 }
 
 /// SHA-256 in hex.

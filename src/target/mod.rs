@@ -8,7 +8,6 @@ pub mod frame;
 pub mod inits;
 pub mod probe;
 mod probe_sh;
-pub mod quote;
 mod read;
 pub mod tree;
 pub mod units;
@@ -22,6 +21,7 @@ pub use probe_sh::squeeze;
 pub use read::{Cache, Candidates, Read, Reading};
 
 use crate::channel::{Channel, ChannelError};
+use crate::payload::{nonce, sh_quote};
 use frame::Answer;
 use probe::{Check, OverlaySpec, Probe};
 
@@ -99,7 +99,7 @@ impl Target {
         let nonce = nonce();
         let texts = checks.iter().map(|c| c.script.as_str()).chain(overlays.iter().map(|o| o.writes.as_str()));
         let mut prelude =
-            format!("R={}\n", quote::sh_quote(&self.root).ok_or_else(|| ChannelError::internal("a root with a NUL"))?);
+            format!("R={}\n", sh_quote(&self.root).ok_or_else(|| ChannelError::internal("a root with a NUL"))?);
         prelude.push_str(&functions(texts));
         let script = probe::compile(&Probe { nonce: &nonce, checks, overlays, prelude: &prelude })
             .map_err(|e| ChannelError::internal(e.to_string()))?;
@@ -143,14 +143,4 @@ fn functions<'a>(texts: impl Iterator<Item = &'a str>) -> String {
         }
     }
     all().filter(|(n, _)| needed.contains(n)).map(|(_, body)| body).collect()
-}
-
-/// Something that no log line and no other run contains.
-pub fn nonce() -> String {
-    use std::collections::hash_map::RandomState;
-    use std::hash::{BuildHasher, Hasher};
-    // Letters that spell no word of a log; two random states are 128 random bits of the system.
-    let bits = u128::from(RandomState::new().build_hasher().finish()) << 64
-        | u128::from(RandomState::new().build_hasher().finish());
-    (0..20).map(|i| char::from(b"bcdfghjkmnpqrstvwxz2"[((bits >> (i * 6)) & 63) as usize % 20])).collect()
 }

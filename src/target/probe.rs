@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::probe_sh::{DRIVER, LIBRARY, OVERLAYS, squeeze};
-use super::quote::sh_quote;
+use crate::payload::sh_quote;
 
 /// The bytes of one stream that are sent back; the rest is cut and said to be.
 pub const OUTPUT_CAP: u64 = 1 << 20;

@@ -22,8 +22,8 @@ pub fn sh_quote(text: &str) -> Option<String> {
 /// A fragment of `sh` that writes exactly `bytes` to its standard output, and no argument of a program shows what is text:
 /// it may be a secret, and `printf` is a program to some shells.
 ///
-/// It is one list, as that of [`printf_payload`]; it calls `rb_text` of [`super::files::FUNCTIONS`].
-pub fn payload(bytes: &[u8]) -> String {
+/// It is one list, as that of [`printf_payload`]; it calls `rb_text` of [`crate::target::files::FUNCTIONS`].
+pub fn text_payload(bytes: &[u8]) -> String {
     let text = std::str::from_utf8(bytes).ok().and_then(sh_quote);
     text.map_or_else(|| printf_payload(bytes), |t| format!("rb_text {t}"))
 }
@@ -80,8 +80,8 @@ mod tests {
         assert_eq!(printf_payload(text), expected);
         assert_eq!(printf_payload(b""), "printf ''");
         assert_eq!(printf_payload(b"-n"), r"printf '\055n'");
-        assert_eq!(payload("it's é\t100%".as_bytes()), "rb_text 'it'\\''s é\t100%'");
-        assert_eq!([payload(b"a\0"), payload(b"\xff")], [printf_payload(b"a\0"), printf_payload(b"\xff")]);
+        assert_eq!(text_payload("it's é\t100%".as_bytes()), "rb_text 'it'\\''s é\t100%'");
+        assert_eq!([text_payload(b"a\0"), text_payload(b"\xff")], [printf_payload(b"a\0"), printf_payload(b"\xff")]);
     }
 
     #[test]
