@@ -1,6 +1,5 @@
 //! A child process with a script on its stdin: the base of `local:`, `exec:` and `root:`.
 
-use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 use std::time::Duration;
 

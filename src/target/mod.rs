@@ -100,7 +100,7 @@ impl Target {
         let texts = checks.iter().map(|c| c.script.as_str()).chain(overlays.iter().map(|o| o.writes.as_str()));
         let mut prelude =
             format!("R={}\n", sh_quote(&self.root).ok_or_else(|| ChannelError::internal("a root with a NUL"))?);
-        prelude.push_str(&functions(texts));
+        prelude.push_str(&functions(texts, !self.root.is_empty()));
         let script = probe::compile(&Probe { nonce: &nonce, checks, overlays, prelude: &prelude })
             .map_err(|e| ChannelError::internal(e.to_string()))?;
         let longest = checks.iter().map(|c| c.deadline).max().unwrap_or_default();
@@ -126,11 +126,11 @@ impl Target {
     }
 }
 
-/// The functions that the texts use, and those that these use, each once.
-fn functions<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+/// The functions that the texts use, and those that these use, each once; as they are for a disk, or for what runs.
+fn functions<'a>(texts: impl Iterator<Item = &'a str>, disk: bool) -> String {
     let all = || {
         let fixed = files::FUNCTIONS.iter().chain(tree::FUNCTIONS).chain(crate::apply::FUNCTIONS).copied();
-        fixed.chain(inits::FUNCTIONS.iter().map(|(name, body)| (*name, body.as_str())))
+        fixed.chain(inits::functions(disk).iter().map(|(name, body)| (*name, body.as_str())))
     };
     let mut needed: Vec<&str> = Vec::new();
     let mut queue: Vec<&str> = texts.collect();

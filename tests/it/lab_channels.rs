@@ -32,6 +32,7 @@ const MORE: &[&str] = &[
     "ssh-jump",
     "ssh-key",
     "ssh-password",
+    "ssh-unix",
 ];
 
 /// A container that may make no mount: the candidates are tried right after the write there (DESIGN 2.8), so that sshd is
