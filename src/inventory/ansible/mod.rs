@@ -203,11 +203,7 @@ fn files(dir: &Path) -> Result<Vec<(String, PathBuf)>, Box<Diagnostic>> {
     let mut out = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(|e| failed(&e))? {
         let entry = entry.map_err(|e| failed(&e))?;
-        let path = entry.path();
-        // What is neither may never come to an end.
-        if path.is_file() || path.is_dir() {
-            out.push((entry.file_name().to_string_lossy().into_owned(), path));
-        }
+        out.push((entry.file_name().to_string_lossy().into_owned(), entry.path()));
     }
     out.sort();
     Ok(out)
