@@ -34,6 +34,8 @@ pub(super) struct Chosen {
     pub broken: Option<ChannelError>,
     /// `-t` itself is where ssh goes: clients use the port that ssh would.
     by_ssh: bool,
+    /// The user said which address is probed.
+    addressed: bool,
     /// How to become root there.
     pub elevate: Option<Elevate>,
     /// What the inventory says of its variables.
@@ -43,19 +45,24 @@ pub(super) struct Chosen {
 impl Chosen {
     /// Asks ssh's own configuration for what nothing else says of its places.
     pub(super) async fn look_up(&mut self) {
-        let by_ssh = self.by_ssh;
+        let (by_ssh, addressed) = (self.by_ssh, self.addressed);
         let found = self.ways.iter_mut().map(|(place, way)| async move {
-            let wanted = place.address.is_none() || by_ssh && place.port.is_none();
-            if way.url.scheme() != "ssh" || !wanted {
-                return;
+            // An address that the user gave is one that he can reach.
+            if way.url.scheme() != "ssh" || addressed && !(by_ssh && place.port.is_none()) {
+                return None;
             }
-            let Some(ssh) = lookup(way.url.rest()).await else { return };
+            let ssh = lookup(way.url.rest()).await?;
             place.address.get_or_insert(ssh.hostname);
             if by_ssh {
                 place.port.get_or_insert(ssh.port);
             }
+            ssh.proxy
         });
-        join_all(found).await;
+        // Clients come by it, whatever way we come ourselves.
+        let proxy = join_all(found).await.into_iter().flatten().next().filter(|_| !addressed);
+        for (place, _) in &mut self.ways {
+            place.proxy.clone_from(&proxy);
+        }
     }
 }
 
@@ -81,6 +88,13 @@ impl TargetArgs {
         }
         let mut out = Vec::new();
         for selected in inventory.select(&self.target)? {
+            if let Selected::Unknown { name, .. } = &selected {
+                let a_way = |t: &&String| (*t == name || t.starts_with(&format!("{name}:"))) && Url::parse(t).is_ok();
+                if let Some(way) = self.target.iter().find(a_way) {
+                    let why = format!("-t takes a name, and \"{way}\" is how to get there");
+                    return Err(Failure::usage(why, format!("--via '{way}'")));
+                }
+            }
             match selected {
                 Selected::Host(h) => out.push(*h),
                 Selected::Unknown { name, near: Some(near) } if self.via.is_empty() => {
@@ -137,7 +151,8 @@ impl TargetArgs {
             None => ways.into_iter().map(|w| (self.place(&host, &w.url, &name), w)).collect(),
         };
         let by_ssh = host.channels.is_empty() && self.via.is_empty();
-        Ok(Chosen { ways, name, broken, by_ssh, elevate: host.elevate, given: host.vars })
+        let addressed = self.address.is_some();
+        Ok(Chosen { ways, name, broken, by_ssh, addressed, elevate: host.elevate, given: host.vars })
     }
 
     /// What the user calls it, told by the way that he named first.
@@ -172,12 +187,17 @@ impl TargetArgs {
             here: url.scheme() == "local",
             channel: url.scheme().to_owned(),
             login: None,
+            proxy: None,
         }
     }
 }
 
 fn by_ssh(name: &str, host: &Host) -> Result<String, ChannelError> {
     let to = plain(host.address.as_deref().unwrap_or(name))?;
+    if let Some((_, port)) = to.split_once(':').filter(|t| t.1.parse::<u16>().is_ok()) {
+        return Err(ChannelError::new(format!("-t takes a name, and \"{to}\" has the port {port}"))
+            .hint(format!("--via ssh://{to}")));
+    }
     Ok(match host.port {
         Some(port) if to.contains(':') => format!("ssh://[{to}]:{port}"),
         Some(port) => format!("ssh://{to}:{port}"),

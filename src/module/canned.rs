@@ -36,6 +36,7 @@ impl<'a> Canned<'a> {
             here: false,
             channel: "exec:".into(),
             login: None,
+            proxy: None,
         };
         let params = Params(params.as_object().cloned().unwrap_or_default());
         let mut cache = Cache::new();

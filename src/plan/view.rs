@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::book::Retries;
-use crate::channel::net::{Knock, Knocked};
+use crate::channel::net::{Knock, Knocked, Proxy};
 use crate::facts::Facts;
 use crate::module::Halt;
 use crate::plan::{Change, FileChange, Overlay, Resource};
@@ -34,6 +34,8 @@ pub struct Place {
     pub channel: String,
     /// Who we are there, where that is said.
     pub login: Option<String>,
+    /// What clients come through, as ssh's own configuration has it.
+    pub proxy: Option<Proxy>,
 }
 
 impl Place {
