@@ -36,6 +36,7 @@ mod lab_lock;
 mod lab_modules;
 mod lab_patient;
 mod lab_plan;
+mod lab_prevent;
 mod lab_refusals;
 mod lab_shells;
 mod lang;
