@@ -34,6 +34,7 @@ mod lab_kill_controller;
 mod lab_kill_target;
 mod lab_lock;
 mod lab_modules;
+mod lab_pairs;
 mod lab_patient;
 mod lab_plan;
 mod lab_prevent;
