@@ -29,14 +29,25 @@ mod config;
 mod healthy;
 mod inits;
 mod keys;
+mod permission;
 mod port;
+mod resources;
 mod service;
 mod socket;
 mod wrappers;
 
 /// The groups, in the order of the guide.
-const GROUPS: &[&[Fault]] =
-    &[service::FAULTS, config::FAULTS, socket::FAULTS, keys::FAULTS, port::FAULTS, inits::FAULTS, wrappers::FAULTS];
+const GROUPS: &[&[Fault]] = &[
+    service::FAULTS,
+    config::FAULTS,
+    socket::FAULTS,
+    keys::FAULTS,
+    port::FAULTS,
+    inits::FAULTS,
+    wrappers::FAULTS,
+    permission::FAULTS,
+    resources::FAULTS,
+];
 
 /// Every one, in the order of the guide.
 pub fn all() -> impl Iterator<Item = &'static Fault> {
@@ -87,6 +98,8 @@ pub struct Fault {
     pub name: &'static str,
     /// For the table.
     pub title: &'static str,
+    /// The runbook that repairs it.
+    pub book: &'static str,
     pub kind: Kind,
     /// The sh that breaks it, after `PRELUDE`. Its exit status is nothing: what it starts is meant to fail.
     pub breaks: &'static str,
@@ -96,6 +109,8 @@ pub struct Fault {
     pub shows: &'static str,
     /// Options of the client, before and after the repair.
     pub client: &'static [&'static str],
+    /// What the client wants done there.
+    pub does: &'static str,
     /// What the client says: a regex.
     pub symptom: &'static str,
     /// What the first finding says: a regex.
@@ -176,11 +191,13 @@ const REPAIRED: Fault = Fault {
     number: "",
     name: "",
     title: "",
+    book: "ssh-refused",
     kind: Kind::Service,
     breaks: "",
     reboots: None,
     shows: "true",
     client: &[],
+    does: "true",
     symptom: "Connection refused",
     says: "",
     args: &[],
@@ -199,6 +216,7 @@ const BY_HAND: Fault = Fault { rounds: 0, exit: 1, ..REPAIRED };
 
 /// A host that has no fault, however it looks.
 pub struct Healthy {
+    pub book: &'static str,
     pub kind: Kind,
     /// The sh that makes it so, after `PRELUDE`.
     pub made: &'static str,
@@ -207,4 +225,5 @@ pub struct Healthy {
     pub ci: bool,
 }
 
-const HEALTHY_HOST: Healthy = Healthy { kind: Kind::Service, made: "true", client: &[], args: &[], ci: false };
+const HEALTHY_HOST: Healthy =
+    Healthy { book: "ssh-refused", kind: Kind::Service, made: "true", client: &[], args: &[], ci: false };
