@@ -473,10 +473,9 @@ impl Judge<'_> {
     /// Whether somebody else may write there; Debian's and Ubuntu's sshd let a group, if nobody else is in it.
     fn writable(&self, part: &Part, account: &Account) -> bool {
         let group = part.mode & 0o020 != 0;
-        let debian = self.seen.version.contains("Debian") || self.seen.version.contains("Ubuntu");
         let others = |of: Option<&Vec<String>>| of.is_some_and(|all| all.iter().any(|m| m != self.asked.name));
         let members = self.seen.members.get(&part.gid);
-        let private = debian
+        let private = self.seen.debian
             && part.uid == account.uid
             && members.is_some()
             && !others(members)
@@ -542,10 +541,9 @@ impl Judge<'_> {
         }
         let who = Who { name: self.asked.name, groups: &seen.groups, client: seen.client };
         let judged = seen.access.iter().filter_map(|l| Some((l, names::access(&l.2, &who)?)));
-        let ((file, line, text), _) = judged
-            .map(|(l, (fits, lets))| (l, (fits, lets)))
-            .find(|(_, (fits, _))| *fits == Truth::Yes)
-            .filter(|(_, (_, lets))| !lets)?;
+        // A line that may speak of the user hides what comes after it.
+        let (l, (fits, lets)) = judged.into_iter().find(|(_, (fits, _))| *fits != Truth::No)?;
+        let (file, line, text) = Some(l).filter(|_| fits == Truth::Yes && !lets)?;
         let what = format!("PAM does not let {} in: {file}:{line} says \"{}\"", self.asked.name, text.trim());
         let todo = format!("if that is no longer meant, put before that line: + : {} : ALL", self.asked.name);
         Some(Obstacle::new("access", what).with("file", file.clone()).with("line", *line).todo(todo))

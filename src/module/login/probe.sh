@@ -15,7 +15,8 @@ echo "from $c"
 printf '%s\n' "$g" | grep -E 'not allowed because|Authentication refused|access denied|has expired|expired password|locked|ROOT LOGIN REFUSED' | tail -n 1 | sed 's/^[^ ]* [^ ]* /said /'
 s=$(command -v sshd)
 if [ -z "$s" ]; then echo nosshd; exit 0; fi
-"$s" -V 2>&1 </dev/null | sed -n 's/^.*OpenSSH/version OpenSSH/p'
+# sshd -V does not tell who built it; its programs have the whole version in them.
+if grep -qsaE 'OpenSSH_[0-9.p]+ (Debian|Ubuntu)-' "$s" /usr/lib/openssh/sshd-session; then echo debian; fi
 # Its directory goes away with the unit.
 m=''; [ -d /run/sshd ] || { mkdir -m 755 /run/sshd 2>/dev/null && m=1; }
 a=${c:-127.0.0.1}

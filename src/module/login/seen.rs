@@ -63,7 +63,8 @@ pub struct Seen {
     /// The last line of sshd's log that tells why.
     pub said: String,
     pub no_sshd: bool,
-    pub version: String,
+    /// Debian or Ubuntu built it: it lets a group write that nobody else is in.
+    pub debian: bool,
     /// `sshd -T` for this user: keyword and value, in its order; none where it refuses its configuration.
     pub settings: Option<Vec<(String, String)>>,
     /// What it said instead.
@@ -175,7 +176,7 @@ impl Seen {
             "from" => self.client = value.parse().ok(),
             "said" => value.clone_into(&mut self.said),
             "nosshd" => self.no_sshd = true,
-            "version" => value.clone_into(&mut self.version),
+            "debian" => self.debian = true,
             "home" => value.clone_into(&mut self.home),
             "file" => {
                 let (listed, name) = value.split_once(' ').unwrap_or(("", value));

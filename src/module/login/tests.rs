@@ -9,7 +9,7 @@ const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILYT+uWPVc7HKhZsiVFEpRd6b
 fn host(changes: &[(&str, &str)]) -> String {
     let mut out = format!(
         "user bob:x:1001:1001::/home/bob:/bin/bash\nnames bob staff\ngids 1001 50\nshadow set:20000:99999::\ntoday 20400\n\
-         from 10.77.0.1\nversion OpenSSH_9.2p1 Debian-2+deb12u7\n-- T 0\nusepam yes\nstrictmodes yes\npermitrootlogin without-password\n\
+         from 10.77.0.1\ndebian\n-- T 0\nusepam yes\nstrictmodes yes\npermitrootlogin without-password\n\
          pubkeyauthentication yes\npasswordauthentication yes\nauthorizedkeysfile .ssh/authorized_keys .ssh/authorized_keys2\n\
          authenticationmethods any\nrequiredrsasize 1024\npubkeyacceptedalgorithms ssh-ed25519,rsa-sha2-512\n-- end\nhome /home/bob\n\
          file listed /home/bob/.ssh/authorized_keys\n\
@@ -71,9 +71,9 @@ fn modes_and_owners() {
     assert!(ways(&[("|755|0|0|root|root|/home\n", "|777|0|0|root|root|/home\n")], "").is_empty());
     let private = ("|750|1001|1001|bob|bob|/home/bob\n", "|770|1001|1001|bob|bob|/home/bob\n");
     assert!(ways(&[private], "").is_empty());
-    assert_eq!(ways(&[private, ("Debian-2+deb12u7", "")], "").len(), 1);
+    assert_eq!(ways(&[private, ("debian\n", "")], "").len(), 1);
     assert_eq!(ways(&[private, ("group 1001:bob:", "group 1001:bob:alice")], "").len(), 1);
-    assert!(ways(&[private, ("Debian-2+deb12u7", ""), ("strictmodes yes", "strictmodes no")], "").is_empty());
+    assert!(ways(&[private, ("debian\n", ""), ("strictmodes yes", "strictmodes no")], "").is_empty());
     // root's, and for root alone: sshd reads it as bob.
     let (_, what) =
         way(&[("|600|1001|1001|bob|bob|/home/bob/.ssh/auth", "|600|0|0|root|root|/home/bob/.ssh/auth")], "");
@@ -181,6 +181,9 @@ fn pam_s_rules() {
         "valid\n",
         "valid\npam account pam_access.so\naccess /etc/security/access.conf:9:- : ALL EXCEPT root : ALL\n",
     )];
+    let mut maybe = access;
+    maybe[0].1 = "valid\npam account pam_access.so\naccess /a:1:+ : bob : .example.org\naccess /a:2:- : ALL : ALL\n";
+    assert!(ways(&maybe, "").is_empty());
     assert_eq!(
         way(&access, "").1,
         "PAM does not let bob in: /etc/security/access.conf:9 says \"- : ALL EXCEPT root : ALL\""

@@ -149,6 +149,7 @@ faults! {
     permission_match {
         title: "a Match block takes no keys of the user",
         breaks: "config 'Match User admin' 'PubkeyAuthentication no'",
+        symptom: r"Permission denied \(",
         says: r#"sshd takes no keys: .*:2 says "PubkeyAuthentication no" \(for Match User admin\)"#,
         args: OVERRULE,
         ..DECIDED
