@@ -5,6 +5,7 @@
 //! together with everything else that is missing, and calls again. So a module never does anything, never prints,
 //! and has no "check mode": a dry run is not applying the changes.
 
+mod bans;
 #[cfg(test)]
 mod canned;
 mod command;

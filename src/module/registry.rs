@@ -20,6 +20,7 @@ pub static BUILTIN: &[&dyn Module] = &[
     &super::sshd::Sshd,
     &super::listening::Listening,
     &super::hosts_access::HostsAccess,
+    &super::bans::Bans,
     &super::process::Process,
     &super::disk::Disk,
     &super::mount::Mount,

@@ -81,7 +81,7 @@ impl Judge<'_> {
         let mut out = Vec::new();
         out.extend(self.locked());
         out.extend(self.shell(account));
-        out.extend(self.lists(account));
+        out.extend(self.lists());
         out.extend(self.root(account));
         if self.asked.password {
             out.extend(self.by_password())
@@ -154,7 +154,7 @@ impl Judge<'_> {
     }
 
     /// AllowUsers, DenyUsers, AllowGroups, DenyGroups.
-    fn lists(&self, account: &Account) -> Vec<Obstacle> {
+    fn lists(&self) -> Vec<Obstacle> {
         let (name, seen) = (self.asked.name, self.seen);
         let user = |p: &str| names::user(p, name, seen.client);
         let group = |p: &str| Truth::from(seen.groups.iter().any(|g| names::fits(p, g)));
@@ -179,7 +179,7 @@ impl Judge<'_> {
         let users = self.words("allowusers");
         if !users.is_empty() && users.iter().all(|w| user(w) == Truth::No) {
             let (line, at) = self.line("allowusers", None);
-            let what = format!("{name}{from} is not among those whom sshd lets in: {at}");
+            let what = format!("those whom sshd lets in do not include {name}{from}: {at}");
             out.push(
                 policy("AllowUsers", what, &line)
                     .todo(format!("if {name} is to be let in, add {name} to that line"))
@@ -191,13 +191,12 @@ impl Judge<'_> {
             let (line, at) = self.line("allowgroups", None);
             let first = groups.iter().find(|g| !g.contains(['*', '?']));
             let join = first.map(|g| format!(": usermod --append --groups {g} {name}")).unwrap_or_default();
-            let what = format!("{name} is in none of the groups that sshd lets in: {at}");
+            let what = format!("the groups that sshd lets in are none of {name}'s: {at}");
             out.push(
                 policy("AllowGroups", what, &line)
                     .todo(format!("if {name} is to be let in, make it a member of one{join}")),
             );
         }
-        let _ = account;
         out
     }
 
@@ -253,7 +252,7 @@ impl Judge<'_> {
         let (name, seen) = (self.asked.name, self.seen);
         let mut out = Vec::new();
         let keyboard = seen.is("kbdinteractiveauthentication") || seen.is("challengeresponseauthentication");
-        if !seen.is("passwordauthentication") && !(keyboard && seen.is("usepam")) {
+        if !(seen.is("passwordauthentication") || keyboard && seen.is("usepam")) {
             let (line, at) = self.line("passwordauthentication", None);
             let todo = "use a key; if passwords are to be taken: PasswordAuthentication yes";
             let what = format!("sshd takes no passwords: {at}");
@@ -363,9 +362,9 @@ impl Judge<'_> {
         let lost = listed.iter().find_map(|f| Some((f, f.keys.lost.first()?)));
         let what = match (&self.asked.key, lost) {
             (Some(key), _) if !all.is_empty() => format!("the key {key} is not among the {} in {places}", all.len()),
-            (_, Some((f, l))) => format!("{name} has no key that sshd could read: {}:{}: {}", f.name, l.line, l.why),
-            _ if listed.iter().all(|f| f.absent) => format!("{name} has no key: {path} does not exist"),
-            _ => format!("{name} has no key: {path} has none in it"),
+            (_, Some((f, l))) => format!("sshd can read no key of {name}'s: {}:{}: {}", f.name, l.line, l.why),
+            _ if listed.iter().all(|f| f.absent) => format!("there is no key of {name}'s: {path} does not exist"),
+            _ => format!("there is no key of {name}'s: {path} has none in it"),
         };
         let todo = format!(
             "add the line of your .pub file (~/.ssh/id_ed25519.pub) to {path}; the file is to be {name}'s, mode 0600, its directory 0700"
@@ -449,9 +448,9 @@ impl Judge<'_> {
                 )
             } else {
                 format!(
-                    "{name} may not {} {} ({is}), and sshd looks for keys as {name}",
-                    if directory { "enter" } else { "read" },
-                    part.path
+                    "{} may not be {} by {name} ({is}), and sshd looks for keys as {name}",
+                    part.path,
+                    if directory { "entered" } else { "read" }
                 )
             };
             // Where everybody may write on purpose, keys are in the wrong place.
@@ -571,7 +570,8 @@ impl Judge<'_> {
         }
         let (changed, max) = (s.changed?, s.max.filter(|m| *m >= 0 && *m < 99_999));
         if changed == 0 {
-            let what = format!("{name} has to choose a new password at the next login, which works on a terminal only");
+            let what =
+                format!("a new password is to be chosen by {name} at the next login, which works on a terminal only");
             return Some(
                 Obstacle::new("aged", what)
                     .todo(format!("log in on a terminal (ssh -t), or choose one: passwd {name}")),

@@ -15,6 +15,7 @@ use crate::target::frame::Status;
 use crate::target::quote::sh_quote;
 use crate::target::tree::SSHD;
 use judge::{Asked, Judge, Obstacle};
+pub(super) use names::within;
 use seen::Seen;
 
 /// A user's way in.
@@ -43,6 +44,12 @@ static SPEC: Spec = Spec {
             ty: Ty::Str,
             required: false,
             help: "which key: the line of its .pub file, or its fingerprint (SHA256:…)",
+        },
+        Param {
+            name: "about",
+            ty: Ty::Str,
+            required: false,
+            help: "one obstacle, by its `what`: ok and evidence are about it alone",
         },
         Param { name: "mend", ty: Ty::Path, required: false, help: "the file of keys to be mended" },
     ],
@@ -126,15 +133,17 @@ impl Module for Login {
         let tree = Tree::new(super::sshd::MAIN, lines);
         let judge = Judge { asked: &asked, seen: &seen, tree: &tree };
         let obstacles = judge.obstacles();
-        let evidence = match obstacles.first() {
+        let about: Vec<&Obstacle> = obstacles.iter().filter(|o| p.str("about").is_none_or(|a| a == o.what)).collect();
+        let evidence = match about.first() {
             Some(o) => o.what.clone(),
+            None if p.has("about") => "that does not stand in the way".to_owned(),
             None => well(&asked, &seen, judge.beyond()),
         };
         let fingerprints = || {
             let listed = seen.files.iter().filter(|f| f.listed);
             listed.flat_map(|f| f.keys.entries.iter().map(authorized_keys::Entry::fingerprint))
         };
-        Ok(Decision::new(obstacles.is_empty(), evidence)
+        Ok(Decision::new(about.is_empty(), evidence)
             .with("obstacles", obstacles.iter().map(Obstacle::value).collect::<Vec<_>>())
             .with("client", seen.client.map(|a| a.to_string()).unwrap_or_default())
             .with("keys", json!(fingerprints().collect::<Vec<_>>()))

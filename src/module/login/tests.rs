@@ -79,7 +79,7 @@ fn modes_and_owners() {
         way(&[("|600|1001|1001|bob|bob|/home/bob/.ssh/auth", "|600|0|0|root|root|/home/bob/.ssh/auth")], "");
     assert_eq!(
         what,
-        "bob may not read /home/bob/.ssh/authorized_keys (mode 0600, of root), and sshd looks for keys as bob"
+        "/home/bob/.ssh/authorized_keys may not be read by bob (mode 0600, of root), and sshd looks for keys as bob"
     );
     let (_, what) =
         way(&[("|700|1001|1001|bob|bob|/home/bob/.ssh\n", "|755|1002|1002|alice|alice|/home/bob/.ssh\n")], "");
@@ -91,7 +91,7 @@ fn keys_that_are_not_there() {
     let gone = ("part regular file|600|1001|1001|bob|bob|/home/bob/.ssh/authorized_keys\n", "absent\n");
     let content = format!("content {} /home/bob/.ssh/authorized_keys\n{KEY}\n", KEY.len());
     let none = [gone, (content.as_str(), "")];
-    assert_eq!(way(&none, "").1, "bob has no key: /home/bob/.ssh/authorized_keys does not exist");
+    assert_eq!(way(&none, "").1, "there is no key of bob's: /home/bob/.ssh/authorized_keys does not exist");
     let d = decide(&host(&[]), "", json!({"user": "bob", "key": "SHA256:xyz"})).unwrap();
     assert_eq!(d.evidence, "the key SHA256:xyz is not among the 1 in /home/bob/.ssh/authorized_keys");
     let elsewhere = [
@@ -118,7 +118,7 @@ fn who_may_come_in() {
     let with = |setting: &str, config: &str| way(&[("usepam yes\n", &format!("usepam yes\n{setting}\n"))], config);
     assert_eq!(
         with("allowusers alice", "7:AllowUsers alice\n").1,
-        "bob from 10.77.0.1 is not among those whom sshd lets in: /etc/ssh/sshd_config:7 says \"AllowUsers alice\""
+        "those whom sshd lets in do not include bob from 10.77.0.1: /etc/ssh/sshd_config:7 says \"AllowUsers alice\""
     );
     assert_eq!(with("allowgroups wheel adm", "7:AllowGroups wheel adm\n").0, "policy");
     assert!(with("denyusers b*@10.77.0.0/24", "7:DenyUsers b*@10.77.0.0/24\n").1.contains("sshd_config:7"));

@@ -98,7 +98,7 @@ impl Module for Mount {
             let (ok, evidence) = judged(path, at, line.as_ref());
             return Ok(about(Decision::new(ok, evidence), at, line.map(|e| e.line)));
         }
-        let evidence = match problems.first() {
+        let evidence = match problems.iter().find(|p| p.repair != "person").or(problems.first()) {
             None => "every line of /etc/fstab can be mounted, or need not be".to_owned(),
             Some(p) => format!("{FSTAB}:{} {}", p.line, p.what),
         };
@@ -215,7 +215,8 @@ impl Seen {
         let here = self.mounted.iter().any(|m| m.path == e.file);
         let needed = |repair| if matches!(e.file.as_str(), "/" | "/usr") { "person" } else { repair };
         let failed = self.failed.iter().find(|(at, _)| *at == e.file && !here);
-        if here {
+        // What is mounted now from elsewhere will not be at the next start, but for the root, which is there before.
+        if here && (e.file == "/" || !is("missing")) {
             return None;
         }
         if is("notype") {

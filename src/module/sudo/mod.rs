@@ -19,6 +19,12 @@ static SPEC: Spec = Spec {
     params: &[
         Param { name: "user", ty: Ty::Str, required: false, help: "who should be able to use it" },
         Param {
+            name: "about",
+            ty: Ty::Str,
+            required: false,
+            help: "one kind of problem: ok and evidence are about it alone",
+        },
+        Param {
             name: "mend",
             ty: Ty::Bool,
             required: false,
@@ -39,7 +45,7 @@ static SPEC: Spec = Spec {
 
 /// A line that visudo refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(self) struct Refused {
+struct Refused {
     file: String,
     line: usize,
     why: String,
@@ -99,13 +105,15 @@ impl Module for Sudo {
             return mend::decide(&seen.refused, view);
         }
         let problems = seen.problems(user);
-        let evidence = match problems.first() {
+        let about = problems.iter().find(|x| p.str("about").is_none_or(|kind| x["kind"] == kind));
+        let evidence = match about {
             Some(p) => p["what"].as_str().unwrap_or_default().to_owned(),
+            None if !problems.is_empty() => "that is not what is wrong with sudo".to_owned(),
             None if user.is_empty() => "sudo works".into(),
             None => format!("sudo works, and {user} may use it"),
         };
         let asked = !user.is_empty() && !seen.may.is_empty();
-        Ok(Decision::new(problems.is_empty(), evidence)
+        Ok(Decision::new(about.is_none(), evidence)
             .with("problems", problems)
             .with("allowed", asked.then(|| seen.allowed())))
     }
@@ -116,7 +124,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// `FILE:LINE:COLUMN: why` (sudo 1.9.9 and later), `>>> FILE: why near line N <<<` (earlier).
-pub(self) fn refused(line: &str) -> Option<Refused> {
+fn refused(line: &str) -> Option<Refused> {
     if let Some(rest) = line.strip_prefix(">>> ").and_then(|l| l.strip_suffix(" <<<")) {
         let (file, rest) = rest.split_once(": ")?;
         let (why, n) = rest.rsplit_once(" near line ")?;

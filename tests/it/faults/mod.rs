@@ -25,6 +25,7 @@ macro_rules! healthy {
     };
 }
 
+mod bans;
 mod config;
 mod healthy;
 mod inits;
@@ -45,6 +46,7 @@ const GROUPS: &[&[Fault]] = &[
     port::FAULTS,
     inits::FAULTS,
     wrappers::FAULTS,
+    bans::FAULTS,
     permission::FAULTS,
     resources::FAULTS,
 ];
@@ -178,6 +180,8 @@ PY
   for a; do until listens "$a:22" || listens "[$a]:22"; do sleep 0.1; done; done
   systemctl start ssh
 }
+# fail2ban: it runs, and answers.
+fail2ban() { systemctl start fail2ban; until fail2ban-client ping >/dev/null 2>&1; do sleep 0.1; done; }
 # knock: a client on the host itself, which wakes a socket unit.
 knock() { bash -c 'exec 3<>/dev/tcp/127.0.0.1/22 && read -rt 2 line <&3' 2>/dev/null; }
 "#;

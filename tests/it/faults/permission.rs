@@ -47,7 +47,7 @@ faults! {
         number: "35",
         title: "the user's keys were made by root, for root alone",
         breaks: "chown -R root:root /home/admin/.ssh",
-        says: r"admin may not enter /home/admin/\.ssh \(mode 0700, of root\)",
+        says: r"/home/admin/\.ssh may not be entered by admin \(mode 0700, of root\)",
         ..DENIED
     }
     permission_of_another {
@@ -91,7 +91,7 @@ faults! {
     permission_no_key {
         title: "the user has no key",
         breaks: "rm /home/admin/.ssh/authorized_keys",
-        says: "admin has no key: /home/admin/.ssh/authorized_keys does not exist",
+        says: "there is no key of admin's: /home/admin/.ssh/authorized_keys does not exist",
         ..DECIDED
     }
     permission_from {
@@ -117,13 +117,13 @@ faults! {
     permission_allow_users {
         title: "AllowUsers does not name the user",
         breaks: "config 'AllowUsers root alice@10.*'",
-        says: r#"admin from 10\.77\.0\.1 is not among those whom sshd lets in: .*50-lab\.conf:1 says "AllowUsers root alice@10\.\*""#,
+        says: r#"those whom sshd lets in do not include admin from 10\.77\.0\.1: .*50-lab\.conf:1 says "AllowUsers root alice@10\.\*""#,
         ..DECIDED
     }
     permission_allow_users_overruled {
         title: "the same, and the user is to be let in",
         breaks: "config 'AllowUsers root alice@10.*'",
-        says: "is not among those whom sshd lets in",
+        says: "those whom sshd lets in do not include admin",
         args: OVERRULE,
         ..DENIED
     }
@@ -137,7 +137,7 @@ faults! {
     permission_allow_groups {
         title: "the user is in none of the groups of AllowGroups",
         breaks: "config 'AllowGroups root wheel'",
-        says: "admin is in none of the groups that sshd lets in",
+        says: "the groups that sshd lets in are none of admin's: ",
         ..DECIDED
     }
     permission_deny_groups {
