@@ -97,7 +97,8 @@ impl Module for Bans {
         }
         let mut changes = Vec::new();
         for ban in &bans {
-            changes.push(Change::Command(ban.lifted(client, p.is("ignore"))?));
+            changes.push(Change::Command(ban.lifted()?));
+            changes.extend(ban.ignored(client).filter(|_| p.is("ignore")).map(Change::Command));
         }
         Ok(decision.changing(changes))
     }
@@ -127,50 +128,45 @@ impl Ban {
     }
 
     /// What takes the ban away, and nothing else.
-    fn lifted(&self, client: &str, ignore: bool) -> Result<CommandChange, Halt> {
-        let a = &self.address;
-        let person = |todo: String| Halt::Person { why: self.says(client), todo, param: None };
-        let alone = a.parse::<IpAddr>().is_ok();
-        let (sh, undo) = match self.tool {
-            "fail2ban" if alone => {
-                let j = &self.jail;
-                let keep =
-                    if ignore { format!(" && fail2ban-client set {j} addignoreip {client}") } else { String::new() };
-                let back =
-                    if ignore { format!("fail2ban-client set {j} delignoreip {client} && ") } else { String::new() };
-                (
-                    format!("fail2ban-client set {j} unbanip {a}{keep}"),
-                    Some(format!("{back}fail2ban-client set {j} banip {a}")),
-                )
-            }
-            "sshguard" if alone => {
-                let family = if a.contains(':') { "ip6" } else { "ip" };
-                let element = |verb: &str| format!("nft {verb} element {family} sshguard attackers '{{ {a} }}'");
-                (element("delete"), Some(element("add")))
-            }
-            "crowdsec" if alone => {
-                (format!("cscli decisions delete --ip {a}"), Some(format!("cscli decisions add --ip {a}")))
-            }
-            "csf" if alone => {
-                // A ban for a time, or one of csf.deny.
-                (format!("csf -tr {a}; csf -dr {a}"), Some(format!("csf -d {a}")))
-            }
-            "denyhosts" => {
-                let todo = format!(
-                    "stop denyhosts, take {a} out of /etc/hosts.deny and of the files of /var/lib/denyhosts, and start it again"
-                );
-                return Err(person(todo));
-            }
-            tool => return Err(person(format!("{a} is more than one address: lift it with {tool} yourself"))),
-        };
-        let mut change =
-            CommandChange::new(format!("PATH=$PATH:/usr/sbin:/sbin:/usr/local/bin\n{sh}"), sh).undone_by(undo);
-        change = change.writing(vec![Resource::Rules]).by_root();
-        if self.tool == "fail2ban" && ignore {
-            change.notes.push(format!("never banned again until fail2ban is restarted; for good: ignoreip = {client} in /etc/fail2ban/jail.local"));
+    fn lifted(&self) -> Result<CommandChange, Halt> {
+        let (a, jail) = (&self.address, &self.jail);
+        let person = |todo: String| Halt::Person { why: self.says(a), todo, param: None };
+        if a.parse::<IpAddr>().is_err() {
+            return Err(person(format!("others are in {a}, too: lift it with {} if that is meant", self.tool)));
         }
-        Ok(change)
+        let (sh, undo) = match self.tool {
+            "fail2ban" => {
+                let of = |verb: &str| format!("fail2ban-client set {jail} {verb} {a}");
+                (of("unbanip"), of("banip"))
+            }
+            "sshguard" => {
+                let family = if a.contains(':') { "ip6" } else { "ip" };
+                let of = |verb: &str| format!("nft {verb} element {family} sshguard attackers '{{ {a} }}'");
+                (of("delete"), of("add"))
+            }
+            "crowdsec" => (format!("cscli decisions delete --ip {a}"), format!("cscli decisions add --ip {a}")),
+            // A ban for a time, or one of csf.deny.
+            "csf" => (format!("csf -tr {a}; csf -dr {a}"), format!("csf -d {a}")),
+            _ => {
+                let files = "/etc/hosts.deny and the files of /var/lib/denyhosts";
+                return Err(person(format!("stop denyhosts, take {a} out of {files}, and start it again")));
+            }
+        };
+        Ok(command(&sh, &undo))
     }
+
+    /// What keeps fail2ban from doing it again.
+    fn ignored(&self, client: &str) -> Option<CommandChange> {
+        let of = |verb: &str| format!("fail2ban-client set {} {verb} {client}", self.jail);
+        let mut change = (self.tool == "fail2ban").then(|| command(&of("addignoreip"), &of("delignoreip")))?;
+        change.notes.push("until fail2ban is restarted; for good: ignoreip in /etc/fail2ban/jail.local".into());
+        Some(change)
+    }
+}
+
+fn command(sh: &str, undo: &str) -> CommandChange {
+    let with_path = |sh: &str| format!("PATH=$PATH:/usr/sbin:/sbin:/usr/local/bin\n{sh}");
+    CommandChange::new(with_path(sh), sh).undone_by(Some(with_path(undo))).writing(vec![Resource::Rules]).by_root()
 }
 
 /// A word that a shell takes for nothing else.
@@ -281,7 +277,10 @@ mod tests {
     }
     fn shown(d: &Decision) -> Vec<(String, String)> {
         let both = |c: &Change| match c {
-            Change::Command(c) => (c.shown.clone(), c.undo.clone().unwrap_or_default()),
+            Change::Command(c) => {
+                let undo = c.undo.clone().unwrap_or_default();
+                (c.shown.clone(), undo.lines().last().unwrap_or_default().to_owned())
+            }
             _ => panic!(),
         };
         d.changes.iter().map(both).collect()
@@ -298,13 +297,11 @@ mod tests {
         assert_eq!(shown(&d), [("fail2ban-client set sshd unbanip 10.77.0.1".into(), undo)]);
         // Others are in that network: it is for a person to open it.
         let net = Canned::new(|_| (0, FAIL2BAN.into())).decide(&Bans, &json!({"client": "10.88.3.4"}));
-        let says = "fail2ban has banned 10.88.0.0/16, where 10.88.3.4 is (jail recidive)";
-        assert!(matches!(net, Err(Halt::Person { why, .. }) if why == says));
+        assert!(matches!(net, Err(Halt::Person { todo, .. }) if todo.starts_with("others are in 10.88.0.0/16, too")));
         let d = decide(FAIL2BAN, json!({"client": "fd00:77::1", "ignore": true}));
-        assert_eq!(
-            shown(&d)[0].0,
-            "fail2ban-client set sshd unbanip fd00:77::1 && fail2ban-client set sshd addignoreip fd00:77::1"
-        );
+        let titles: Vec<String> = shown(&d).into_iter().map(|s| s.0).collect();
+        let ignored = "fail2ban-client set sshd addignoreip fd00:77::1";
+        assert_eq!(titles, ["fail2ban-client set sshd unbanip fd00:77::1", ignored]);
         let d = decide(FAIL2BAN, json!({"client": "192.0.2.7"}));
         assert_eq!((d.ok, d.evidence.as_str()), (true, "fail2ban has not banned 192.0.2.7"));
         assert_eq!(decide("now x\n", json!({"client": "192.0.2.7"})).evidence, "no tool that bans is on this host");

@@ -26,6 +26,7 @@ macro_rules! healthy {
 }
 
 mod bans;
+mod closed;
 mod config;
 mod healthy;
 mod inits;
@@ -47,6 +48,7 @@ const GROUPS: &[&[Fault]] = &[
     inits::FAULTS,
     wrappers::FAULTS,
     bans::FAULTS,
+    closed::FAULTS,
     permission::FAULTS,
     resources::FAULTS,
 ];
