@@ -169,7 +169,11 @@ async fn beyond_proxy(to: &Destination) -> Option<ChannelError> {
     let name = proxy.name.clone();
     let (hosts, timeout) = (vec![found.hostname], Duration::from_secs(CONNECT_TCP));
     let knock = Knock { hosts, port: found.port, family: None, banner: true, timeout, proxy: Some(proxy), salt: 0 };
-    let said = match net::knock(&knock).await.ok()?.pop()?.outcome {
+    let outcome = match net::knock(&knock).await {
+        Ok(mut all) => all.pop()?.outcome,
+        Err(why) => return Some(ChannelError::new(why)),
+    };
+    let said = match outcome {
         Outcome::Refused => "connection refused: nothing listens there, or a firewall says so".to_owned(),
         Outcome::TimedOut => "no answer: dropped on the way, or the host is down".to_owned(),
         Outcome::Unreachable(why) | Outcome::Other(why) => why,
@@ -189,6 +193,11 @@ async fn look_up(to: &Destination) -> Option<Lookup> {
         (Some(hops), _) => Some(by_jump(&hops, to.config())?),
         (None, Some(command)) => {
             let tokens = [("%n", to.host.clone()), ("%r", field("user").unwrap_or_default())];
+            // A part of a shell's command line.
+            let odd = |(token, value): &(&str, String)| command.contains(token) && super::plain(value).is_err();
+            if tokens.iter().any(odd) {
+                return None;
+            }
             let command = tokens.iter().fold(command, |c, (token, value)| c.replace(token, value));
             Some(Proxy { name: "its ProxyCommand".into(), command: format!("exec {command}") })
         }
@@ -201,6 +210,8 @@ async fn look_up(to: &Destination) -> Option<Lookup> {
 fn by_jump(hops: &str, config: Option<&str>) -> Option<Proxy> {
     let (before, last) = hops.rsplit_once(',').map_or((None, hops), |(b, l)| (Some(b), l));
     let mut words = vec!["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ClearAllForwardings=yes"];
+    // Over a connection that is there already, ssh would not say why the host beyond is not reached (its mux.c).
+    words.extend(["-o", "ControlMaster=no", "-o", "ControlPath=none"]);
     words.extend(config.iter().flat_map(|c| ["-F", c]));
     words.extend(before.iter().flat_map(|b| ["-J", b]));
     let last = if last.starts_with("ssh://") { last.to_owned() } else { format!("ssh://{last}") };

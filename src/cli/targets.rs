@@ -133,19 +133,28 @@ impl TargetArgs {
         } else {
             self.via.iter().map(|v| parse(v)).collect::<Result<_, _>>()?
         };
+        let mut odd = None;
         let ways = match (ways.is_empty(), host.name.as_str()) {
             (false, _) => ways,
             (true, "") => vec![parse("local:")?],
             // A name alone is where ssh goes, as ssh takes it; the inventory may know its address.
-            (true, name) => vec![parse(&by_ssh(name, &host).map_err(usage)?)?],
+            (true, name) => match by_ssh(name, &host) {
+                Ok(url) => vec![parse(&url)?],
+                Err(e) if host.address.is_none() => return Err(usage(e)),
+                Err(e) => {
+                    odd = Some(e);
+                    Vec::new()
+                }
+            },
         };
-        let name = ways.first().map_or_else(String::new, |w| self.name(&host, &w.url));
+        let name = ways.first().map_or_else(|| host.name.clone(), |w| self.name(&host, &w.url));
         // One of many whose part of the inventory is wrong is its own result, and no other's.
         let broken = host.errors.first().map(|e| {
             let at = e.position().map(|(file, line, _)| format!("{file}:{line}: ")).unwrap_or_default();
             let why = format!("{at}{}", e.message);
             ChannelError { hint: e.hint.clone(), ..ChannelError::new(why) }
         });
+        let broken = broken.or(odd);
         let ways = match broken {
             Some(_) => Vec::new(),
             None => ways.into_iter().map(|w| (self.place(&host, &w.url, &name), w)).collect(),
@@ -186,6 +195,7 @@ impl TargetArgs {
             live: url.scheme() != "root",
             here: url.scheme() == "local",
             channel: url.scheme().to_owned(),
+            via: url.text().to_owned(),
             login: None,
             proxy: None,
         }
@@ -195,8 +205,12 @@ impl TargetArgs {
 fn by_ssh(name: &str, host: &Host) -> Result<String, ChannelError> {
     let to = plain(host.address.as_deref().unwrap_or(name))?;
     if let Some((_, port)) = to.split_once(':').filter(|t| t.1.parse::<u16>().is_ok()) {
-        return Err(ChannelError::new(format!("-t takes a name, and \"{to}\" has the port {port}"))
-            .hint(format!("--via ssh://{to}")));
+        return Err(match &host.address {
+            None => ChannelError::new(format!("-t takes a name, and \"{to}\" has the port {port}"))
+                .hint(format!("--via ssh://{to}")),
+            Some(_) => ChannelError::new(format!("the address \"{to}\" of {name} has a port in it"))
+                .hint("in the inventory the port stands by itself: ansible_port, or our port:"),
+        });
     }
     Ok(match host.port {
         Some(port) if to.contains(':') => format!("ssh://[{to}]:{port}"),

@@ -10,12 +10,13 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// For these values too, and for each of their lines, since reports go out by the line. What has under four characters is
+    /// For these values too, and for each of their lines, since reports go out by the line, often without what indents it. What has under four characters is
     /// left out: it would blot out half the report.
     pub fn learn(&self, secrets: impl IntoIterator<Item = String>) {
         let mut all = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
         for secret in secrets {
-            for s in std::iter::once(secret.as_str()).chain(secret.lines()).filter(|s| s.len() >= 4) {
+            let lines = secret.lines().flat_map(|l| [l, l.trim()]);
+            for s in std::iter::once(secret.as_str()).chain(lines).filter(|s| s.len() >= 4) {
                 if !all.iter().any(|known| known == s) {
                     all.push(s.to_owned());
                 }
@@ -55,5 +56,7 @@ mod tests {
         assert_eq!(first.clean(r#"_w='it'\''s "x"'"#), "_w='********'");
         first.learn(["first line\nsecond line\n".to_owned()]);
         assert_eq!(first.clean("+  the second line"), "+  the ********");
+        first.learn(["{\n  \"key\": 1\n}".to_owned()]);
+        assert_eq!(first.clean("evidence: \"key\": 1"), "evidence: ********");
     }
 }

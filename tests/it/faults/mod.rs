@@ -193,7 +193,7 @@ const PORT_2222: &[&str] = &["-e", "port=2222"];
 const CLIENT_2222: &[&str] = &["-p", "2222"];
 
 /// Repaired in one round.
-const REPAIRED: Fault = Fault {
+pub const REPAIRED: Fault = Fault {
     number: "",
     name: "",
     title: "",
