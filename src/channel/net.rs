@@ -133,6 +133,19 @@ pub async fn knock(k: &Knock) -> Result<Vec<Knocked>, String> {
 /// For a proxy to log in where it must, and get through.
 const PROXY: Duration = Duration::from_secs(15);
 
+/// Puts in what the tokens of a ProxyCommand stand for (ssh_config(5), TOKENS).
+pub(super) fn expand(command: &str, of: impl Fn(char) -> String) -> String {
+    let mut out = String::new();
+    let mut rest = command.chars();
+    while let Some(c) = rest.next() {
+        match (c, c == '%') {
+            (_, true) => out += &rest.next().map(&of).unwrap_or_default(),
+            (c, _) => out.push(c),
+        }
+    }
+    out
+}
+
 /// An error says that the proxy itself cannot be had: nothing is known of the host beyond.
 async fn through(proxy: &Proxy, k: &Knock) -> Result<Vec<Knocked>, String> {
     let mut out = Vec::new();
@@ -140,23 +153,15 @@ async fn through(proxy: &Proxy, k: &Knock) -> Result<Vec<Knocked>, String> {
         // It becomes a part of a shell's command line.
         super::plain(host).map_err(|e| e.why)?;
         let family = host.parse().ok().map(|a| Family::of(&a));
-        if k.family.is_some_and(|f| family.is_some_and(|of| of != f)) {
+        // Of which family a name is, only the other side learns.
+        if k.family.is_some_and(|f| family != Some(f)) {
             continue;
         }
-        // %% is a percent sign, as in ssh_config(5), TOKENS.
-        let mut command = String::new();
-        let mut rest = proxy.command.as_str();
-        while let Some((before, after)) = rest.split_once('%') {
-            command += before;
-            let token = after.chars().next();
-            command += &match token {
-                Some('h') => host.clone(),
-                Some('p') => k.port.to_string(),
-                other => other.map(String::from).unwrap_or_default(),
-            };
-            rest = &after[token.map_or(0, char::len_utf8)..];
-        }
-        command += rest;
+        let command = expand(&proxy.command, |token| match token {
+            'h' => host.clone(),
+            'p' => k.port.to_string(),
+            other => other.to_string(),
+        });
         let outcome = match first_line(&command, PROXY + k.timeout).await {
             Ok(Said { line: Some(line), .. }) => Outcome::Open(Some(line)),
             Ok(Said { ended: false, .. }) => Outcome::TimedOut,
@@ -276,7 +281,10 @@ mod tests {
         ] {
             assert_eq!(of(own), Err(format!("gate itself cannot be reached: {own}")));
         }
-        assert!(matches!(of("channel 0: open failed: administratively prohibited: open failed"), Ok(Outcome::Other(_))));
+        assert!(matches!(
+            of("channel 0: open failed: administratively prohibited: open failed"),
+            Ok(Outcome::Other(_))
+        ));
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use crate::channel::{ChannelError, Url, lookup, plain};
 use crate::inventory::{Elevate, Host, Inventory, Selected, Way};
 use crate::plan::Place;
 
+use super::access::Access;
 use super::{Failure, warn, warning};
 
 #[derive(clap::Args, Debug)]
@@ -44,14 +45,18 @@ pub(super) struct Chosen {
 
 impl Chosen {
     /// Asks ssh's own configuration for what nothing else says of its places.
-    pub(super) async fn look_up(&mut self) {
+    pub(super) async fn look_up(&mut self, access: &Access) {
         let (by_ssh, addressed) = (self.by_ssh, self.addressed);
         let found = self.ways.iter_mut().map(|(place, way)| async move {
             // An address that the user gave is one that he can reach.
             if way.url.scheme() != "ssh" || addressed && !(by_ssh && place.port.is_none()) {
                 return None;
             }
-            let ssh = lookup(way.url.rest()).await?;
+            let Some(ssh) = lookup(way.url.rest(), access.login(way).as_deref()).await else {
+                // To go there without what ssh goes through would prove nothing.
+                place.address = place.address.take().filter(|_| addressed);
+                return None;
+            };
             place.address.get_or_insert(ssh.hostname);
             if by_ssh {
                 place.port.get_or_insert(ssh.port);
@@ -89,8 +94,9 @@ impl TargetArgs {
         let mut out = Vec::new();
         for selected in inventory.select(&self.target)? {
             if let Selected::Unknown { name, .. } = &selected {
-                let a_way = |t: &&String| (*t == name || t.starts_with(&format!("{name}:"))) && Url::parse(t).is_ok();
-                if let Some(way) = self.target.iter().find(a_way) {
+                let patterns = self.target.iter().flat_map(|t| std::iter::once(t.as_str()).chain(t.split(',')));
+                let a_way = |t: &&str| (t == name || t.starts_with(&format!("{name}:"))) && Url::parse(t).is_ok();
+                if let Some(way) = patterns.into_iter().find(a_way) {
                     let why = format!("-t takes a name, and \"{way}\" is how to get there");
                     return Err(Failure::usage(why, format!("--via '{way}'")));
                 }
@@ -127,7 +133,8 @@ impl TargetArgs {
     }
 
     fn chosen(&self, host: Host) -> Result<Chosen, Failure> {
-        let parse = |v: &str| Url::parse(v).and_then(|u| u.for_target(&host.name)).map(Way::from).map_err(usage);
+        let read = |v: &str| Url::parse(v)?.for_target(&host.name)?.checked();
+        let parse = |v: &str| read(v).map(Way::from).map_err(usage);
         let ways: Vec<Way> = if self.via.is_empty() {
             host.channels.clone()
         } else {

@@ -212,7 +212,8 @@ fn a_refused_password_is_not_tried_again_as_the_same_user() {
     assert!(!said.contains("No channel works"), "{said}");
     // Where nobody says who we are, another command may be another user.
     let nameless = THREE_WAYS.replace(", login: joe", "");
-    let (code, tried, said) = run(&format!("{nameless}      - exec: {{command: env PATH=DIR/root:$PATH sh}}\n"), "web1");
+    let (code, tried, said) =
+        run(&format!("{nameless}      - exec: {{command: env PATH=DIR/root:$PATH sh}}\n"), "web1");
     assert_eq!((code, tried), (0, 1), "{said}");
 }
 
