@@ -14,6 +14,7 @@
 pub mod block;
 pub mod comment;
 mod error;
+pub mod firewall;
 pub mod hosts_access;
 pub mod ini;
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod connect;
 mod custom;
 mod edit;
 mod file;
+mod firewall;
 mod host_keys;
 mod hosts_access;
 mod ini;
