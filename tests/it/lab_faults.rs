@@ -55,6 +55,12 @@ fn prove(host: &Host, fault: &Fault, book: &Path) -> Result<Row, String> {
     }
     want((1..=fault.rounds).contains(&rounds), &format!("{rounds} rounds made changes"))?;
     settled(host, book, fault)?;
+    if !fault.lasts.is_empty() {
+        let anew = host.try_sh(&format!("{PRELUDE}{}", fault.lasts));
+        want(anew.code == 0, &format!("{}: {}{}", fault.lasts, anew.stdout, anew.stderr))?;
+        host.lets_in(&[fault.client, stranger].concat())
+            .map_err(|e| format!("after \"{}\" the client does not get in: {e}\n{}", fault.lasts, run.seen()))?;
+    }
     Ok(Row { symptom, steps: changed_steps(&run), rounds })
 }
 

@@ -53,7 +53,13 @@ pub fn judge(rules: &Ruleset, q: &Question) -> Answer {
         let ways = walk(rules, &asked, true);
         if let Some(answer) = certain(&ways) {
             let denied = answer.outcome == Outcome::Denied;
-            let some = if denied { Vec::new() } else { usual.endings };
+            // The connection's next packet meets the same rule.
+            let mut some: Vec<Ending> = Vec::new();
+            for e in usual.endings.into_iter().filter(|_| !denied) {
+                if !some.iter().any(|s| s.place == e.place) {
+                    some.push(e);
+                }
+            }
             return Answer { limit: limit.filter(|_| !denied), some, let_in: denied && usual.passes != Truth::No, ..answer };
         }
         if !only_client {

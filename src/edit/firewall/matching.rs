@@ -249,6 +249,8 @@ impl Packet {
                     };
                     if names.iter().any(fits) { Truth::Yes } else { Truth::No }
                 }
+                // Whatever a client comes in by, it is not the host's own loopback.
+                (Seen::Unknown, _) if name == "lo" && matches!(f.key, Key::Iif | Key::Oif) => Truth::No,
                 _ => Truth::Maybe,
             },
         }

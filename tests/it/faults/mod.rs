@@ -26,6 +26,7 @@ macro_rules! healthy {
 }
 
 mod config;
+mod firewall;
 mod healthy;
 mod inits;
 mod keys;
@@ -35,8 +36,16 @@ mod socket;
 mod wrappers;
 
 /// The groups, in the order of the guide.
-const GROUPS: &[&[Fault]] =
-    &[service::FAULTS, config::FAULTS, socket::FAULTS, keys::FAULTS, port::FAULTS, inits::FAULTS, wrappers::FAULTS];
+const GROUPS: &[&[Fault]] = &[
+    service::FAULTS,
+    config::FAULTS,
+    socket::FAULTS,
+    keys::FAULTS,
+    port::FAULTS,
+    inits::FAULTS,
+    firewall::FAULTS,
+    wrappers::FAULTS,
+];
 
 /// Every one, in the order of the guide.
 pub fn all() -> impl Iterator<Item = &'static Fault> {
@@ -111,6 +120,8 @@ pub struct Fault {
     pub exit: i32,
     /// The repair makes host keys that the client has never seen.
     pub new_keys: bool,
+    /// The sh that makes the host read its files anew, after which the client must still get in; empty: nothing does.
+    pub lasts: &'static str,
     /// Whether it is run in every test run, or with `RUNBOOK_FULL` alone.
     pub ci: bool,
 }
@@ -188,6 +199,7 @@ const REPAIRED: Fault = Fault {
     rounds: 1,
     exit: 0,
     new_keys: false,
+    lasts: "",
     ci: false,
 };
 

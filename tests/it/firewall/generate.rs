@@ -88,7 +88,7 @@ fn nft(d: &mut Dice) -> String {
             let policy = if d.in_hundred(18) { "drop" } else { "accept" };
             out += &format!("  chain c{c} {{ type filter hook {hook} priority {priority}; policy {policy};\n");
             for _ in 0..d.roll(6) {
-                out += &format!("    {}\n", nft_rule(d, family, 2, hook == "input"));
+                out += &format!("    {}\n", nft_rule(d, family, if hook == "input" { 2 } else { 0 }, hook == "input"));
             }
             out += "  }\n";
         }
@@ -109,12 +109,24 @@ fn nft(d: &mut Dice) -> String {
 fn nft_rule(d: &mut Dice, family: &str, chains: usize, rejects: bool) -> String {
     let mut parts = Vec::new();
     for _ in 0..d.roll(3) {
-        parts.push(nft_match(d, family));
+        // nft refuses a rule that wants two protocols at once.
+        let more = nft_match(d, family);
+        let of = |kind: &[&str], parts: &[String]| parts.iter().any(|p| kind.iter().any(|k| p.starts_with(k)));
+        let tcp = ["tcp", "th", "ip saddr . tcp"];
+        let others = ["udp", "icmp", "meta l4proto", "ip protocol", "ip6 nexthdr"];
+        let one = std::slice::from_ref(&more);
+        let twice = (of(&tcp, &parts) || of(&others, &parts)) && of(&others, one) || of(&others, &parts) && of(&tcp, one);
+        let families = of(&["ip ", "meta nfproto"], &parts) && of(&["ip6 ", "icmpv6", "meta nfproto"], one)
+            || of(&["ip6 ", "meta nfproto"], &parts) && of(&["ip ", "icmp ", "meta nfproto"], one);
+        if !twice && !families {
+            parts.push(more);
+        }
     }
+    let other = parts.iter().any(|p| p.starts_with("udp") || p.starts_with("icmp") || p.contains("l4proto") || p.contains("protocol"));
     if d.in_hundred(10) {
         parts.push(d.of(&["counter", "log prefix \"x\"", "meta mark set 0x2", "ct mark set 0x1"]).to_owned());
     }
-    if chains > 0 && d.in_hundred(12) {
+    if chains > 0 && !other && d.in_hundred(12) {
         let most = if chains > 1 { d.of(&["@ways", "{ 22 : accept, 2222 : drop }", "{ 1-30 : jump u0, 2222 : return }"]) } else {
             "{ 22 : accept, 2222 : drop }"
         };
@@ -123,7 +135,10 @@ fn nft_rule(d: &mut Dice, family: &str, chains: usize, rejects: bool) -> String 
     }
     let mut verdicts = vec!["accept", "accept", "accept", "drop", "drop", "return", "continue"];
     if rejects {
-        verdicts.extend(["reject", "reject with tcp reset", "reject with tcp reset"]);
+        verdicts.push("reject");
+        if !other {
+            verdicts.extend(["reject with tcp reset", "reject with tcp reset"]);
+        }
         verdicts.extend(match family {
             "ip" => ["reject with icmp type host-prohibited", "reject with icmp type port-unreachable"],
             "ip6" => ["reject with icmpv6 type admin-prohibited", "reject with icmpv6 type addr-unreachable"],

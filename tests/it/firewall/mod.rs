@@ -7,6 +7,7 @@ mod net;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use runbook::edit::firewall::model::{Chain, Hook};
 use runbook::edit::firewall::{Answer, End, Leg, Outcome, Question, Ruleset, ipset, iptables, join, judge, nft};
 
 use crate::support::{full, lab_is_on};
@@ -18,7 +19,19 @@ const FROM: &[&str] = &["10.99.0.1", "10.99.0.77", "fd99::1", "fd99::77"];
 const TO: &[&str] = &["10.99.0.2", "fd99::2"];
 
 /// What a client may see, if the answer is right; empty: the answer is that it is not known.
-fn expected(answer: &Answer) -> Vec<Seen> {
+fn expected(rules: &Ruleset, answer: &Answer) -> Vec<Seen> {
+    let mut seen = by_verdict(answer);
+    // A refusal is a packet, too, and may be kept back on its way out.
+    let leaves = |c: &Chain| c.base.as_ref().is_some_and(|b| b.hook == Hook::Output && (b.drops || !c.rules.is_empty()));
+    if seen.iter().any(|s| matches!(s, Seen::Refused | Seen::Unreachable))
+        && rules.tables.iter().flat_map(|t| &t.chains).any(leaves)
+    {
+        seen.push(Seen::TimedOut);
+    }
+    seen
+}
+
+fn by_verdict(answer: &Answer) -> Vec<Seen> {
     let of = |end: &End, leg: Leg| match (leg, end) {
         (Leg::First, End::Drop | End::Elsewhere(_)) | (Leg::Answer, _) => vec![Seen::TimedOut],
         (Leg::First, End::Reject(with)) if with == "tcp reset" || with.contains("port") => vec![Seen::Refused],
@@ -55,9 +68,7 @@ struct Tally {
 fn ask(net: &Net, case: &Case, tally: &mut Tally) {
     if let Err(why) = net.load(case) {
         tally.refused_rules += 1;
-        if std::env::var_os("RUNBOOK_SHOW").is_some() {
-            eprintln!("not loaded: {why}\n{}", case.text());
-        }
+        eprintln!("not loaded: {why}\n{}", case.text());
         return;
     }
     let rules = read(net);
@@ -79,10 +90,15 @@ fn ask(net: &Net, case: &Case, tally: &mut Tally) {
             (q, to)
         })
         .collect();
-    let seen = net.connect(&questions);
-    for ((q, _), seen) in questions.iter().zip(seen) {
+    let seen = net.connect(&questions, false);
+    for (asked, mut seen) in questions.iter().zip(seen) {
+        let q = &asked.0;
         let answer = judge(&rules, q);
-        let may = expected(&answer);
+        let may = expected(&rules, &answer);
+        // The kernel forgets an answer that comes too early for the socket: then the next one counts.
+        if seen == Seen::TimedOut && !may.is_empty() && !may.contains(&seen) {
+            seen = net.connect(std::slice::from_ref(asked), true)[0];
+        }
         if may.is_empty() {
             tally.unknown += 1;
         } else if may.contains(&seen) {
@@ -109,13 +125,16 @@ fn the_kernel_agrees() {
     let first = std::env::var("RUNBOOK_SEED").ok().and_then(|s| s.parse().ok());
     let (from, cases) = match (first, full()) {
         (Some(seed), _) => (seed, 1),
-        (None, true) => (0, 600),
+        (None, true) => (0, 400),
         (None, false) => (0, 60),
     };
     for seed in from..from + cases {
         ask(&net, &case(seed), &mut tally);
     }
     eprintln!("right {:?}, not known {}, not loaded {}", tally.right, tally.unknown, tally.refused_rules);
+    if let Some(path) = std::env::var_os("RUNBOOK_SHOW") {
+        std::fs::write(path, tally.wrong.join("\n\n")).unwrap();
+    }
     let some: Vec<&String> = tally.wrong.iter().take(4).collect();
     assert!(tally.wrong.is_empty(), "{} wrong:\n{}", tally.wrong.len(), some.iter().map(|s| s.as_str()).collect::<Vec<_>>().join("\n\n"));
     if cases == 1 {
