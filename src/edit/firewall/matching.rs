@@ -87,7 +87,7 @@ impl Packet {
         let dnat = || self.states.contains(&"dnat");
         let seen = match f.key {
             Key::Version => one(if self.v6 { 6 } else { 4 }),
-            Key::Protocol => one(6),
+            Key::Protocol | Key::Protocol4 | Key::Protocol6 => one(6),
             Key::From4 | Key::From6 => span(self.from),
             Key::To4 | Key::To6 => span(self.to),
             Key::Sport => span(self.sport),

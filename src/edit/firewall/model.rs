@@ -199,6 +199,9 @@ pub enum Key {
     Version,
     /// Of IP: 6 is TCP.
     Protocol,
+    /// The same, of a packet of IPv4 or IPv6 alone.
+    Protocol4,
+    Protocol6,
     /// Source address: IPv4.
     From4,
     /// … and of IPv6.
@@ -364,7 +367,7 @@ impl Key {
     #[must_use]
     pub fn number_of(self, name: &str) -> Option<u128> {
         match self {
-            Self::Protocol => PROTOCOLS.iter().find(|(n, _)| *n == name).map(|(_, n)| *n),
+            Self::Protocol | Self::Protocol4 | Self::Protocol6 => PROTOCOLS.iter().find(|(n, _)| *n == name).map(|(_, n)| *n),
             Self::Version => match name {
                 "ip" | "ipv4" => Some(4),
                 "ip6" | "ipv6" => Some(6),
@@ -377,8 +380,8 @@ impl Key {
     #[must_use]
     pub fn version(self) -> Option<u8> {
         match self {
-            Self::From4 | Self::To4 | Self::Fragment => Some(4),
-            Self::From6 | Self::To6 => Some(6),
+            Self::From4 | Self::To4 | Self::Fragment | Self::Protocol4 => Some(4),
+            Self::From6 | Self::To6 | Self::Protocol6 => Some(6),
             _ => None,
         }
     }

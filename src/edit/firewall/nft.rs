@@ -51,7 +51,7 @@ pub fn parse(json: &str, text: &str) -> Result<Ruleset, String> {
                     text: texts.get(&key).cloned().unwrap_or_else(|| v["expr"].to_string()),
                     handle,
                     line: 0,
-                    parts: list(&v["expr"]).iter().map(part).collect(),
+                    parts: list(&v["expr"]).iter().flat_map(parts).collect(),
                 };
                 if let Some(c) = table.chains.iter_mut().find(|c| c.name == word(&v["chain"])) {
                     c.rules.push(rule);
@@ -203,7 +203,8 @@ fn fields(v: &Value) -> Option<Vec<Field>> {
             ("ip", "daddr") => Key::To4,
             ("ip6", "saddr") => Key::From6,
             ("ip6", "daddr") => Key::To6,
-            ("ip", "protocol") | ("ip6", "nexthdr") => Key::Protocol,
+            ("ip", "protocol") => Key::Protocol4,
+            ("ip6", "nexthdr") => Key::Protocol6,
             ("tcp" | "th", "sport") => Key::Sport,
             ("tcp" | "th", "dport") => Key::Dport,
             ("tcp", "flags") => Key::Flags,
@@ -269,7 +270,23 @@ fn foreign(v: &Value) -> bool {
     v.get("payload").is_some_and(|p| !matches!(word(&p["protocol"]), "ip" | "ip6" | "tcp" | "th" | "ether" | "vlan" | ""))
 }
 
-/// A statement of a rule.
+/// A statement, with the test that nft leaves out where the statement implies it: an answer of ICMPv6 is for IPv6.
+///
+/// nft 1.0.6 leaves out `meta nfproto` before `reject with tcp reset`, too, which implies nothing: that rule is taken to be
+/// for both, as it is printed.
+fn parts(v: &Value) -> Vec<Part> {
+    let version = match v["reject"]["type"].as_str() {
+        Some("icmp") => Some(4),
+        Some("icmpv6") => Some(6),
+        _ => None,
+    };
+    let implied = version.map(|n| {
+        let values = Values::List(vec![Element::one(Item::number(n))]);
+        Part::Test(Test::Within { fields: vec![Key::Version.into()], values, negated: false })
+    });
+    implied.into_iter().chain([part(v)]).collect()
+}
+
 fn part(v: &Value) -> Part {
     let Some((kind, body)) = v.as_object().and_then(|m| m.iter().next()) else {
         return Part::Opaque(v.to_string());

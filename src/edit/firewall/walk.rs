@@ -5,6 +5,7 @@
 //! Each meets every base chain of its hooks in the order of their priorities. "accept" ends only the base chain that it
 //! stands in; "drop" and "reject" end the packet. Where it is not known whether a rule matches, both ways are followed.
 
+use std::cmp::Reverse;
 use std::net::IpAddr;
 
 use super::matching::{Name, Packet, Truth, Why};
@@ -186,20 +187,26 @@ impl Walk<'_> {
     /// All base chains of these hooks; false: no packet gets through.
     fn hooks(&mut self, hooks: &[Hook]) -> bool {
         for hook in hooks {
-            let mut chains: Vec<(i64, usize, usize)> = Vec::new();
+            // Of one priority, what was made last comes first (nf_hook_entries_grow).
+            let mut chains: Vec<(i64, Reverse<(usize, usize)>)> = Vec::new();
             for (t, table) in self.rules.tables.iter().enumerate().filter(|(_, t)| t.family.sees(self.q.v6) && !t.dormant) {
                 for (c, chain) in table.chains.iter().enumerate() {
                     if let Some(base) = chain.base.as_ref().filter(|b| b.hook == *hook) {
                         let ours = self.q.device.as_ref().is_none_or(|d| base.devices.contains(d));
                         // An established connection is not asked again where it goes.
                         if (*hook != Hook::Ingress || ours) && !(base.nat && self.leg != Leg::First) {
-                            chains.push((base.priority, t, c));
+                            chains.push((base.priority, Reverse((t, c))));
                         }
                     }
                 }
             }
             chains.sort_unstable();
-            for (priority, t, c) in chains {
+            for (priority, Reverse((t, c))) in chains {
+                // A connection's destination is changed once.
+                let nat = self.rules.tables[t].chains[c].base.as_ref().is_some_and(|b| b.nat);
+                if nat && self.packet.states.contains(&"dnat") {
+                    continue;
+                }
                 if *hook == Hook::Prerouting && priority >= -100 {
                     self.arrive();
                 }

@@ -36,6 +36,8 @@ fn by_verdict(answer: &Answer) -> Vec<Seen> {
         (Leg::First, End::Drop | End::Elsewhere(_)) | (Leg::Answer, _) => vec![Seen::TimedOut],
         (Leg::First, End::Reject(with)) if with == "tcp reset" || with.contains("port") => vec![Seen::Refused],
         (Leg::First, End::Reject(_)) => vec![Seen::Unreachable],
+        // What comes back of it may be early enough to end the connection.
+        (Leg::Next, End::Reject(_)) => vec![Seen::Silent, Seen::Refused, Seen::Unreachable],
         (Leg::Next, _) => vec![Seen::Silent],
         (_, End::Opaque(_)) => Vec::new(),
     };
