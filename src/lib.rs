@@ -18,6 +18,8 @@ pub mod facts;
 pub mod inventory;
 /// What a step can look at and make so.
 pub mod module;
+/// How text and bytes are put into a script.
+pub mod payload;
 /// Decides, touches nothing.
 pub mod plan;
 /// Events in, bytes out.

@@ -3,10 +3,10 @@
 
 use std::fmt::Write;
 
+use crate::payload::{sh_quote, text_payload};
 use crate::plan::{Change, FileChange, Planned};
 use crate::target::files::{Content, FileState, Kind, cksum, sha256};
 use crate::target::parent;
-use crate::target::quote::{printf_payload, sh_quote};
 
 /// The lock is somebody else's by now.
 pub const LOST_LOCK: i32 = 91;
@@ -219,10 +219,10 @@ pub(super) fn all_or_nothing(changes: &[(usize, &FileChange, String)], validate:
 /// A runbook's own sh. It runs inside a mounted disk, not beside it, and without what our own scripts need.
 fn in_tree(sh: &str) -> Option<String> {
     // From a file of the lock's directory, which only root can read: an argument would show in ps.
-    let sh = sh_quote(sh)?;
+    let sh = sh_quote(&format!("{sh}\n"))?;
     let clean = "unset RUNBOOK_PROBE LC_ALL PAGER SYSTEMD_PAGER SYSTEMD_COLORS";
     Some(format!(
-        "(umask 077; printf '%s\\n' {sh} >\"$L/command\") && ({clean}; if [ -n \"$R\" ]; then chroot \"$R\" /bin/sh \"${{L#\"$R\"}}/command\"; else sh \"$L/command\"; fi)"
+        "(umask 077; rb_text {sh} >\"$L/command\") && ({clean}; if [ -n \"$R\" ]; then chroot \"$R\" /bin/sh \"${{L#\"$R\"}}/command\"; else sh \"$L/command\"; fi)"
     ))
 }
 
@@ -266,7 +266,7 @@ fn file(f: &FileChange, seq: usize, owe: &str) -> Option<String> {
             let _ = writeln!(out, "{owe}rb_link {}", sh_quote(to)?);
         }
         Kind::File(Content::Bytes(bytes)) if f.after.kind != f.before.kind => {
-            let _ = writeln!(out, "rb_candidate\n{{ {}\n}} >\"$C\" || exit 93", printf_payload(bytes));
+            let _ = writeln!(out, "rb_candidate\n{{ {}\n}} >\"$C\" || exit 93", text_payload(bytes));
             let mode = mode.unwrap_or_else(|| "644".into());
             let _ = writeln!(out, "rb_ready {mode} '{owner}' {} {}\n{owe}rb_swap", sha256(bytes), cksum(bytes));
         }

@@ -45,7 +45,7 @@ impl Journal {
         let runs = home()?.join("runs");
         private_dir(&runs)?;
         let (id, dir) = loop {
-            let id = format!("{stamp}-{}", &crate::target::nonce()[..4]);
+            let id = format!("{stamp}-{}", &crate::payload::nonce()[..4]);
             let dir = runs.join(&id);
             match fs::DirBuilder::new().mode(0o700).create(&dir) {
                 Ok(()) => break (id, dir),

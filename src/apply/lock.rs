@@ -4,7 +4,7 @@
 //! when its holder was a run of this very machine whose process is gone, or when nothing was heard of it for
 //! [`STALE_AFTER`] seconds. It is taken over only once no script of the old run is still at work there.
 
-use crate::target::quote::sh_quote;
+use crate::payload::sh_quote;
 
 /// Seconds without a sign of life after which a lock counts as left behind.
 pub const STALE_AFTER: u64 = 900;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value};
 
 use crate::book::Runbook;
-use crate::channel::ChannelError;
+use crate::channel::{ChannelError, Kind};
 use crate::facts::Facts;
 use crate::plan::{self, Input, Place, Plan, Planned, Question, StepStatus, Tags};
 use crate::report::{Decided, Event, Redactor, Sink};
@@ -243,7 +243,7 @@ impl<'a> Session<'a> {
             }
             Err(Stop::Channel(e)) => {
                 self.sink.event(&Event::Broken { why: &e.why, hint: e.hint.as_deref(), changed });
-                if changed { exit::FAILED } else { exit::NO_CHANNEL }
+                if changed || e.kind != Kind::Lost { exit::FAILED } else { exit::NO_CHANNEL }
             }
             Err(Stop::Journal(e)) => {
                 let why = format!("the record of this run cannot be written: {e}");
@@ -452,6 +452,6 @@ impl<'a> Session<'a> {
             self.sink.event(&Event::Asking { count: wanted.len() });
             cache.extend(self.ask_target(wanted).await?);
         }
-        Err(Stop::Channel(ChannelError::new("the plan needs more than 100 questions that depend on one another")))
+        Err(Stop::Channel(ChannelError::internal("the plan needs more than 100 questions that depend on one another")))
     }
 }

@@ -22,7 +22,7 @@ async fn act_on(target: &Target, sh: &str, deadline: Duration) -> Result<Answer,
     // In a subshell of its own: its traps are not those of the script around it.
     let check = Check { script: format!("(\n{sh}\n)"), isolate: false, deadline, overlay: None, acts: true };
     let answers = target.run(&[check], &[]).await?;
-    answers.into_iter().next().ok_or_else(|| ChannelError::new("no answer"))
+    answers.into_iter().next().ok_or_else(|| ChannelError::internal("no answer"))
 }
 
 impl Session<'_> {
@@ -36,7 +36,7 @@ impl Session<'_> {
         if answer.status != Status::Exit(0) {
             return Ok(answer);
         }
-        let sh = act::here(&c.sh).ok_or_else(|| ChannelError::new("a command with a NUL"))?;
+        let sh = act::here(&c.sh).ok_or_else(|| ChannelError::internal("a command with a NUL"))?;
         // That this machine has no answer does not mean that the way to the target is lost.
         let answer = act_on(self.controller, &sh, c.deadline).await.unwrap_or_else(|e| Answer {
             status: Status::Exit(-1),
@@ -157,7 +157,7 @@ impl Session<'_> {
     ) -> Result<bool, Stop> {
         let started = Instant::now();
         let run = self.journal.as_ref().map(|j| j.id().to_owned()).unwrap_or_default();
-        let nul = || Stop::Channel(ChannelError::new("a path or a text with a NUL cannot be sent"));
+        let nul = || Stop::Channel(ChannelError::internal("a path or a text with a NUL cannot be sent"));
         let mut sh = act::head(&run);
         // What the target has to know when a command of the controller has succeeded.
         let mut after = String::new();

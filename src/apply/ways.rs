@@ -3,19 +3,21 @@
 use std::time::Duration;
 
 use super::{Session, Stop, exit};
-use crate::channel::ChannelError;
+use crate::channel::{ChannelError, Kind};
 use crate::facts;
 use crate::plan::Plan;
 use crate::report::Event;
 
 impl Session<'_> {
-    /// Turns to the next way that is left; each is used once.
+    /// Turns to the next way that is left and could do better; each is used once.
     pub(super) fn another_way(&mut self, e: &ChannelError) -> bool {
         let begun = self.round > 0;
-        let next = self.way + 1;
-        if next == self.ways.len() {
-            return false;
-        }
+        let could = |n: &usize| match e.kind {
+            Kind::Lost => true,
+            Kind::Refused => self.ways[*n].0.is_another_login(self.place()),
+            Kind::Internal => false,
+        };
+        let Some(next) = (self.way + 1..self.ways.len()).find(could) else { return false };
         if let Some(j) = &mut self.journal {
             let _ = j.record("lost", serde_json::json!({"channel": self.ways[self.way].0.channel, "why": e.why}));
         }

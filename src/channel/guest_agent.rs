@@ -7,7 +7,6 @@
 //! QEMU Guest Agent Protocol Reference: guest-exec, guest-exec-status (base64 of what goes in and comes out; 16 MiB of
 //! output at most, `out-truncated` says so). libvirt does the guest-sync-delimited.
 
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -17,7 +16,7 @@ use serde_json::{Value, json};
 use super::process::{Program, run};
 use super::url::parse_query;
 use super::{Caps, Channel, ChannelError, Output, Pending, private_dir};
-use crate::target::quote::sh_quote;
+use crate::payload::{gzip, sh_quote};
 
 /// virsh takes a megabyte in about 3 s; a longer script than this is compressed.
 const LONG: usize = 100_000;
@@ -76,7 +75,7 @@ impl GuestAgent {
         let mut input = BASE64_STANDARD.encode(script);
         let mut arguments = json!([]);
         if input.len() > LONG {
-            input = BASE64_STANDARD.encode(gzip(script).map_err(|e| ChannelError::new(e.to_string()))?);
+            input = BASE64_STANDARD.encode(gzip(script));
             arguments = json!(["-c", "gzip -dc | sh"]);
         }
         if input.len() > MOST {
@@ -102,12 +101,6 @@ impl GuestAgent {
             pause = (pause * 2).min(Duration::from_secs(1));
         }
     }
-}
-
-pub(super) fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut z = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    z.write_all(bytes)?;
-    z.finish()
 }
 
 /// A command for virsh's stdin. It reads quotes as sh does (virsh(1), "NOTES" on quoting; vshCommandStringGetArg).

@@ -95,12 +95,34 @@ pub struct ChannelError {
     pub why: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// What it means for the other channels.
+    pub kind: Kind,
+}
+
+/// What a failure means for the other channels of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// This one cannot be had, or was lost: another may do.
+    Lost,
+    /// This one works, and who we are there was refused: the same login would be refused again, and count twice towards a
+    /// lockout.
+    Refused,
+    /// It is none of theirs, and the same over each.
+    Internal,
 }
 
 impl ChannelError {
-    /// Without a hint.
+    /// Without a hint: a channel that cannot be had.
     pub fn new(why: impl Into<String>) -> Self {
-        Self { why: why.into(), hint: None }
+        Self { why: why.into(), hint: None, kind: Kind::Lost }
+    }
+    /// No channel's fault.
+    pub fn internal(why: impl Into<String>) -> Self {
+        Self { kind: Kind::Internal, ..Self::new(why) }
+    }
+    /// Refused over a channel that works.
+    pub fn refused(why: impl Into<String>) -> Self {
+        Self { kind: Kind::Refused, ..Self::new(why) }
     }
     /// With a hint.
     #[must_use]
@@ -321,7 +343,7 @@ pub fn plain(name: &str) -> Result<&str, ChannelError> {
 fn private_dir(what: &str) -> std::io::Result<PrivateDir> {
     use std::os::unix::fs::DirBuilderExt;
     let base = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|d| d.is_dir());
-    let dir = base.unwrap_or_else(std::env::temp_dir).join(format!("runbook-{what}-{}", crate::target::nonce()));
+    let dir = base.unwrap_or_else(std::env::temp_dir).join(format!("runbook-{what}-{}", crate::payload::nonce()));
     std::fs::DirBuilder::new().mode(0o700).create(&dir)?;
     Ok(PrivateDir(dir))
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
+use super::process::{Said, first_line};
+
 /// An address family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -36,8 +38,19 @@ pub struct Knock {
     pub banner: bool,
     /// For connecting, and again for the banner.
     pub timeout: Duration,
+    /// By way of it, since there is no way from here.
+    pub proxy: Option<Proxy>,
     /// Makes an equal question a new one: a proof is never an old answer.
     pub salt: u64,
+}
+
+/// What ssh goes through to get to a host (ssh_config(5): ProxyJump, ProxyCommand).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Proxy {
+    /// The last host before the target, or what else to call it.
+    pub name: String,
+    /// The sh command whose stdin and stdout are the connection; `%h` and `%p` are where to.
+    pub command: String,
 }
 
 /// How it went.
@@ -62,10 +75,10 @@ pub enum Outcome {
 /// A connection that was tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Knocked {
-    /// Where to.
-    pub to: IpAddr,
-    /// Its family.
-    pub family: Family,
+    /// Where to: an address, or a name that is only resolved beyond a proxy.
+    pub to: String,
+    /// Its family, where it is known.
+    pub family: Option<Family>,
     /// Our own end of it, where it came about; address translation on the way is not seen.
     pub from: Option<IpAddr>,
     /// How it went.
@@ -93,6 +106,9 @@ pub async fn resolve(host: &str) -> Result<Vec<IpAddr>, String> {
 
 /// Tries every address at once; the answers are in the addresses' order.
 pub async fn knock(k: &Knock) -> Result<Vec<Knocked>, String> {
+    if let Some(proxy) = &k.proxy {
+        return Ok(through(proxy, k).await);
+    }
     let mut addresses = Vec::new();
     if k.hosts.is_empty() {
         addresses = own_addresses();
@@ -109,9 +125,61 @@ pub async fn knock(k: &Knock) -> Result<Vec<Knocked>, String> {
     let mut out = Vec::new();
     for (to, t) in tasks {
         let (from, outcome) = t.await.map_err(|e| e.to_string())?;
-        out.push(Knocked { to, family: Family::of(&to), from, outcome });
+        out.push(Knocked { to: to.to_string(), family: Some(Family::of(&to)), from, outcome });
     }
     Ok(out)
+}
+
+/// For a proxy to log in where it must, and get through.
+const PROXY: Duration = Duration::from_secs(15);
+
+async fn through(proxy: &Proxy, k: &Knock) -> Vec<Knocked> {
+    let mut out = Vec::new();
+    for host in &k.hosts {
+        let family = host.parse().ok().map(|a| Family::of(&a));
+        if k.family.is_some_and(|f| family.is_some_and(|of| of != f)) {
+            continue;
+        }
+        // %% is a percent sign, as in ssh_config(5), TOKENS.
+        let mut command = String::new();
+        let mut rest = proxy.command.as_str();
+        while let Some((before, after)) = rest.split_once('%') {
+            command += before;
+            let token = after.chars().next();
+            command += &match token {
+                Some('h') => host.clone(),
+                Some('p') => k.port.to_string(),
+                other => other.map(String::from).unwrap_or_default(),
+            };
+            rest = &after[token.map_or(0, char::len_utf8)..];
+        }
+        command += rest;
+        let outcome = match first_line(&command, PROXY + k.timeout).await {
+            Ok(Said { line: Some(line), .. }) => Outcome::Open(Some(line)),
+            Ok(Said { ended: false, .. }) => Outcome::TimedOut,
+            Ok(said) => refusal(&said.stderr, &proxy.name),
+            Err(e) => Outcome::Other(e.why),
+        };
+        out.push(Knocked { to: host.clone(), family, from: None, outcome });
+    }
+    out
+}
+
+/// What a proxy says of a connection that it could not make: OpenSSH's channels.c and those who forward by other means.
+fn refusal(stderr: &str, name: &str) -> Outcome {
+    let last = stderr.lines().map(str::trim).rfind(|l| !l.is_empty() && *l != "stdio forwarding failed");
+    let Some(said) = last else { return Outcome::Closed };
+    // Its own way to the proxy, and the login there.
+    let own = said.starts_with("ssh: ") || said.contains("Permission denied") || said.contains("verification failed");
+    match said {
+        _ if own => Outcome::Other(format!("{name} itself cannot be reached: {said}")),
+        _ if said.contains("Connection refused") => Outcome::Refused,
+        _ if said.contains("timed out") => Outcome::TimedOut,
+        _ if said.contains("No route to host") || said.contains("unreachable") => {
+            Outcome::Unreachable(said.rsplit(": ").next().unwrap_or(said).to_lowercase())
+        }
+        _ => Outcome::Other(format!("{name} says: {said}")),
+    }
 }
 
 async fn knock_one(to: SocketAddr, k: &Knock) -> (Option<IpAddr>, Outcome) {
@@ -170,4 +238,45 @@ fn own_addresses() -> Vec<IpAddr> {
         })
         .filter(|a| !a.is_loopback() && !a.is_unspecified())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_proxy_says() {
+        let of = |text: &str| refusal(text, "gate");
+        let refused = "channel 0: open failed: connect failed: Connection refused\nstdio forwarding failed\n";
+        assert_eq!(of(refused), Outcome::Refused);
+        assert_eq!(of("channel 0: open failed: connect failed: Connection timed out"), Outcome::TimedOut);
+        assert_eq!(
+            of("channel 0: open failed: connect failed: No route to host"),
+            Outcome::Unreachable("no route to host".into())
+        );
+        assert_eq!(of(""), Outcome::Closed);
+        for own in
+            ["ssh: connect to host gate port 22: Connection refused", "root@gate: Permission denied (publickey)."]
+        {
+            assert_eq!(of(own), Outcome::Other(format!("gate itself cannot be reached: {own}")));
+        }
+        assert!(matches!(of("channel 0: open failed: administratively prohibited: open failed"), Outcome::Other(_)));
+    }
+
+    #[tokio::test]
+    async fn a_proxy_is_the_way() {
+        let ask = |command: &str| {
+            let proxy = Some(Proxy { name: "gate".into(), command: command.into() });
+            let hosts = vec!["web1".to_owned()];
+            let timeout = Duration::from_secs(1);
+            let k = Knock { hosts, port: 2222, family: None, banner: true, timeout, proxy, salt: 0 };
+            async move { knock(&k).await.unwrap().remove(0) }
+        };
+        let k = ask("echo 'SSH-2.0-%h-%p-100%%'; sleep 100").await;
+        assert_eq!((k.to.as_str(), k.family), ("web1", None));
+        assert_eq!(k.outcome, Outcome::Open(Some("SSH-2.0-web1-2222-100%".into())));
+        let k = ask("echo 'connect to %h port %p failed: Connection refused' >&2; exit 1").await;
+        assert_eq!(k.outcome, Outcome::Refused);
+        assert_eq!(ask("exit 0").await.outcome, Outcome::Closed);
+    }
 }

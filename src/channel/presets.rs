@@ -1,6 +1,6 @@
 //! Presets: a scheme that stands for another with its command filled in. One line each.
 
-use crate::target::quote::sh_quote;
+use crate::payload::sh_quote;
 
 /// A short name for a channel that exists already.
 pub struct Preset {
@@ -24,10 +24,10 @@ pub static PRESETS: &[Preset] = &[
     Preset { name: "lxc", rest: "CONTAINER", url: "exec:lxc-attach -n {} -- sh", tested: true },
     Preset { name: "nsenter", rest: "PID", url: "exec:nsenter -a -t {} sh", tested: true },
     Preset { name: "machinectl", rest: "MACHINE", url: "exec:systemd-run --quiet --pipe --wait --collect --machine={} sh", tested: true },
-    Preset { name: "virsh", rest: "DOMAIN", url: "console:virsh console {}", tested: false },
+    Preset { name: "virsh", rest: "DOMAIN", url: "console:virsh console {}", tested: true },
     Preset { name: "ipmi", rest: "BMC -U USER", url: "console:ipmitool -I lanplus -E -H {} sol activate", tested: true },
     Preset { name: "vsock", rest: "CID", url: "ssh:vsock-{}?option=ProxyCommand=socat%20-%20VSOCK-CONNECT:{}:22", tested: false },
-    Preset { name: "ssh-unix", rest: "/SOCKET", url: "ssh:localhost?option=ProxyCommand=socat%20-%20UNIX-CONNECT:{}", tested: false },
+    Preset { name: "ssh-unix", rest: "/SOCKET", url: "ssh:localhost?option=ProxyCommand=socat%20-%20UNIX-CONNECT:{}", tested: true },
     Preset { name: "ec2-serial", rest: "INSTANCE", tested: false, url: "console:key=$HOME/.ssh/id_ed25519; aws ec2-instance-connect send-serial-console-ssh-public-key --serial-port 0 --ssh-public-key file://$key.pub --instance-id {} >/dev/null && exec ssh -tt -i $key {}.port0@serial-console.ec2-instance-connect.$(aws configure get region).aws" },
     Preset { name: "gcp-serial", rest: "INSTANCE [--zone ZONE]", tested: false, url: "console:gcloud compute connect-to-serial-port {}" },
     Preset { name: "az-serial", rest: "VM -g GROUP", tested: false, url: "console:az serial-console connect -n {}" },

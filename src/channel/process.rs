@@ -1,6 +1,5 @@
 //! A child process with a script on its stdin: the base of `local:`, `exec:` and `root:`.
 
-use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -74,6 +73,58 @@ pub(super) async fn run(p: &Program<'_>, stdin: &[u8], deadline: Duration) -> Re
     Ok(Output { status: status.code(), stdout, stderr })
 }
 
+/// What came of [`first_line`].
+pub(super) struct Said {
+    /// Without its end; what came before the end of the program counts as one.
+    pub line: Option<String>,
+    /// The program has ended by itself.
+    pub ended: bool,
+    pub stderr: String,
+}
+
+/// The first line that an sh command prints, its stdin held open; it is ended then, and at the deadline.
+pub(super) async fn first_line(command: &str, deadline: Duration) -> Result<Said, ChannelError> {
+    #[allow(clippy::disallowed_methods)] // As above.
+    let mut program = Command::new("sh");
+    for name in OURS {
+        program.env_remove(name);
+    }
+    let mut child = program
+        .args(["-c", command])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|e| ChannelError::new(format!("cannot start sh: {e}")))?;
+    let _group = Group(child.id());
+    let (_stdin, mut stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let mut got = Vec::new();
+    let read = async {
+        let mut buffer = [0; 256];
+        while let Some(out) = &mut stdout {
+            match out.read(&mut buffer).await {
+                Ok(n) if n > 0 => got.extend_from_slice(&buffer[..n]),
+                _ => return true,
+            }
+            if got.contains(&b'\n') || got.len() > 1024 {
+                return false;
+            }
+        }
+        true
+    };
+    let ended = tokio::time::timeout(deadline, read).await.unwrap_or(false);
+    let first = got.split(|b| *b == b'\n').next().filter(|l| !l.is_empty());
+    let line = first.map(|l| String::from_utf8_lossy(l).trim_end().to_owned());
+    // What it left behind may hold its stderr open.
+    let stderr = match line {
+        None if ended => tokio::time::timeout(Duration::from_secs(2), drain(stderr)).await.unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    Ok(Said { line, ended, stderr: String::from_utf8_lossy(&stderr).into_owned() })
+}
+
 /// Ends what was started on a pty.
 pub(super) type End = Box<dyn FnOnce() -> Pending<'static, ()> + Send>;
 
@@ -105,32 +156,6 @@ pub(super) fn spawn_pty(command: &str) -> Result<(pty_process::Pty, End), Channe
         })
     };
     Ok((pty, Box::new(end)))
-}
-
-/// What a program prints that answers at once and asks nothing; `None` if it is not there, or not done in five seconds.
-pub(super) fn printed(program: &str, args: &[String]) -> Option<String> {
-    #[allow(clippy::disallowed_methods)] // As above.
-    let mut command = std::process::Command::new(program);
-    for name in OURS {
-        command.env_remove(name);
-    }
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
-    let mut child = command.spawn().ok()?;
-    let group = Group(Some(child.id()));
-    let until = std::time::Instant::now() + Duration::from_secs(5);
-    // What it prints fits a pipe.
-    while child.try_wait().ok()?.is_none() {
-        if std::time::Instant::now() > until {
-            drop(group);
-            let _ = child.wait();
-            return None;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    group.ended();
-    let mut text = Vec::new();
-    std::io::Read::read_to_end(&mut child.stdout.take()?, &mut text).ok()?;
-    Some(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// A process group that is killed if nobody waits for its end any more: at a deadline, or when a run is interrupted.

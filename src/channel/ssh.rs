@@ -16,10 +16,12 @@ use openssh::{Session, Stdio};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Mutex;
 
-use super::process::{Program, bounded, drain, printed, run};
+use super::net::{self, Knock, Outcome, Proxy};
+use super::process::{Program, bounded, drain, run};
 use super::ssh_errors::explain;
 use super::ssh_url::Destination;
-use super::{Caps, Channel, ChannelError, Login, Output, Password, Pending, PrivateDir, private_dir};
+use super::{Caps, Channel, ChannelError, Login, Output, Password, Pending, PrivateDir, private_dir, run_program};
+use crate::payload::sh_quote;
 
 /// The environment variable that makes this program an askpass: the path of the socket that gives the password.
 pub const ASKPASS: &str = "RUNBOOK_ASKPASS";
@@ -32,6 +34,8 @@ const ASKPASS_FOR: &str = "RUNBOOK_ASKPASS_FOR";
 const CONNECT: Duration = Duration::from_secs(30);
 /// TCP alone.
 const CONNECT_TCP: u64 = 10;
+/// For `ssh -G`, which a configuration's `Match exec` can hold up.
+const LOOKUP: Duration = Duration::from_secs(5);
 /// Where a person may have to type a passphrase.
 const CONNECT_BY_HAND: Duration = Duration::from_secs(180);
 /// Seconds without a word from us after which a master ends by itself, should this program be killed.
@@ -107,8 +111,11 @@ impl Ssh {
                 let me = std::env::current_exe().map_err(|e| ChannelError::new(format!("no askpass: {e}")))?;
                 env.push(("SSH_ASKPASS".to_owned(), text(me)));
                 env.push(("SSH_ASKPASS_REQUIRE".to_owned(), "force".to_owned()));
-                env.push((ASKPASS.to_owned(), text(socket.clone())));
-                Some(tokio::spawn(give(socket, p.clone())))
+                // Before ssh is started, which may ask at once.
+                let listener = tokio::net::UnixListener::bind(&socket)
+                    .map_err(|e| ChannelError::internal(format!("no socket for the password: {e}")))?;
+                env.push((ASKPASS.to_owned(), text(socket)));
+                Some(tokio::spawn(give(listener, p.clone())))
             }
             None => {
                 if !by_hand {
@@ -128,7 +135,8 @@ impl Ssh {
         let out = ended.map_err(|e| e.hint("is the host up, and is this its address? (ping, ssh -v)"))?;
         if out.status != Some(0) {
             let said = std::fs::read_to_string(dir.join("log")).unwrap_or_default();
-            return Err(explain(&said, &String::from_utf8_lossy(&out.stderr), &self.to));
+            let beyond = if said.contains("kex_exchange_identification") { beyond_proxy(&self.to).await } else { None };
+            return Err(beyond.unwrap_or_else(|| explain(&said, &String::from_utf8_lossy(&out.stderr), &self.to)));
         }
         let mut end: Vec<String> = ["ssh", "-S", &control, "-O", "exit"].map(String::from).into();
         end.extend(self.to.arguments());
@@ -144,20 +152,62 @@ pub struct Lookup {
     pub hostname: String,
     /// The TCP port.
     pub port: u16,
+    /// What it goes through.
+    pub proxy: Option<Proxy>,
 }
 
-/// Asks `ssh -G`, which connects to nothing; `None` where there is no ssh, where the destination is none, or where it is
-/// reached by way of another host and cannot be tried from here.
-#[must_use]
-pub fn lookup(rest: &str) -> Option<Lookup> {
-    let to = Destination::parse(rest).ok()?;
-    let text = printed("ssh", &[&["-G".to_owned()][..], &to.arguments()].concat())?;
+/// Asks `ssh -G`, which connects to nothing; `None` where there is no ssh, or where the destination is none.
+pub async fn lookup(rest: &str) -> Option<Lookup> {
+    look_up(&Destination::parse(rest).ok()?).await
+}
+
+/// What a proxy says of the host behind it. To ssh all is a connection that was closed: it shuts a proxy's mouth where the
+/// master may stay (OpenSSH's sshconnect.c, ssh_proxy_connect).
+async fn beyond_proxy(to: &Destination) -> Option<ChannelError> {
+    let found = look_up(to).await?;
+    let proxy = found.proxy?;
+    let name = proxy.name.clone();
+    let (hosts, timeout) = (vec![found.hostname], Duration::from_secs(CONNECT_TCP));
+    let knock = Knock { hosts, port: found.port, family: None, banner: true, timeout, proxy: Some(proxy), salt: 0 };
+    let said = match net::knock(&knock).await.ok()?.pop()?.outcome {
+        Outcome::Refused => "connection refused: nothing listens there, or a firewall says so".to_owned(),
+        Outcome::TimedOut => "no answer: dropped on the way, or the host is down".to_owned(),
+        Outcome::Unreachable(why) | Outcome::Other(why) => why,
+        Outcome::Open(_) | Outcome::Closed | Outcome::Silent => return None,
+    };
+    Some(ChannelError::new(format!("by way of {name}: {said}")))
+}
+
+async fn look_up(to: &Destination) -> Option<Lookup> {
+    let arguments = to.arguments();
+    let argv: Vec<&str> = ["ssh", "-G"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
+    let out = run_program(&argv, b"", LOOKUP).await.ok()?;
+    let text = String::from_utf8_lossy(&out.stdout);
     let field = |name: &str| text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(' ')).map(str::to_owned);
-    let direct = |name: &str| field(name).is_none_or(|v| v == "none");
-    if !direct("proxyjump") || !direct("proxycommand") {
-        return None;
-    }
-    Some(Lookup { hostname: field("hostname")?, port: field("port")?.parse().ok()? })
+    let set = |name: &str| field(name).filter(|v| v != "none");
+    let proxy = match (set("proxyjump"), set("proxycommand")) {
+        (Some(hops), _) => Some(by_jump(&hops, to.config())?),
+        (None, Some(command)) => {
+            let tokens = [("%n", to.host.clone()), ("%r", field("user").unwrap_or_default())];
+            let command = tokens.iter().fold(command, |c, (token, value)| c.replace(token, value));
+            Some(Proxy { name: "its ProxyCommand".into(), command: format!("exec {command}") })
+        }
+        (None, None) => None,
+    };
+    Some(Lookup { hostname: field("hostname")?, port: field("port")?.parse().ok()?, proxy })
+}
+
+/// As ssh itself makes a ProxyJump a ProxyCommand (OpenSSH's ssh.c): the hosts before the last are jumped over to get to it.
+fn by_jump(hops: &str, config: Option<&str>) -> Option<Proxy> {
+    let (before, last) = hops.rsplit_once(',').map_or((None, hops), |(b, l)| (Some(b), l));
+    let mut words = vec!["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ClearAllForwardings=yes"];
+    words.extend(config.iter().flat_map(|c| ["-F", c]));
+    words.extend(before.iter().flat_map(|b| ["-J", b]));
+    let last = if last.starts_with("ssh://") { last.to_owned() } else { format!("ssh://{last}") };
+    // What is not ours to expand: the values, beside the two tokens.
+    let words: Option<Vec<String>> = words.iter().map(|w| sh_quote(&w.replace('%', "%%"))).collect();
+    let command = format!("exec {} -W '[%h]:%p' -- {}", words?.join(" "), sh_quote(&last.replace('%', "%%"))?);
+    Some(Proxy { name: last.trim_start_matches("ssh://").to_owned(), command })
 }
 
 fn option(o: &str) -> [String; 2] {
@@ -192,8 +242,7 @@ impl Asked {
 
 /// Gives the password to our askpass at the socket, which only this user can reach. It goes to the other side once:
 /// refused by one method, it would be by the next, and count twice towards a lockout.
-async fn give(socket: PathBuf, password: Password) {
-    let Ok(listener) = tokio::net::UnixListener::bind(socket) else { return };
+async fn give(listener: tokio::net::UnixListener, password: Password) {
     let mut given = false;
     while let Ok((mut stream, _)) = listener.accept().await {
         let mut asked = String::new();

@@ -48,6 +48,12 @@ impl Destination {
         Ok(Self { host: host.to_owned(), user: user.map(str::to_owned), port, options })
     }
 
+    /// The configuration that is read in place of the user's.
+    #[must_use]
+    pub fn config(&self) -> Option<&str> {
+        self.options.chunks(2).rfind(|o| o[0] == "-F").map(|o| o[1].as_str())
+    }
+
     /// The end of ssh's command line.
     #[must_use]
     pub fn arguments(&self) -> Vec<String> {

@@ -10,10 +10,9 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use super::guest_agent::gzip;
 use super::process::MOST;
 use super::{Caps, Channel, ChannelError, Output, Pending, run_program};
-use crate::target::nonce;
+use crate::payload::{cksum, gzip, nonce};
 
 /// Characters of one page, below the 24,000 that stdout is cut at.
 const PAGE: usize = 20_000;
@@ -84,7 +83,7 @@ impl Ssm {
     async fn run(&self, script: &[u8], deadline: Duration) -> Result<Output, ChannelError> {
         let until = Instant::now() + deadline;
         let n = nonce();
-        let payload = BASE64_STANDARD.encode(gzip(script).map_err(|e| ChannelError::new(e.to_string()))?);
+        let payload = BASE64_STANDARD.encode(gzip(script));
         let sh = BEGIN.replace("@N@", &n).replace("@S@", &payload).replace("@P@", &PAGE.to_string());
         let first = self.command(&sh, until).await?;
         let (head, first) = answer(&n, &first)?;
@@ -112,7 +111,10 @@ impl Ssm {
 
 /// Runs the script with its output in files; prints `=N= STATUS BYTES-OF-STDOUT LENGTH CHECKSUM`, the first page, `=N=.`.
 const BEGIN: &str = "umask 077; mkdir -m 700 /run/rb@N@ && cd /run/rb@N@ || exit 1
-printf %s '@S@' | base64 -d | gzip -dc >s; sh ./s </dev/null >o 2>e; r=$?; rm -f s
+base64 -d <<'@N@' | gzip -dc >s
+@S@
+@N@
+sh ./s </dev/null >o 2>e; r=$?; rm -f s
 set -- $(wc -c <o); cat o e | gzip -c | base64 -w 0 >p; l=$(wc -c <p); rm -f o e
 echo \"=@N@= $r $1 $l $(cksum <p | tr ' ' :)\"; head -c @P@ p; echo; echo =@N@=.
 [ $l -gt @P@ ] || rm -rf /run/rb@N@
@@ -150,7 +152,7 @@ impl Head {
     fn output(&self, pages: &str) -> Result<Output, ChannelError> {
         use std::io::Read;
         let damaged = || ChannelError::new("run-command's answer is damaged: its checksum does not fit");
-        if crate::target::files::cksum(pages.as_bytes()).replace(' ', ":") != self.sum {
+        if format!("{}:{}", cksum(pages.as_bytes()), pages.len()) != self.sum {
             return Err(damaged());
         }
         let packed = BASE64_STANDARD.decode(pages).map_err(|_| damaged())?;

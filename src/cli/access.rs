@@ -65,6 +65,13 @@ impl Access {
         Ok(Target::new(channel).elevated(self.elevation(way, elevate).await?))
     }
 
+    /// Who we are over it, where that is said.
+    pub(super) fn login(&self, way: &Way) -> Option<String> {
+        // --login is for what logs in; a guest agent or a disk asks for nobody.
+        let ours = self.user.clone().filter(|_| way.url.scheme() == "ssh" || way.url.asks());
+        way.url.user().or(ours).or_else(|| way.user.clone())
+    }
+
     async fn channel(&self, way: &Way) -> Result<Box<dyn Channel>, ChannelError> {
         let user = self.user.clone().or_else(|| way.user.clone());
         let what = format!("Password of {} over {}", user.as_deref().unwrap_or("the user"), way.url.scheme());

@@ -12,10 +12,9 @@ use super::many::{self, ManyArgs};
 use super::secret::secret;
 use super::targets::{Chosen, TargetArgs};
 use super::{Failure, Output, colour, say, warn, warning};
-use crate::apply::fleet::NoWay;
 use crate::apply::{Answer, Ask, Asked, Interrupt, Options, Session, exit};
 use crate::book::{self, Diagnostic, Given, Runbook, VarKind};
-use crate::channel::{ChannelError, Dead, Login, Url};
+use crate::channel::{Dead, Login, Url};
 use crate::plan::{Place, Plan, Question, Tags};
 use crate::report::{self, Human, Json, JsonLines, Redactor, Sink};
 use crate::target::Target;
@@ -111,7 +110,7 @@ async fn go(
     book: &Runbook,
     vars: Map<String, Value>,
     secrets: Vec<String>,
-    chosen: Chosen,
+    mut chosen: Chosen,
     access: &Access,
     dry: bool,
 ) -> Result<u8, Failure> {
@@ -126,7 +125,8 @@ async fn go(
     };
     let (options, mut ask) = engine(a, redactor, dry);
     let controller = controller()?;
-    let ways = open(chosen, access).await.map_err(|no| Failure::Usage(no.error.why, no.error.hint))?;
+    chosen.look_up().await;
+    let ways = open(chosen, access).await;
     let mut session = Session::new(book, vars, &ways, &controller, &options, sink.as_mut(), &mut ask);
     Ok(session.run().await)
 }
@@ -151,26 +151,15 @@ pub(super) fn controller() -> Result<Target, Failure> {
     Ok(Target::new(local.map_err(|e| Failure::Usage(e.why, e.hint))?))
 }
 
-/// The channels of a target that can be opened; if none can, the last one's reason.
-pub(super) async fn open(chosen: Chosen, access: &Access) -> Result<Vec<(Place, Target)>, Box<NoWay>> {
-    let mut ways: Vec<(Place, Target)> = Vec::new();
-    let none = || ChannelError::new("no channel is given");
-    let mut last = NoWay { place: None, error: chosen.broken.unwrap_or_else(none) };
-    let mut opened = false;
-    for (place, way) in chosen.ways {
-        match access.open(&way, chosen.elevate.as_ref()).await {
-            Ok(target) => {
-                opened = true;
-                ways.push((place, target));
-            }
-            // It is tried like any other, and then it is said why not.
-            Err(error) => {
-                last = NoWay { place: Some(place.clone()), error: error.clone() };
-                ways.push((place, Target::new(Box::new(Dead(error)))));
-            }
-        }
+/// The channels of a target. One that cannot be opened is tried like any other, and then it is said why not.
+pub(super) async fn open(chosen: Chosen, access: &Access) -> Vec<(Place, Target)> {
+    let mut ways = Vec::new();
+    for (mut place, way) in chosen.ways {
+        place.login = access.login(&way);
+        let target = access.open(&way, chosen.elevate.as_ref()).await;
+        ways.push((place, target.unwrap_or_else(|e| Target::new(Box::new(Dead(e))))));
     }
-    if opened { Ok(ways) } else { Err(Box::new(last)) }
+    ways
 }
 
 /// Every variable's value, for each target, and the secrets among them.
@@ -249,6 +238,11 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
+    /// A text with what came from outside made safe, and no secret in it.
+    pub(super) fn safe(&self, text: &str) -> String {
+        report::printable(&self.redactor.clean(text))
+    }
+
     /// A line in lower case; `None` at the end of the input and at Ctrl-C.
     pub(super) async fn read(&mut self, question: &str) -> Option<String> {
         say(question);
@@ -273,9 +267,8 @@ impl Terminal {
             return None;
         }
         let choices = Choices::new(&q.choices);
-        let safe = |text: &str| report::printable(&self.redactor.clean(text));
-        let help = report::wrap(&safe(&q.help), 80).join("\n");
-        let question = safe(&format!("{}: {}? ", q.var, choices.shown()));
+        let help = report::wrap(&self.safe(&q.help), 80).join("\n");
+        let question = self.safe(&format!("{}: {}? ", q.var, choices.shown()));
         say(&format!("\n{}{}", help, if help.is_empty() { "" } else { "\n" }));
         loop {
             match choices.read(&self.read(&question).await?) {
@@ -304,7 +297,7 @@ impl Terminal {
                 Some("d" | "diff") => {
                     for p in &plan.changes {
                         let diff = String::from_utf8_lossy(&p.change.diff()).into_owned();
-                        say(&report::printable(&self.redactor.clean(&format!("\n{}\n{diff}", p.change.title()))));
+                        say(&self.safe(&format!("\n{}\n{diff}", p.change.title())));
                     }
                 }
                 Some(_) => say("y, n, s or d\n"),
@@ -321,8 +314,7 @@ impl Ask for Terminal {
         Box::pin(self.about_variable(question))
     }
     fn change<'a>(&'a mut self, title: &'a str) -> Asked<'a, bool> {
-        Box::pin(async move {
-            matches!(self.read(&format!("  {}? [y/n] ", report::printable(title))).await.as_deref(), Some("y" | "yes"))
-        })
+        let question = format!("  {}? [y/n] ", self.safe(title));
+        Box::pin(async move { matches!(self.read(&question).await.as_deref(), Some("y" | "yes")) })
     }
 }

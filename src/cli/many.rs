@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io::IsTerminal;
 
+use futures_util::stream::{self, StreamExt};
 use serde_json::{Map, Value};
 
 use super::access::Access;
@@ -42,7 +43,7 @@ fn some(text: &str) -> Result<usize, String> {
 pub(super) async fn go(
     a: &Args,
     book: &Runbook,
-    chosen: Vec<(Chosen, Map<String, Value>)>,
+    mut chosen: Vec<(Chosen, Map<String, Value>)>,
     secrets: Vec<String>,
     access: &Access,
     dry: bool,
@@ -61,11 +62,16 @@ pub(super) async fn go(
     };
     let (options, mut person) = engine(a, redactor, dry);
     let controller = controller()?;
+    stream::iter(&mut chosen).for_each_concurrent(a.many.forks, |(c, _)| c.look_up()).await;
     let mut members = Vec::new();
-    for (chosen, vars) in chosen {
+    for (mut chosen, vars) in chosen {
         let name = chosen.name.clone();
         // One that cannot even be tried is that target's result, and no other's.
-        members.push(Member { name, vars, ways: open(chosen, access).await });
+        let ways = match chosen.broken.take() {
+            Some(why) => Err(why),
+            None => Ok(open(chosen, access).await),
+        };
+        members.push(Member { name, vars, ways });
     }
     let yes = person.yes && !(person.step && person.interactive);
     let how = How { forks: a.many.forks, serial: a.many.serial.clone(), max_fail: a.many.max_fail, yes };
@@ -85,7 +91,7 @@ impl Terminal {
             return answer(Answer::Step);
         }
         let on = match targets {
-            [one] => report::printable(one),
+            [one] => self.safe(one),
             many => format!("{} hosts", many.len()),
         };
         let question = format!("\nMake these changes on {on}? [y]es / [n]o / [s]tep by step / [d]iff again: ");
@@ -111,12 +117,12 @@ impl People for Terminal {
     fn decide<'a>(&'a mut self, question: &'a Question, targets: &'a [&'a str]) -> Asked<'a, Option<String>> {
         let hosts = if targets.len() == 1 { "1 host asks" } else { "hosts ask" };
         let count = if targets.len() == 1 { String::new() } else { format!("{} ", targets.len()) };
-        let names = report::printable(&targets.join(", "));
+        let names = self.safe(&targets.join(", "));
         say(&format!("\n{}\n", report::wrap(&format!("{count}{hosts}: {names}"), 80).join("\n")));
         Box::pin(self.about_variable(question))
     }
     fn change<'a>(&'a mut self, target: &'a str, title: &'a str) -> Asked<'a, bool> {
-        let question = format!("  {}: {}? [y/n] ", report::printable(target), report::printable(title));
+        let question = format!("  {}: {}? [y/n] ", self.safe(target), self.safe(title));
         Box::pin(async move { matches!(self.read(&question).await.as_deref(), Some("y" | "yes")) })
     }
 }

@@ -61,11 +61,13 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
         (futures_util::future::join_all(looks).await, *stop.borrow())
     });
     runtime.shutdown_timeout(Duration::from_millis(100));
+    // Cleaned before it is wrapped too: a secret of two words would be on two lines.
+    let safe = |text: &str| printable(&access.redactor.clean(text));
     let say = |text: &str| say(&access.redactor.clean(text));
     match a.output {
         Output::Human => {
-            say(&format!("{}\n", printable(&name)));
-            all.iter().for_each(|(channel, seen)| say(&line(channel, seen)));
+            say(&format!("{}\n", safe(&name)));
+            all.iter().for_each(|(channel, seen)| say(&line(channel, seen, &safe)));
         }
         Output::Json => say(&format!("{:#}\n", json!({"schema": 1, "target": name, "channels": objects(&all)}))),
         Output::Jsonl => objects(&all).iter().for_each(|o| say(&format!("{o}\n"))),
@@ -139,7 +141,7 @@ fn objects(all: &[(String, Result<Seen, ChannelError>)]) -> Vec<Value> {
 }
 
 /// A channel in one line or two.
-fn line(channel: &str, seen: &Result<Seen, ChannelError>) -> String {
+fn line(channel: &str, seen: &Result<Seen, ChannelError>, safe: &dyn Fn(&str) -> String) -> String {
     let (word, first, more) = match seen {
         Ok(s) => (
             "works",
@@ -155,7 +157,7 @@ fn line(channel: &str, seen: &Result<Seen, ChannelError>) -> String {
         Err(e) => ("no", e.why.clone(), e.hint.as_ref().map(|h| format!("hint: {h}")).unwrap_or_default()),
     };
     let mut out = String::new();
-    let lines = wrap(&printable(&first), 60).into_iter().chain(wrap(&printable(&more), 60));
+    let lines = wrap(&safe(&first), 60).into_iter().chain(wrap(&safe(&more), 60));
     for (n, l) in lines.filter(|l| !l.is_empty()).enumerate() {
         let (channel, word) = if n == 0 { (channel, word) } else { ("", "") };
         out.push_str(&format!("  {channel:<11} {word:<5} {l}\n"));

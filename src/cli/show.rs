@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use clap::ValueEnum;
+
 use super::{Failure, say};
 use crate::book::{Step, Where, find};
 
@@ -9,10 +11,26 @@ use crate::book::{Step, Where, find};
 pub(super) struct Args {
     /// A path, or the name of a shipped runbook
     runbook: String,
+    /// Format
+    #[arg(short, long, value_enum, default_value_t = Page::Human)]
+    output: Page,
+}
+
+/// The formats of `-o` here.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]
+enum Page {
+    /// For reading in a terminal
+    Human,
+    /// A page with the decision flow as a Mermaid diagram
+    Markdown,
 }
 
 pub(super) fn run(a: &Args) -> Result<u8, Failure> {
     let b = find(&a.runbook)?;
+    if a.output == Page::Markdown {
+        say(&crate::report::page::markdown(&b));
+        return Ok(crate::apply::exit::OK);
+    }
     let mut out = format!("{}\n{}\n", b.name, b.title);
     if !b.about.is_empty() {
         let _ = write!(out, "\n{}\n", b.about);

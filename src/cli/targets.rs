@@ -1,5 +1,7 @@
 //! `-t`, `-i`, `--via`, `--address`: which targets, and how to get there.
 
+use futures_util::future::join_all;
+
 use crate::book::Given;
 use crate::channel::{ChannelError, Url, lookup, plain};
 use crate::inventory::{Elevate, Host, Inventory, Selected, Way};
@@ -30,10 +32,38 @@ pub(super) struct Chosen {
     pub name: String,
     /// Why it cannot be used at all: one of many whose part of the inventory is wrong.
     pub broken: Option<ChannelError>,
+    /// `-t` itself is where ssh goes: clients use the port that ssh would.
+    by_ssh: bool,
+    /// The user said which address is probed.
+    addressed: bool,
     /// How to become root there.
     pub elevate: Option<Elevate>,
     /// What the inventory says of its variables.
     pub given: Vec<Given>,
+}
+
+impl Chosen {
+    /// Asks ssh's own configuration for what nothing else says of its places.
+    pub(super) async fn look_up(&mut self) {
+        let (by_ssh, addressed) = (self.by_ssh, self.addressed);
+        let found = self.ways.iter_mut().map(|(place, way)| async move {
+            // An address that the user gave is one that he can reach.
+            if way.url.scheme() != "ssh" || addressed && !(by_ssh && place.port.is_none()) {
+                return None;
+            }
+            let ssh = lookup(way.url.rest()).await?;
+            place.address.get_or_insert(ssh.hostname);
+            if by_ssh {
+                place.port.get_or_insert(ssh.port);
+            }
+            ssh.proxy
+        });
+        // Clients come by it, whatever way we come ourselves.
+        let proxy = join_all(found).await.into_iter().flatten().next().filter(|_| !addressed);
+        for (place, _) in &mut self.ways {
+            place.proxy.clone_from(&proxy);
+        }
+    }
 }
 
 impl TargetArgs {
@@ -58,6 +88,13 @@ impl TargetArgs {
         }
         let mut out = Vec::new();
         for selected in inventory.select(&self.target)? {
+            if let Selected::Unknown { name, .. } = &selected {
+                let a_way = |t: &&String| (*t == name || t.starts_with(&format!("{name}:"))) && Url::parse(t).is_ok();
+                if let Some(way) = self.target.iter().find(a_way) {
+                    let why = format!("-t takes a name, and \"{way}\" is how to get there");
+                    return Err(Failure::usage(why, format!("--via '{way}'")));
+                }
+            }
             match selected {
                 Selected::Host(h) => out.push(*h),
                 Selected::Unknown { name, near: Some(near) } if self.via.is_empty() => {
@@ -106,13 +143,16 @@ impl TargetArgs {
         // One of many whose part of the inventory is wrong is its own result, and no other's.
         let broken = host.errors.first().map(|e| {
             let at = e.position().map(|(file, line, _)| format!("{file}:{line}: ")).unwrap_or_default();
-            ChannelError { why: format!("{at}{}", e.message), hint: e.hint.clone() }
+            let why = format!("{at}{}", e.message);
+            ChannelError { hint: e.hint.clone(), ..ChannelError::new(why) }
         });
         let ways = match broken {
             Some(_) => Vec::new(),
             None => ways.into_iter().map(|w| (self.place(&host, &w.url, &name), w)).collect(),
         };
-        Ok(Chosen { ways, name, broken, elevate: host.elevate, given: host.vars })
+        let by_ssh = host.channels.is_empty() && self.via.is_empty();
+        let addressed = self.address.is_some();
+        Ok(Chosen { ways, name, broken, by_ssh, addressed, elevate: host.elevate, given: host.vars })
     }
 
     /// What the user calls it, told by the way that he named first.
@@ -133,30 +173,31 @@ impl TargetArgs {
 
     fn place(&self, host: &Host, url: &Url, name: &str) -> Place {
         let address = self.address.as_ref().map(|a| a.replace("{target}", &host.name));
-        // Where -t itself is where ssh goes, clients use the port that ssh would.
-        let by_name = host.channels.is_empty() && self.via.is_empty();
-        let wanted = by_name || address.is_none() && host.address.is_none();
-        let ssh = (wanted && url.scheme() == "ssh").then(|| lookup(url.rest())).flatten();
         Place {
             name: name.to_owned(),
-            address: address.or_else(|| host.address.clone()).or_else(|| ssh.as_ref().map(|s| s.hostname.clone())),
+            address: address.or_else(|| host.address.clone()),
             port: host
                 .vars
                 .iter()
                 .find(|g| g.name == "port")
                 .and_then(|g| g.value.as_u64())
                 .and_then(|p| u16::try_from(p).ok())
-                .or(host.port)
-                .or_else(|| ssh.filter(|_| by_name).map(|s| s.port)),
+                .or(host.port),
             live: url.scheme() != "root",
             here: url.scheme() == "local",
             channel: url.scheme().to_owned(),
+            login: None,
+            proxy: None,
         }
     }
 }
 
 fn by_ssh(name: &str, host: &Host) -> Result<String, ChannelError> {
     let to = plain(host.address.as_deref().unwrap_or(name))?;
+    if let Some((_, port)) = to.split_once(':').filter(|t| t.1.parse::<u16>().is_ok()) {
+        return Err(ChannelError::new(format!("-t takes a name, and \"{to}\" has the port {port}"))
+            .hint(format!("--via ssh://{to}")));
+    }
     Ok(match host.port {
         Some(port) if to.contains(':') => format!("ssh://[{to}]:{port}"),
         Some(port) => format!("ssh://{to}:{port}"),

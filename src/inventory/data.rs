@@ -4,6 +4,7 @@
 //! `inventory/group.py`, `vars/manager.py`): a group's values come after those of the groups above it; of groups at the
 //! same depth the one of higher `ansible_group_priority`, then the later in the alphabet, wins; the host's own win.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
@@ -60,6 +61,10 @@ pub(super) struct Data {
     pub hosts: Vec<Member>,
     group_ids: HashMap<String, usize>,
     host_ids: HashMap<String, usize>,
+    /// A group and one right below it, with where that is said.
+    links: HashMap<(usize, usize), Option<Spot>>,
+    /// Depths are those of these links.
+    ordered: bool,
     /// One for each source, in order.
     pub beside: Vec<Beside>,
     /// Of all hosts' own values.
@@ -76,12 +81,14 @@ impl Default for Data {
             hosts: Vec::new(),
             group_ids: HashMap::new(),
             host_ids: HashMap::new(),
+            links: HashMap::new(),
+            ordered: false,
             beside: Vec::new(),
             bytes: 0,
         };
         data.new_group("all", None);
         data.new_group("ungrouped", None);
-        data.link(ALL, UNGROUPED);
+        data.link(ALL, UNGROUPED, None);
         data
     }
 }
@@ -209,96 +216,143 @@ impl Data {
 
     /// All groups above one.
     fn above(&self, group: usize) -> Vec<usize> {
-        self.walk(group, |g| &g.parents)
+        self.walk(&[group], |g| &g.parents).split_off(1)
     }
 
-    fn walk(&self, from: usize, next: impl Fn(&Group) -> &Vec<usize>) -> Vec<usize> {
-        let (mut seen, mut out, mut at) = (HashSet::from([from]), Vec::new(), 0);
-        let mut level = next(&self.groups[from]).clone();
-        while let Some(id) = level.get(at).copied() {
-            at += 1;
-            if seen.insert(id) {
-                out.push(id);
-                level.extend(next(&self.groups[id]));
+    /// Each group and what is next to it, level by level, then the other groups; each once.
+    fn walk(&self, from: &[usize], next: impl Fn(&Group) -> &Vec<usize>) -> Vec<usize> {
+        let (mut seen, mut out, mut at) = (vec![false; self.groups.len()], Vec::new(), 0);
+        for first in from {
+            let mut level = std::slice::from_ref(first);
+            loop {
+                out.extend(level.iter().copied().filter(|id| !std::mem::replace(&mut seen[*id], true)));
+                let Some(id) = out.get(at).copied() else { break };
+                at += 1;
+                level = next(&self.groups[id]);
             }
         }
         out
     }
 
-    /// Puts a group below another.
+    /// Puts a group below another. Whether that is possible is told by [`Self::cycles`], once all are linked.
     ///
     /// # Errors
-    /// `cycle`: it is above that one already.
+    /// `cycle`: it is that one.
     pub(super) fn add_child(
         &mut self,
         group: usize,
         child: usize,
         spot: impl Into<Spot>,
     ) -> Result<(), Box<Diagnostic>> {
-        if group == child || self.above(group).contains(&child) {
-            let (up, down) = (&self.groups[group].name, &self.groups[child].name);
-            let message = match group == child {
-                true => format!("the group \"{up}\" is its own child"),
-                false => format!("the group \"{down}\" is above \"{up}\" already: it cannot be below it too"),
-            };
-            let hint = "groups are a tree from the large to the small: remove one of the two lines";
-            let error = Diagnostic::at(spot, "cycle", message).hint(hint);
-            return Err(match &self.groups[child].spot {
-                Some(first) => error.also(first.clone(), format!("\"{down}\" is first named here")),
-                None => error,
-            }
-            .into());
+        let spot = spot.into();
+        if group == child {
+            return Err(self.cycle(group, child, spot).into());
         }
-        self.link(group, child);
+        self.link(group, child, Some(spot));
         Ok(())
     }
 
-    fn link(&mut self, group: usize, child: usize) {
-        if self.groups[group].children.contains(&child) {
-            return;
+    fn cycle(&self, group: usize, child: usize, spot: Spot) -> Diagnostic {
+        let (up, down) = (&self.groups[group].name, &self.groups[child].name);
+        let message = match group == child {
+            true => format!("the group \"{up}\" is its own child"),
+            false => format!("the group \"{down}\" is above \"{up}\" already: it cannot be below it too"),
+        };
+        let hint = "groups are a tree from the large to the small: remove one of the two lines";
+        let error = Diagnostic::at(spot, "cycle", message).hint(hint);
+        match &self.groups[child].spot {
+            Some(first) => error.also(first.clone(), format!("\"{down}\" is first named here")),
+            None => error,
         }
-        self.groups[group].children.push(child);
-        self.groups[child].parents.push(group);
-        let depth = self.groups[group].depth + 1;
-        self.groups[child].depth = self.groups[child].depth.max(depth);
-        // Ansible's way through the levels below (Group._check_children_depth), which stops where nothing changed.
-        let mut depth = self.groups[child].depth;
-        let mut level: HashSet<usize> = self.groups[child].children.iter().copied().collect();
-        while !level.is_empty() {
-            depth += 1;
-            let mut below = HashSet::new();
-            for id in level {
-                let g = &mut self.groups[id];
-                if g.depth < depth {
-                    g.depth = depth;
-                    below.extend(g.children.iter().copied());
+    }
+
+    fn link(&mut self, group: usize, child: usize, spot: Option<Spot>) {
+        if let Entry::Vacant(new) = self.links.entry((group, child)) {
+            new.insert(spot);
+            self.groups[group].children.push(child);
+            self.groups[child].parents.push(group);
+            self.ordered = false;
+        }
+    }
+
+    /// Groups that were put below what they are above; they are taken from there. Where there are none, each group's
+    /// depth is known: the longest way down to it.
+    pub(super) fn cycles(&mut self) -> Vec<Diagnostic> {
+        if std::mem::replace(&mut self.ordered, true) {
+            return Vec::new();
+        }
+        let (order, back) = self.order();
+        let mut errors = Vec::new();
+        for (group, child) in back {
+            let spot = self.links.remove(&(group, child)).flatten();
+            errors.push(self.cycle(group, child, spot.unwrap_or_else(here)));
+            self.groups[group].children.retain(|c| *c != child);
+            self.groups[child].parents.retain(|p| *p != group);
+        }
+        for id in order {
+            let above = self.groups[id].parents.iter().map(|p| self.groups[*p].depth + 1);
+            self.groups[id].depth = above.max().unwrap_or(0);
+        }
+        errors
+    }
+
+    /// The groups, each before all that is below it; and the links that lead back up.
+    fn order(&self) -> (Vec<usize>, Vec<(usize, usize)>) {
+        #[derive(Clone, Copy)]
+        enum Seen {
+            Not,
+            /// What is below it is being looked at.
+            Open,
+            Done,
+        }
+        let mut seen = vec![Seen::Not; self.groups.len()];
+        let (mut order, mut back) = (Vec::new(), Vec::new());
+        for first in 0..self.groups.len() {
+            let mut path = match seen[first] {
+                Seen::Not => vec![(first, 0)],
+                _ => continue,
+            };
+            while let Some((id, next)) = path.last_mut() {
+                let id = *id;
+                seen[id] = Seen::Open;
+                let Some(child) = self.groups[id].children.get(*next).copied() else {
+                    seen[id] = Seen::Done;
+                    order.push(id);
+                    path.pop();
+                    continue;
+                };
+                *next += 1;
+                match seen[child] {
+                    Seen::Not => path.push((child, 0)),
+                    Seen::Open => back.push((id, child)),
+                    Seen::Done => {}
                 }
             }
-            level = below;
         }
+        order.reverse();
+        (order, back)
     }
 
     /// Every group is below `all`; a host of no other group is in `ungrouped`.
     pub(super) fn reconcile(&mut self) -> Vec<Diagnostic> {
-        let mut errors = Vec::new();
         for id in 1..self.groups.len() {
             if self.groups[id].parents.is_empty() {
-                let spot = self.groups[id].spot.clone().unwrap_or_else(here);
-                errors.extend(self.add_child(ALL, id, spot).err().map(|e| *e));
+                let spot = self.groups[id].spot.clone();
+                self.link(ALL, id, spot);
             }
         }
-        for host in 0..self.hosts.len() {
-            let groups = self.groups_of(host);
-            let elsewhere = groups.iter().any(|g| *g > UNGROUPED);
-            let ungrouped = &mut self.groups[UNGROUPED];
-            match (ungrouped.members.contains(&host), elsewhere) {
-                (true, true) => {
-                    ungrouped.members.remove(&host);
-                    ungrouped.hosts.retain(|h| *h != host);
-                    self.hosts[host].groups.retain(|g| *g != UNGROUPED);
-                }
-                (false, false) => self.join(UNGROUPED, host),
-                _ => {}
+        let errors = self.cycles();
+        // Others count, and what those two are below, if anything.
+        let others = [ALL, UNGROUPED].map(|id| self.above(id).iter().any(|g| *g > UNGROUPED));
+        let elsewhere = |m: &Member| m.groups.iter().any(|g| others.get(*g).copied().unwrap_or(true));
+        let elsewhere: Vec<bool> = self.hosts.iter().map(elsewhere).collect();
+        let ungrouped = &mut self.groups[UNGROUPED];
+        ungrouped.hosts.retain(|h| !elsewhere[*h]);
+        ungrouped.members.retain(|h| !elsewhere[*h]);
+        for (host, elsewhere) in elsewhere.into_iter().enumerate() {
+            match elsewhere {
+                true => self.hosts[host].groups.retain(|g| *g != UNGROUPED),
+                false => self.join(UNGROUPED, host),
             }
         }
         errors
@@ -306,18 +360,16 @@ impl Data {
 
     /// The groups that a host is in, and all above them.
     pub(super) fn groups_of(&self, host: usize) -> Vec<usize> {
-        let direct = self.hosts[host].groups.iter();
-        let out: HashSet<usize> = direct.flat_map(|g| std::iter::once(*g).chain(self.above(*g))).collect();
-        let mut out: Vec<usize> = out.into_iter().collect();
+        let mut out = self.walk(&self.hosts[host].groups, |g| &g.parents);
         out.sort_unstable();
         out
     }
 
-    /// The hosts of a group and of all below it: its own first, then level by level.
-    pub(super) fn hosts_below(&self, group: usize) -> Vec<usize> {
+    /// The hosts of groups and of all below them: a group's own first, then level by level.
+    pub(super) fn hosts_below(&self, groups: &[usize]) -> Vec<usize> {
         let mut seen = HashSet::new();
-        let levels = std::iter::once(group).chain(self.walk(group, |g| &g.children));
-        levels.flat_map(|g| self.groups[g].hosts.iter().copied()).filter(|h| seen.insert(*h)).collect()
+        let all = self.walk(groups, |g| &g.children).into_iter().flat_map(|g| self.groups[g].hosts.iter().copied());
+        all.filter(|h| seen.insert(*h)).collect()
     }
 
     /// What holds for a host in the end.

@@ -245,13 +245,10 @@ fn of_expression(data: &Data, one: &One<'_>, expr: &str) -> Result<(Vec<usize>, 
         None => None,
     };
     let is = |name: &str| regex.as_ref().map_or_else(|| glob(expr, name), |r| r.is_match(name));
-    let mut out = Vec::new();
-    let mut seen = HashSet::new();
-    let mut groups = false;
-    for (id, group) in data.groups.iter().enumerate().filter(|(_, g)| is(&g.name)) {
-        groups |= group.name == expr || !data.hosts_below(id).is_empty();
-        out.extend(data.hosts_below(id).into_iter().filter(|h| seen.insert(*h)));
-    }
+    let matching: Vec<usize> = (0..data.groups.len()).filter(|id| is(&data.groups[*id].name)).collect();
+    let mut out = data.hosts_below(&matching);
+    let mut seen: HashSet<usize> = out.iter().copied().collect();
+    let groups = !out.is_empty() || matching.iter().any(|id| data.groups[*id].name == expr);
     if !groups || regex.is_some() || expr.contains(['.', '?', '*', '[']) {
         let hosts = data.hosts.iter().enumerate().filter(|(_, h)| is(&h.name)).map(|(id, _)| id);
         out.extend(hosts.filter(|h| seen.insert(*h)));

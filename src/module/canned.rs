@@ -35,6 +35,8 @@ impl<'a> Canned<'a> {
             live: self.facts.live,
             here: false,
             channel: "exec:".into(),
+            login: None,
+            proxy: None,
         };
         let params = Params(params.as_object().cloned().unwrap_or_default());
         let mut cache = Cache::new();

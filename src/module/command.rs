@@ -3,10 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty, exactly_one};
+use crate::payload::sh_quote;
 use crate::plan::{Change, CommandChange, Resource, View};
 use crate::target::files::{Kind, Look};
 use crate::target::frame::Status;
-use crate::target::quote::sh_quote;
 
 /// A command: as a check it is declared read-only and runs in a dry run too; as a remediation it is a change.
 pub struct Command;

@@ -13,7 +13,7 @@ pub struct Connect;
 
 static SPEC: Spec = Spec {
     name: "connect",
-    summary: "Connects from the controller and tells refused, timed out, unreachable, closed before the banner, silent and open apart, for each address.",
+    summary: "Connects from the controller, by way of what ssh itself would go through (ProxyJump, ProxyCommand), and tells refused, timed out, unreachable, closed before the banner, silent and open apart, for each address.",
     scalar: Some("port"),
     params: &[
         Param {
@@ -45,7 +45,7 @@ static SPEC: Spec = Spec {
         Field { name: "banner", help: "the first line that the other side said, or null" },
         Field {
             name: "addresses",
-            help: "a list of {address, family, kind, banner, from}; from: our own address, where a connection came about",
+            help: "a list of {address, family, kind, banner, from}; family: null for a name that is resolved beyond a proxy; from: our own address, where a connection came about",
         },
         Field { name: "port", help: "the port that was tried" },
     ],
@@ -76,7 +76,10 @@ impl Module for Connect {
             None => None,
         };
         let timeout = p.duration("timeout").unwrap_or(Duration::from_secs(5));
-        let knock = Knock { hosts, port, family, banner: p.has("banner"), timeout, salt: view.salt() };
+        // A host that the step names is not where ssh goes.
+        let proxy = place.proxy.clone().filter(|_| !p.has("host"));
+        let by = proxy.as_ref().map(|p| format!(" by way of {}", p.name)).unwrap_or_default();
+        let knock = Knock { hosts, port, family, banner: p.has("banner"), timeout, proxy, salt: view.salt() };
         let found = view.knock(knock)?;
         if found.is_empty() {
             return Err(Halt::unknown("no address to connect to"));
@@ -85,7 +88,7 @@ impl Module for Connect {
             .iter()
             .map(|k| {
                 let (kind, banner, said) = words(&k.outcome, p.str("banner"));
-                (k.to.to_string(), kind, banner, format!("{} port {port}: {said}", show(&k.to.to_string())))
+                (k.to.clone(), kind, banner, format!("{} port {port}{by}: {said}", show(&k.to)))
             })
             .collect();
         let worst = rows.iter().find(|r| r.1 != "open").or(rows.first());

@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::{Decision, Halt, Module, Params, Spec};
+use crate::payload::sh_quote;
 use crate::plan::{Change, FileChange, Resource, View, first_line};
 use crate::target::files::{Content, FileState, Kind, Look};
 use crate::target::frame::Status;
-use crate::target::quote::sh_quote;
 
 /// An executable beside the runbook.
 pub struct Custom {

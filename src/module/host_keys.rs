@@ -2,9 +2,9 @@
 
 use super::sshd::{Key, Seen};
 use super::{Decision, Field, Halt, Module, Params, Spec};
+use crate::payload::sh_quote;
 use crate::plan::{Change, CommandChange, Resource, View};
 use crate::target::files::{FileState, Look, Owner};
-use crate::target::quote::sh_quote;
 
 /// sshd's host keys.
 pub struct HostKeys;

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::Halt;
+use crate::payload::sh_quote;
 use crate::plan::View;
-use crate::target::quote::sh_quote;
 
 /// What the journal says of a failure.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty, exactly_one};
+use crate::payload::sh_quote;
 use crate::plan::{Change, CommandChange, Resource, View};
-use crate::target::quote::sh_quote;
 
 /// A package of the distribution's own manager.
 pub struct Package;

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty, exactly_one};
+use crate::payload::sh_quote;
 use crate::plan::{Change, CommandChange, Resource, UnitChange, View, first_line};
 use crate::target::frame::Status;
-use crate::target::quote::sh_quote;
 use crate::target::units::{UnitState, Verb};
 
 /// Processes.

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty};
+use crate::payload::sh_quote;
 use crate::plan::{Change, CommandChange, Resource, View, first_line};
 use crate::target::frame::Status;
-use crate::target::quote::sh_quote;
 
 /// An account.
 pub struct User;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::book::Retries;
-use crate::channel::net::{Knock, Knocked};
+use crate::channel::net::{Knock, Knocked, Proxy};
 use crate::facts::Facts;
 use crate::module::Halt;
 use crate::plan::{Change, FileChange, Overlay, Resource};
@@ -32,6 +32,18 @@ pub struct Place {
     pub here: bool,
     /// The channel in use.
     pub channel: String,
+    /// Who we are there, where that is said.
+    pub login: Option<String>,
+    /// What clients come through, as ssh's own configuration has it.
+    pub proxy: Option<Proxy>,
+}
+
+impl Place {
+    /// Whether we would be somebody else there, as far as can be told: where nobody says who, over a channel of another kind.
+    #[must_use]
+    pub fn is_another_login(&self, other: &Self) -> bool {
+        self.login != other.login || self.login.is_none() && self.channel != other.channel
+    }
 }
 
 /// A view for one step.
@@ -459,9 +471,9 @@ fn whole(a: &Answer) -> Result<&Answer, Halt> {
 
 /// The script, tried again while it fails; stdout and stderr of the last try come back as one.
 fn again(sh: &str, r: Retries) -> Option<String> {
-    let (sh, times, delay) = (crate::target::quote::sh_quote(sh)?, r.times, r.delay.as_secs().max(1));
+    let (sh, times, delay) = (crate::payload::sh_quote(sh)?, r.times, r.delay.as_secs().max(1));
     Some(format!(
-        "i=0; while r=0; o=$(sh -c {sh} 2>&1) || r=$?; [ $r != 0 ] && [ $i -lt {times} ]; do i=$((i+1)); sleep {delay}; done; printf '%s\\n' \"$o\"; exit $r"
+        "i=0; while r=0; o=$(eval {sh} 2>&1) || r=$?; [ $r != 0 ] && [ $i -lt {times} ]; do i=$((i+1)); sleep {delay}; done; printf '%s\\n' \"$o\"; exit $r"
     ))
 }
 

@@ -101,7 +101,9 @@ impl<W: Write> Human<W> {
     /// A text wrapped to the width, below an indentation.
     fn para(&mut self, ink: Ink, first: &str, indent: usize, text: &str) {
         let pad = " ".repeat(indent);
-        for (n, l) in wrap(text, self.width.saturating_sub(indent)).iter().enumerate() {
+        // Before it is wrapped: a secret of two words would be on two lines.
+        let text = self.redactor.clean(text);
+        for (n, l) in wrap(&text, self.width.saturating_sub(indent)).iter().enumerate() {
             if n == 0 {
                 self.line(&[(ink, first), (Ink::Plain, l)]);
             } else {
@@ -113,7 +115,7 @@ impl<W: Write> Human<W> {
     /// A line that the next one overwrites; on a terminal only.
     fn progress(&mut self, text: &str) {
         if self.live {
-            let cut: String = printable(text).chars().take(self.width - 1).collect();
+            let cut: String = printable(&self.redactor.clean(text)).chars().take(self.width - 1).collect();
             let _ = write!(self.out, "\r\x1b[K{cut}").and_then(|()| self.out.flush());
             self.drawn = true;
         }
@@ -399,6 +401,7 @@ impl<W: Write> Human<W> {
                 format!("{} to make, and not all is resolved: {unresolved} ({took}).", count(self.planned, "change"))
             }
             (_, 0) if self.doubt => format!("Not healthy; what failed may have changed something ({took})."),
+            (_, 0) if self.checked == 0 => format!("Nothing could be looked at; nothing was changed ({took})."),
             (_, 0) if unresolved.is_empty() => format!("Not healthy; nothing was changed ({took})."),
             (_, 0) => format!("Unresolved: {unresolved} ({took})."),
             (_, _) if unresolved.is_empty() => format!("{changes} made{rounds}; not all is well yet ({took})."),
@@ -410,7 +413,7 @@ impl<W: Write> Human<W> {
         self.blank();
         let text = self.sentence(exit, rounds, seconds);
         let ink = if exit == 0 { Ink::Green } else { Ink::Yellow };
-        for l in wrap(&text, self.width) {
+        for l in wrap(&self.redactor.clean(&text), self.width) {
             self.line(&[(ink, &l)]);
         }
         if self.offline && exit == 0 {

@@ -3,6 +3,7 @@
 pub mod fleet;
 mod human;
 mod json;
+pub mod page;
 mod redact;
 pub mod reference;
 mod words;

@@ -10,12 +10,15 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// For these values too. Ones of under four characters are left out: they would blot out half the report.
+    /// For these values too, and for each of their lines, since reports go out by the line. What has under four characters is
+    /// left out: it would blot out half the report.
     pub fn learn(&self, secrets: impl IntoIterator<Item = String>) {
         let mut all = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
-        for s in secrets.into_iter().filter(|s| s.len() >= 4) {
-            if !all.contains(&s) {
-                all.push(s);
+        for secret in secrets {
+            for s in std::iter::once(secret.as_str()).chain(secret.lines()).filter(|s| s.len() >= 4) {
+                if !all.iter().any(|known| known == s) {
+                    all.push(s.to_owned());
+                }
             }
         }
         // The longer of two that overlap first.
@@ -50,5 +53,7 @@ mod tests {
         assert_eq!(first.clean("it's \"x\" abc"), "******** abc");
         assert_eq!(first.clean(r#"{"a": "it's \"x\""}"#), r#"{"a": "********"}"#);
         assert_eq!(first.clean(r#"_w='it'\''s "x"'"#), "_w='********'");
+        first.learn(["first line\nsecond line\n".to_owned()]);
+        assert_eq!(first.clean("+  the second line"), "+  the ********");
     }
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::channel::{ChannelError, net, run_program};
+use crate::payload::{sh_quote, text_payload};
 use crate::target::files::{Content, FileState, Kind};
 use crate::target::frame::{Answer, Status};
 use crate::target::probe::{Check, OverlaySpec};
-use crate::target::quote::{printf_payload, sh_quote};
 use crate::target::{Candidates, Read, Reading, Target};
 
 /// Asks everything at once. `controller` is this machine, for the looks that are made from here.
@@ -29,7 +29,7 @@ pub async fn ask(
         let tasks: Vec<_> = rest.into_iter().map(|r| tokio::spawn(elsewhere(r))).collect();
         let mut out = Vec::new();
         for t in tasks {
-            out.push(t.await.map_err(|e| ChannelError::new(e.to_string()))?);
+            out.push(t.await.map_err(|e| ChannelError::internal(e.to_string()))?);
         }
         Ok::<_, ChannelError>(out)
     };
@@ -63,7 +63,7 @@ async fn scripts(target: &Target, reads: Vec<Read>) -> Result<Vec<(Read, Reading
         });
     }
     let overlays: Option<Vec<_>> = sets.iter().map(|c| overlay(target.root(), c)).collect();
-    let overlays = overlays.ok_or_else(|| ChannelError::new("a path with a NUL"))?;
+    let overlays = overlays.ok_or_else(|| ChannelError::internal("a path with a NUL"))?;
     let answers = target.run(&checks, &overlays).await?;
     Ok(reads.into_iter().zip(answers.into_iter().map(Reading::Output)).collect())
 }
@@ -71,7 +71,11 @@ async fn scripts(target: &Target, reads: Vec<Read>) -> Result<Vec<(Read, Reading
 /// A runbook's own command for a mounted disk runs inside it.
 fn in_root(root: &str, sh: &str, user: bool) -> String {
     match (user && !root.is_empty(), sh_quote(root), sh_quote(sh)) {
-        (true, Some(root), Some(sh)) => format!("exec chroot {root} /bin/sh -c {sh}"),
+        (true, Some(root), Some(sh)) => {
+            // On stdin, for an argument shows in ps; and what it starts reads nothing of it.
+            let end = super::nonce();
+            format!("exec chroot {root} /bin/sh 3</dev/null <<'{end}'\neval {sh} <&3 3<&-\n{end}\n")
+        }
         _ => sh.to_owned(),
     }
 }
@@ -95,7 +99,7 @@ fn overlay(root: &str, files: &Candidates) -> Option<OverlaySpec> {
 fn place(path: &str, state: &FileState) -> Option<String> {
     let mut out = match &state.kind {
         Kind::Absent => format!("rm -rf {path}\n"),
-        Kind::File(Content::Bytes(b)) => format!("{{ {}\n}} >{path}\n", printf_payload(b)),
+        Kind::File(Content::Bytes(b)) => format!("{{ {}\n}} >{path}\n", text_payload(b)),
         // What is there, with another mode or owner.
         Kind::File(Content::Digest(_)) | Kind::Other(_) => String::new(),
         Kind::Directory => format!("mkdir -p {path}\n"),

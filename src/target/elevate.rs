@@ -5,8 +5,8 @@
 //! here-document (printf is a program in some shells, and `ps` shows a program's arguments). What must have a terminal (doas(1) always; sudo where sudoers(5) says `requiretty`) gets one by script(1),
 //! and the password only after its prompt, by when echo is off.
 
-use super::quote::sh_quote;
 use crate::channel::{ChannelError, Password};
+use crate::payload::sh_quote;
 
 /// How to become root.
 #[derive(Debug, Clone, Default)]
@@ -140,7 +140,7 @@ impl Become {
             None => Method::ALL.map(|m| m.0).join(" "),
         };
         let password = self.password.as_ref().map_or("", |p| p.0.as_str());
-        let nul = || ChannelError::new("the password holds a NUL or a newline, which nobody can type");
+        let nul = || ChannelError::refused("the password holds a NUL or a newline, which nobody can type");
         if password.contains('\n') {
             return Err(nul());
         }
@@ -169,7 +169,7 @@ impl Become {
         } else {
             "-K asks for the password, RUNBOOK_BECOME_PASSWORD gives it"
         };
-        Some(ChannelError::new(format!("we cannot become root there: {said}")).hint(hint))
+        Some(ChannelError::refused(format!("we cannot become root there: {said}")).hint(hint))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is at a path: asked in sh, read as a typed state.
 
-use crate::target::quote::sh_quote;
+use crate::payload::sh_quote;
 
 /// The bytes of a file, or only their digest where they must not leave the target.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -183,6 +183,7 @@ pub fn parse_look(out: &[u8]) -> Result<FileReading, String> {
 ///   mounted disk cannot lead outside (path_resolution(7), done by hand since `readlink -f` knows no root).
 /// * `rb_look f|d|l PATH` answers [`parse_look`].
 /// * `rb_sum FILE` prints a digest.
+/// * `rb_text TEXT` prints just that. `printf` is a program to mksh and OpenBSD's sh, and would show it in ps.
 pub const FUNCTIONS: &[(&str, &str)] = &[
     (
         "rb_real",
@@ -198,6 +199,12 @@ rb_l=$(readlink "$R$rb_c/$rb_p"); case $rb_l in /*) rb_c=;; esac
 rb_t=$rb_l${rb_t:+/$rb_t}
 else rb_c=$rb_c/$rb_p; fi
 done; REPLY=${rb_c:-/}; }
+"#,
+    ),
+    (
+        "rb_text",
+        r#"rb_text() { printf %s "$1"; }
+case $(command -v printf) in /*) ! command -v print || rb_text() { print -rn -- "$1"; };; esac >/dev/null
 "#,
     ),
     (
@@ -224,23 +231,10 @@ esac; }
     ),
 ];
 
-/// The POSIX `cksum` of some bytes: CRC-32 of the data and its length (POSIX.1-2017, cksum), as `CRC:LENGTH`.
+/// The POSIX `cksum` of some bytes as `CRC:LENGTH`.
 #[must_use]
 pub fn cksum(bytes: &[u8]) -> String {
-    let step = |crc: u32, byte: u8| {
-        let mut c = crc ^ (u32::from(byte) << 24);
-        for _ in 0..8 {
-            c = if c & 0x8000_0000 == 0 { c << 1 } else { (c << 1) ^ 0x04c1_1db7 };
-        }
-        c
-    };
-    let mut crc = bytes.iter().fold(0, |c, b| step(c, *b));
-    let mut len = bytes.len();
-    while len > 0 {
-        crc = step(crc, (len & 0xff) as u8);
-        len >>= 8;
-    }
-    format!("{}:{}", !crc, bytes.len())
+    format!("{}:{}", crate::payload::cksum(bytes), bytes.len())
 }
 
 /// SHA-256 in hex.

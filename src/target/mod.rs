@@ -8,7 +8,6 @@ pub mod frame;
 pub mod inits;
 pub mod probe;
 mod probe_sh;
-pub mod quote;
 mod read;
 pub mod tree;
 pub mod units;
@@ -22,6 +21,7 @@ pub use probe_sh::squeeze;
 pub use read::{Cache, Candidates, Read, Reading};
 
 use crate::channel::{Channel, ChannelError};
+use crate::payload::{nonce, sh_quote};
 use frame::Answer;
 use probe::{Check, OverlaySpec, Probe};
 
@@ -99,10 +99,10 @@ impl Target {
         let nonce = nonce();
         let texts = checks.iter().map(|c| c.script.as_str()).chain(overlays.iter().map(|o| o.writes.as_str()));
         let mut prelude =
-            format!("R={}\n", quote::sh_quote(&self.root).ok_or_else(|| ChannelError::new("a root with a NUL"))?);
-        prelude.push_str(&functions(texts));
+            format!("R={}\n", sh_quote(&self.root).ok_or_else(|| ChannelError::internal("a root with a NUL"))?);
+        prelude.push_str(&functions(texts, !self.root.is_empty()));
         let script = probe::compile(&Probe { nonce: &nonce, checks, overlays, prelude: &prelude })
-            .map_err(|e| ChannelError::new(e.to_string()))?;
+            .map_err(|e| ChannelError::internal(e.to_string()))?;
         let longest = checks.iter().map(|c| c.deadline).max().unwrap_or_default();
         tracing::trace!(%script);
         let script = match &self.elevate {
@@ -126,11 +126,11 @@ impl Target {
     }
 }
 
-/// The functions that the texts use, and those that these use, each once.
-fn functions<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+/// The functions that the texts use, and those that these use, each once; as they are for a disk, or for what runs.
+fn functions<'a>(texts: impl Iterator<Item = &'a str>, disk: bool) -> String {
     let all = || {
         let fixed = files::FUNCTIONS.iter().chain(tree::FUNCTIONS).chain(crate::apply::FUNCTIONS).copied();
-        fixed.chain(inits::FUNCTIONS.iter().map(|(name, body)| (*name, body.as_str())))
+        fixed.chain(inits::functions(disk).iter().map(|(name, body)| (*name, body.as_str())))
     };
     let mut needed: Vec<&str> = Vec::new();
     let mut queue: Vec<&str> = texts.collect();
@@ -143,14 +143,4 @@ fn functions<'a>(texts: impl Iterator<Item = &'a str>) -> String {
         }
     }
     all().filter(|(n, _)| needed.contains(n)).map(|(_, body)| body).collect()
-}
-
-/// Something that no log line and no other run contains.
-pub fn nonce() -> String {
-    use std::collections::hash_map::RandomState;
-    use std::hash::{BuildHasher, Hasher};
-    // Letters that spell no word of a log; two random states are 128 random bits of the system.
-    let bits = u128::from(RandomState::new().build_hasher().finish()) << 64
-        | u128::from(RandomState::new().build_hasher().finish());
-    (0..20).map(|i| char::from(b"bcdfghjkmnpqrstvwxz2"[((bits >> (i * 6)) & 63) as usize % 20])).collect()
 }

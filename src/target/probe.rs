@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::probe_sh::{DRIVER, LIBRARY, OVERLAYS, squeeze};
-use super::quote::sh_quote;
+use crate::payload::sh_quote;
 
 /// The bytes of one stream that are sent back; the rest is cut and said to be.
 pub const OUTPUT_CAP: u64 = 1 << 20;
@@ -128,7 +128,7 @@ fn overlays(script: &mut String, probe: &Probe) -> Result<(), ProbeError> {
     let quote = |text: &str| sh_quote(text).ok_or(ProbeError::Nul { what });
     *script += &squeeze(OVERLAYS);
     *script = format!("{script}_V={}\n", quote(&squeeze(DRIVER))?);
-    *script = format!("{script}{{\nprintf %s {} >$_d/p", quote(probe.prelude)?);
+    *script = format!("{script}{{\n_p {} >$_d/p", quote(probe.prelude)?);
     for (index, overlay) in probe.overlays.iter().enumerate() {
         let calls = directories(overlay)?
             .iter()
@@ -136,7 +136,7 @@ fn overlays(script: &mut String, probe: &Probe) -> Result<(), ProbeError> {
             .collect::<Result<Vec<_>, _>>()?
             .join("&&");
         let file = format!("_D() {{ {calls}; }}\n_W() {{ :\n{}\n}}\n_L=1\n", overlay.writes);
-        *script = format!("{script}&&\nprintf %s {} >$_d/w{index}", quote(&file)?);
+        *script = format!("{script}&&\n_p {} >$_d/w{index}", quote(&file)?);
     }
     *script += "\n}||_n 'no room for the candidate files'\n. $_d/p\n";
     Ok(())

@@ -108,6 +108,10 @@ pub(super) const LIBRARY: &str = r##"
         _c=$((${_x%.*} * 100 + 1${_x#*.} - 100))
     }
 
+    # _p TEXT: a line. printf is a program to mksh and OpenBSD's sh, and would show it in ps; they have print.
+    _p() { printf '%s\n' "$1"; }
+    case $(command -v printf) in /*) ! command -v print || _p() { print -r -- "$1"; } ;; esac >/dev/null
+
     # In a check's subshell; _s 1: one that acts, and may write large files. The padding of sI makes
     # a full disk notice.
     _s() {
@@ -126,7 +130,7 @@ pub(super) const LIBRARY: &str = r##"
     # Without /proc it takes our own place, for nothing else could find it to kill it.
     _x() {
         trap : TERM
-        printf '%s\n' "$1" >$_d/x$_i
+        _p "$1" >$_d/x$_i || exit
         [ -r /proc/uptime ] || exec sh $_d/x$_i
         sh $_d/x$_i
     }
@@ -277,11 +281,12 @@ pub(super) const OVERLAYS: &str = r##"
     # _o OVERLAY ISOLATE TEXT
     _o() {
         trap : TERM
-        unshare -m sh -c "$_V" sh $_d $_i "$@" 3>&2 2>$_d/n$_i
+        _p "$3" >$_d/x$_i || exit
+        unshare -m sh -c "$_V" sh $_d $_i "$1" "$2" 3>&2 2>$_d/n$_i
     }
 "##;
 
-/// `sh -c` in the namespace: directory, check, overlay, isolate, text. No single quotes in it.
+/// `sh -c` in the namespace: directory, check, overlay, isolate; the text is in `xI`. No single quotes in it.
 ///
 /// Whatever fails before `vI` is there is an `exit`, so neither `_W` (the candidates) nor the
 /// check ever runs on the real tree. That a mount took is not believed: a file that was put into
@@ -358,10 +363,9 @@ $_x
     echo >$_d/v$_i
     [ -e $_d/v$_i ] || exit 1
     exec 2>&3 3>&-
-    [ -z "$4" ] || exec sh -c "$5"
-    _x=$5
+    [ -z "$4" ] || exec sh $_d/x$_i
     set --
-    eval "$_x"
+    . $_d/x$_i
 "##;
 
 /// `template` without comment lines, indentation and empty lines.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::payload::sh_quote;
 use crate::target::files::{FileReading, parse_look};
-use crate::target::quote::sh_quote;
 
 /// How a family of configuration files includes others.
 #[derive(Debug, Clone, Copy)]

@@ -1,8 +1,8 @@
 //! Services of any init system as typed states, in the words of systemd, which has the most of them: asked once for all
 //! names. What each init is asked is in [`super::inits`].
 
+use crate::payload::sh_quote;
 use crate::target::inits::Init;
-use crate::target::quote::sh_quote;
 
 /// A unit, as `systemctl show` tells it (systemctl(1), org.freedesktop.systemd1(5)). Another init's service has the same
 /// fields: a name without `.service`, and of the states only those that its init knows.

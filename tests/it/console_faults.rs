@@ -70,8 +70,8 @@ async fn one(seed: u64, directory: &std::path::Path) -> Tally {
         let script = format!(
             "echo x >>{}\n{}\n{{ {}; }} >&2\nexit {status}\n",
             count.display(),
-            runbook::target::quote::printf_payload(&out),
-            runbook::target::quote::printf_payload(&err)
+            runbook::payload::printf_payload(&out),
+            runbook::payload::printf_payload(&err)
         );
         let begun = Instant::now();
         let answer = console.exec(script.as_bytes(), DEADLINE).await;

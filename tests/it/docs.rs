@@ -14,6 +14,25 @@ fn the_reference_is_current() {
     );
 }
 
+/// Each shipped runbook has its page, and no other has.
+#[test]
+fn the_pages_are_current() {
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/runbooks");
+    let write = std::env::var_os("RUNBOOK_WRITE_DOCS").is_some();
+    let names: Vec<&str> = runbook::book::SHIPPED.iter().map(|b| b.name).collect();
+    for name in &names {
+        let path = format!("{dir}/{name}.md");
+        let wanted = runbook::report::page::markdown(&runbook::book::find(name).unwrap());
+        if write {
+            std::fs::create_dir_all(dir).unwrap();
+            std::fs::write(&path, &wanted).unwrap();
+        }
+        let found = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(found == wanted, "{path} is out of date: RUNBOOK_WRITE_DOCS=1 cargo test the_pages_are_current");
+    }
+    assert_eq!(std::fs::read_dir(dir).unwrap().count(), names.len(), "a page of a runbook that is gone");
+}
+
 /// What the README shows of `examples/try` is what it prints.
 #[test]
 fn the_readme_shows_what_is_printed() {

@@ -337,6 +337,16 @@ fn what_is_asked_for_is_checked_and_listed() {
         assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{}", run.stderr);
         assert!(run.stderr.contains(why) && run.stderr.contains(hint), "{}", run.stderr);
     }
+    for (target, hint) in [
+        ("ssh://admin@web1:22", "--via 'ssh://admin@web1:22'"),
+        ("ssh:web1", "--via 'ssh:web1'"),
+        ("admin@web1:22", "--via ssh://admin@web1:22"),
+    ] {
+        let run: Done =
+            h.command(&[BIN, "plan", "ssh-refused", "-t", target].map(str::to_owned)).output().unwrap().into();
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{target}: {}", run.stderr);
+        assert!(run.stderr.contains("-t takes a name") && run.stderr.contains(hint), "{target}: {}", run.stderr);
+    }
     let lines = h.run("plan", BOOK, &["-o", "jsonl"]).stdout;
     let events: Vec<Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     let of = |n: &str| events.iter().filter(|e| e["target"] == n).map(|e| e["event"].as_str().unwrap()).collect();

@@ -173,3 +173,48 @@ fn patterns_select_what_ansible_selects() {
     }
     assert!(wrong.is_empty(), "{} of {} differ\n{}", wrong.len(), PATTERNS.len(), wrong.join("\n"));
 }
+
+/// A chain of groups, as deep as there may be groups, in whatever order its links are read.
+#[test]
+fn a_deep_inventory_is_read_in_time() {
+    const N: usize = 9_000;
+    let dir = tempfile::tempdir().unwrap();
+    let ini = |order: &mut dyn Iterator<Item = usize>| {
+        let links: String = order.map(|n| format!("[g{n}:children]\ng{}\n", n + 1)).collect();
+        format!("{links}[g{N}]\nweb1\n[g0]\nweb[2:20000]\n")
+    };
+    let ours: String = (0..N).map(|n| format!("  g{n}: {{children: [g{}]}}\n", n + 1)).collect();
+    let cases = [
+        ("down", ini(&mut (0..N))),
+        ("up", ini(&mut (0..N).rev())),
+        // 4001 has no factor in common with N.
+        ("mixed", ini(&mut (0..N).map(|n| n * 4_001 % N))),
+        ("ours.yaml", format!("hosts: {{web1: {{}}}}\ngroups:\n{ours}  g{N}: {{hosts: [web1]}}\n")),
+    ];
+    for (name, text) in cases {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let begun = std::time::Instant::now();
+        let inventory = Inventory::load(&[path.display().to_string()]).unwrap();
+        assert_eq!(inventory.select(&["g*:&web1".to_owned()]).unwrap().len(), 1);
+        assert!(begun.elapsed().as_secs() < 15, "{name}: {:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn a_pipe_is_no_file_of_variables() {
+    for name in ["host_vars/web1", "group_vars/all.yml", "more.ini"] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(dir.path().join("hosts"), "web1\n").unwrap();
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let out = Command::new("timeout")
+            .args(["20", env!("CARGO_BIN_EXE_runbook"), "ping", "-t", "web1", "-i", dir.path().to_str().unwrap()])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{name}: {said}");
+        assert!(said.contains(&format!("{} is no file", path.display())) && said.contains("hint:"), "{name}: {said}");
+    }
+}

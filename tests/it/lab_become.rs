@@ -1,4 +1,4 @@
-//! `--become` on a real host: sudo and su, with and without a password, with a terminal demanded, and refused.
+//! `--become` on a real host: sudo, su and doas, with and without a password, with a terminal demanded, and refused.
 
 use std::process::Command;
 
@@ -37,7 +37,7 @@ fn root_is_had_or_it_is_said_why_not() {
         );
     };
     let refused = |done: Done, why: &str| {
-        assert_eq!(done.code, 3, "{}{}", done.stdout, done.stderr);
+        assert_eq!(done.code, 1, "{}{}", done.stdout, done.stderr);
         let text: String = done.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(text.contains(why) && text.contains("hint:"), "{why}: {text}");
         assert!(
@@ -62,7 +62,19 @@ fn root_is_had_or_it_is_said_why_not() {
     well(plan(&host, any, Some(PASSWORD)), "sudo with a password that is not asked for");
     well(plan(&host, &["--become-method", "su"], Some("root pw")), "su");
     refused(plan(&host, &["--become-method", "su"], Some("wrong")), "su: Authentication failure");
-    refused(plan(&host, &["--become-method", "doas"], None), "none of these is there: doas");
+
+    let doas = &["--become-method", "doas"][..];
+    refused(plan(&host, doas, None), "none of these is there: doas");
+    host.sh("DEBIAN_FRONTEND=noninteractive apt-get -qq install opendoas >/dev/null 2>&1");
+    let permit = |rule: &str| host.sh(&format!("printf '%s\\n' '{rule}' >/etc/doas.conf"));
+    permit("permit nopass joe");
+    well(plan(&host, doas, None), "doas without a password");
+    permit("permit joe");
+    well(plan(&host, doas, Some(PASSWORD)), "doas with a password");
+    refused(plan(&host, doas, Some("wrong")), "doas: Authentication failed");
+    refused(plan(&host, doas, None), "doas: Authentication required");
+    permit("deny joe");
+    refused(plan(&host, doas, Some(PASSWORD)), "doas: Operation not permitted");
 
     host.sh(": >/run/stop");
     assert_eq!(host.sh("cat /run/seen").trim(), "", "the password stood in a command line");

@@ -32,6 +32,7 @@ const MORE: &[&str] = &[
     "ssh-jump",
     "ssh-key",
     "ssh-password",
+    "ssh-unix",
 ];
 
 /// A container that may make no mount: the candidates are tried right after the write there (DESIGN 2.8), so that sshd is
@@ -178,4 +179,71 @@ fn a_fault_is_repaired_over_every_way_with_the_same_diffs() {
         );
         fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/lab-channels.md"), head + &table).unwrap();
     }
+}
+
+/// A jump host stands between clients and the target: what a client sees is looked at from there, whatever way is taken
+/// to repair it. And a host key that is not the known one is never accepted.
+#[test]
+fn clients_come_by_way_of_the_jump_host() {
+    if !lab_is_on() {
+        return;
+    }
+    let host = Host::up("ssh-jump").unwrap_or_else(|e| panic!("it did not come up: {e}"));
+    let jump = format!("{}-jump", host.name);
+    let run = |args: &[&str], via: &[&str]| -> Run {
+        let mut command = Command::new(LAB);
+        command.args(["ctl", BIN]).args(args).args(["-o", "json"]);
+        via.iter().for_each(|v| {
+            command.args(["--via", v]);
+        });
+        Done::from(command.output().unwrap()).into()
+    };
+    let lab = |sh: &str| {
+        let out = Command::new(LAB).args(["sh", &host.name, "-c", sh]).output().unwrap();
+        assert!(out.status.success(), "{sh}: {}", String::from_utf8_lossy(&out.stderr));
+    };
+    let ssh = host.via();
+    let client =
+        |run: &Run| run.json["rounds"][0]["steps"].as_array().unwrap().iter().find(|s| s["id"] == "client").cloned();
+
+    let healthy = run(&["plan", "ssh-refused"], &[&ssh]);
+    let seen = client(&healthy).unwrap_or_default();
+    let evidence = seen["evidence"].as_str().unwrap_or_default();
+    assert_eq!(healthy.exit, 0, "{}", healthy.seen());
+    assert!(
+        evidence.contains(&format!(" port 22 by way of root@{jump}"))
+            || evidence.contains(&format!("by way of {jump}")),
+        "{seen:#}"
+    );
+    assert!(evidence.contains("answers \"SSH-2.0-"), "{seen:#}");
+
+    lab("systemctl disable --now ssh.service 2>/dev/null");
+    // The first way is refused: it leads to port 22 by the same host.
+    let closed = format!("{ssh}&option=Port=22");
+    let repaired = run(&["apply", "ssh-refused", "-y"], &[&closed, &ssh]);
+    assert_eq!(repaired.exit, 0, "{}", repaired.seen());
+    let seen = client(&repaired).unwrap_or_default();
+    assert!(seen["finding"].as_str().unwrap_or_default().ends_with("connection refused"), "{seen:#}");
+    let tried = repaired.json["tried"].to_string();
+    assert!(tried.contains("connection refused"), "{tried}");
+    let verified = repaired.json["verified"].to_string();
+    assert!(verified.contains("by way of") && verified.contains("SSH-2.0-"), "{verified}");
+
+    let config = host.fact("ssh_config").to_owned();
+    let known = format!("/run/runbook-lab/{}/known_hosts", host.name);
+    let keys = fs::read_to_string(&known).unwrap();
+    let refused = |keys: &str, why: &str, hint: &str| {
+        fs::write(&known, keys).unwrap();
+        let run = run(&["plan", "ssh-refused"], &[&ssh]);
+        let error = run.json["error"].to_string();
+        assert_eq!(run.exit, 3, "{config}: {}", run.seen());
+        assert!(error.contains(why) && error.contains(hint), "{error}");
+        assert_eq!(fs::read_to_string(&known).unwrap(), keys, "a key was accepted unseen");
+    };
+    let other = keys.lines().filter(|l| !l.trim().is_empty()).map(|l| l.split(' ').next().unwrap()).next().unwrap();
+    let other = format!("{other} ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g\n");
+    refused(&other, "not the one that is known", "ssh-keygen -R");
+    refused("", "not known here", "compare the fingerprint");
+    fs::write(&known, keys).unwrap();
+    assert_eq!(run(&["plan", "ssh-refused"], &[&ssh]).exit, 0);
 }

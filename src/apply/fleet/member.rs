@@ -16,16 +16,8 @@ pub struct Member {
     pub name: String,
     /// The runbook's variables, with its own values.
     pub vars: Map<String, Value>,
-    /// Its channels in the order of preference; or why none can be opened.
-    pub ways: Result<Vec<(Place, Target)>, Box<NoWay>>,
-}
-
-/// No channel of a target can even be tried.
-pub struct NoWay {
-    /// What is known of the target.
-    pub place: Option<Place>,
-    /// The last channel's reason.
-    pub error: ChannelError,
+    /// Its channels in the order of preference, at least one; or why it has none.
+    pub ways: Result<Vec<(Place, Target)>, ChannelError>,
 }
 
 /// What a session waits for.

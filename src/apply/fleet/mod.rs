@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{mpsc, oneshot};
 
-pub use member::{Member, NoWay};
+pub use member::Member;
 pub use order::{Brake, Serial, badness, batches, worst};
 pub use risk::risky;
 
@@ -259,18 +259,12 @@ impl<'a> Fleet<'a> {
     fn start(&mut self, target: usize) {
         let State::Queued(member) = std::mem::replace(&mut self.rows[target].state, State::Busy) else { return };
         if self.interrupted() {
-            let place = match &member.ways {
-                Ok(ways) => ways.first().map(|(place, _)| place),
-                Err(no) => no.place.as_ref(),
-            };
+            let place = member.ways.as_ref().ok().and_then(|ways| ways.first()).map(|(place, _)| place);
             return self.without(target, place, "interrupted", None, exit::INTERRUPTED);
         }
         let ways = match member.ways {
             Ok(ways) => ways,
-            Err(no) => {
-                let NoWay { place, error } = *no;
-                return self.without(target, place.as_ref(), &error.why, error.hint.as_deref(), exit::NO_CHANNEL);
-            }
+            Err(e) => return self.without(target, None, &e.why, e.hint.as_deref(), exit::NO_CHANNEL),
         };
         let vars = member.vars;
         let mut sink = Part { target, report: self.report, failed: self.failed };

@@ -1,6 +1,6 @@
 //! Bytes as text that a console passes, with the tools that the target has.
 
-use std::io::{Read, Write};
+use std::io::Read;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -59,7 +59,7 @@ impl Tools {
         if self.decoder() == "sh" {
             return printfs(bytes);
         }
-        let packed = if self.gzip() { gzip(bytes) } else { bytes.to_vec() };
+        let packed = if self.gzip() { crate::payload::gzip(bytes) } else { bytes.to_vec() };
         let text = STANDARD.encode(packed);
         text.as_bytes().chunks(UP).flat_map(|line| [line, b"\n"].concat()).collect()
     }
@@ -80,13 +80,6 @@ impl Tools {
         plain.read_to_end(&mut out).ok()?;
         Some(out)
     }
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut to = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    // Writing to memory does not fail; were it to, the other side's checksum would.
-    let _ = to.write_all(bytes);
-    to.finish().unwrap_or_default()
 }
 
 /// Lines of `printf`, where the target has no decoder at all.

@@ -27,37 +27,10 @@ impl Sum {
     }
     pub fn of(self, bytes: &[u8]) -> String {
         match self {
-            Self::Cksum => cksum(bytes).to_string(),
+            Self::Cksum => crate::payload::cksum(bytes).to_string(),
             Self::Sha256 => sha2::Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect(),
         }
     }
-}
-
-/// `cksum` as POSIX has it: CRC-32 with polynomial 04C11DB7, the length appended.
-fn cksum(bytes: &[u8]) -> u32 {
-    const TABLE: [u32; 256] = {
-        let mut table = [0; 256];
-        let mut i = 0;
-        while i < 256 {
-            let mut crc = (i as u32) << 24;
-            let mut bit = 0;
-            while bit < 8 {
-                crc = if crc & 0x8000_0000 == 0 { crc << 1 } else { (crc << 1) ^ 0x04C1_1DB7 };
-                bit += 1;
-            }
-            table[i] = crc;
-            i += 1;
-        }
-        table
-    };
-    let step = |crc: u32, byte: u8| (crc << 8) ^ TABLE[((crc >> 24) as u8 ^ byte) as usize];
-    let mut crc = bytes.iter().fold(0, |crc, b| step(crc, *b));
-    let mut length = bytes.len();
-    while length > 0 {
-        crc = step(crc, (length & 255) as u8);
-        length >>= 8;
-    }
-    !crc
 }
 
 /// A marker, in two halves that are together only in what the target says.
@@ -69,7 +42,7 @@ pub(super) struct Marker {
 
 impl Marker {
     pub fn new() -> Self {
-        let letters = crate::target::nonce();
+        let letters = crate::payload::nonce();
         Self { left: letters[..3].to_owned(), right: letters[3..6].to_owned() }
     }
     pub fn whole(&self) -> String {

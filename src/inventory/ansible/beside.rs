@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::{files, read_text, tree, yaml};
+use super::{files, no_file, read_text, tree, yaml};
 use crate::book::Diagnostic;
 use crate::inventory::data::{Beside, Data, Values};
 use crate::inventory::text::{Text, here};
@@ -59,8 +59,10 @@ fn files_of(dir: &Path, name: &str, out: &mut Found) -> Vec<PathBuf> {
         let path = dir.join(format!("{name}{ending}"));
         if path.is_dir() {
             below(&path, DEEPEST, &mut all, out);
-        } else if path.exists() {
+        } else if path.is_file() {
             all.push(path);
+        } else if path.exists() {
+            out.errors.push(no_file(&path));
         } else {
             continue;
         }

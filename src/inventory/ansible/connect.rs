@@ -12,6 +12,7 @@ use crate::channel::{Password, Url, plain};
 use crate::inventory::data::Values;
 use crate::inventory::text::is_secret;
 use crate::inventory::{Elevate, Host, Way};
+use crate::payload::sh_quote;
 
 const ADDRESS: &[&str] = &["ansible_host", "ansible_ssh_host"];
 const PORT: &[&str] = &["ansible_port", "ansible_ssh_port"];
@@ -193,7 +194,7 @@ pub(in crate::inventory) fn host(name: &str, values: &Values) -> Host {
             (format!("{scheme}:{entered}"), user)
         }
         Kind::Exec(before, after) => {
-            let quoted = crate::target::quote::sh_quote(&entered).unwrap_or_default();
+            let quoted = sh_quote(&entered).unwrap_or_default();
             (format!("exec:{before} {quoted} {after}"), user)
         }
         Kind::Kubectl => {

@@ -17,7 +17,7 @@ mod yaml;
 use std::path::{Path, PathBuf};
 
 use super::data::{Data, UNGROUPED};
-use super::text::Text;
+use super::text::{Text, here};
 use super::{ours, range};
 use crate::book::{Diagnostic, did_you_mean, read_capped, tidy, unreadable};
 
@@ -92,9 +92,12 @@ impl Reader {
             }
             return;
         }
-        if let Err(errors) = self.file(path) {
-            self.errors.extend(tidy(errors, 0));
-        }
+        // A pipe may never end; one that the user named is meant.
+        let is_file = deep == 0 || path.is_file();
+        let read = if is_file { self.file(path) } else { Err(vec![no_file(path)]) };
+        let mut errors = read.err().unwrap_or_default();
+        errors.extend(self.data.cycles());
+        self.errors.extend(tidy(errors, 0));
     }
 
     fn directory(&mut self, path: &Path, deep: usize) {
@@ -200,14 +203,16 @@ fn files(dir: &Path) -> Result<Vec<(String, PathBuf)>, Box<Diagnostic>> {
     let mut out = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(|e| failed(&e))? {
         let entry = entry.map_err(|e| failed(&e))?;
-        let path = entry.path();
-        // What is neither may never come to an end.
-        if path.is_file() || path.is_dir() {
-            out.push((entry.file_name().to_string_lossy().into_owned(), path));
-        }
+        out.push((entry.file_name().to_string_lossy().into_owned(), entry.path()));
     }
     out.sort();
     Ok(out)
+}
+
+/// What stands beside an inventory, and is no file.
+fn no_file(path: &Path) -> Diagnostic {
+    let message = format!("{} is no file", path.display());
+    Diagnostic::at(here(), "unreadable", message).hint("a pipe or a device there is not read: remove it")
 }
 
 /// A file's text; comments of an INI file need not be UTF-8.

@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::Provider;
 use crate::module::Halt;
+use crate::payload::sh_quote;
 use crate::plan::{Resource, View};
 use crate::target::frame::Status;
-use crate::target::quote::sh_quote;
 
 /// For one look: these programs take seconds to start, and they try again by themselves.
 const LOOK: Duration = Duration::from_secs(40);

@@ -89,7 +89,11 @@ static SPEC: Spec = Spec {
             name: "unclear",
             help: "what its command line comes to could not be told (a wrapper, quotes): it may listen elsewhere",
         },
-        Field { name: "stale", help: "a file that it reads was changed after it was started" },
+        Field {
+            name: "stale",
+            help: "a file that it reads may have been changed after it read it: it does not run, or was started in the same second",
+        },
+        Field { name: "edited", help: "it runs, and a file that it reads was changed since" },
         Field {
             name: "generator",
             help: "a generator makes ssh.socket listen where the files say (Ubuntu 24.04), and nobody overruled it",
@@ -226,6 +230,7 @@ fn fields(d: Decision, s: &Seen) -> Decision {
         .with("exec", s.stray.as_ref().map(Place::value))
         .with("unclear", s.unclear)
         .with("stale", s.stale)
+        .with("edited", s.edited)
         .with("generator", s.generator)
         .with("libwrap", s.libwrap)
 }

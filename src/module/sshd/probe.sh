@@ -65,11 +65,13 @@ for f in /usr/share/openssh/sshd_config /usr/share/doc/openssh-server/sshd_confi
 done
 grep -qs '^sshd:' /etc/passwd || id sshd >/dev/null 2>&1 || echo nouser
 if [ -d /run/sshd ]; then echo directory; elif [ -e /run/sshd ] || [ -L /run/sshd ]; then echo inway; fi
-# Since when the daemon runs (proc_pid_stat(5), starttime; proc_stat(5), btime), and whether a file is younger.
-y=1; if read -r n 2>/dev/null </run/sshd.pid && x=$(cat "/proc/$n/stat" 2>/dev/null); then
-  set -- ${x##*) }; n=$(sed -n 's/^btime //p' /proc/stat); n=$((n + ${20} / 100))
+# sshd writes its pid when it has read its files: at its start, and when SIGHUP makes it read them anew. Within one second
+# it cannot be told which came first.
+y=1; if read -r n 2>/dev/null </run/sshd.pid && [ -e "/proc/$n" ]; then
+  n=$(stat -c %Z /run/sshd.pid)
   x=$(find /etc/ssh /etc/default/ssh /etc/sysconfig/sshd /etc/systemd/system/ssh.service /etc/systemd/system/ssh.service.d /etc/systemd/system/sshd.service.d -type f -exec stat -c %Z {} + 2>/dev/null | sort -n | tail -n 1)
   [ "${x:-0}" -ge "$n" ] || y=''
+  [ "${x:-0}" -le "$n" ] || echo edited
 fi
 [ -z "$y" ] || echo stale
 if [ -z "$s" ]; then echo 'there is no sshd on this host' >&2; exit 127; fi

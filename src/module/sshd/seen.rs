@@ -49,6 +49,8 @@ pub struct Seen {
     pub unclear: bool,
     /// A file that it reads was changed after it was started, as far as can be told.
     pub stale: bool,
+    /// Surely so: one was changed in a later second.
+    pub edited: bool,
     /// What is at /run/sshd: directory, inway (something else), or nothing.
     entry: String,
     /// `RuntimeDirectoryMode=` of the unit.
@@ -306,6 +308,7 @@ fn parse(out: &str, err: &str) -> Seen {
             (_, "noconfig") => seen.said.no_config = true,
             (_, "generator") => seen.generator = true,
             (_, "stale") => seen.stale = true,
+            (_, "edited") => seen.edited = true,
             (_, "unclear") => seen.unclear = true,
             (_, "byhand") => by_hand = true,
             (_, "libwrap") => seen.libwrap = true,

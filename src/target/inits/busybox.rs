@@ -36,4 +36,6 @@ case $1 in start|stop|restart|reload) (cd /; exec env -i TERM=dumb PATH=/usr/sbi
 "#,
         ),
     ],
+    live_functions: &[],
+    disk_functions: &[],
 };

@@ -26,8 +26,14 @@ pub struct Init {
     /// The sh that prints the last `$2` lines that the service `$1` wrote, as it wrote them, where its init keeps them.
     said: &'static str,
     /// What these use, by name.
-    functions: &'static [(&'static str, &'static str)],
+    functions: Functions,
+    /// What they use only where it runs.
+    live_functions: Functions,
+    /// What they use only for a disk.
+    disk_functions: Functions,
 }
+
+type Functions = &'static [(&'static str, &'static str)];
 
 /// Every one; the first that is known counts.
 static ALL: &[Init] = &[systemd::INIT, openrc::INIT, runit::INIT, busybox::INIT, sysvinit::INIT];
@@ -49,17 +55,27 @@ pub fn named(name: &str) -> Option<&'static Init> {
 /// * `rb_forbidden NAME FILE` prints the files whose mere presence makes the script do nothing (Debian's sshd).
 /// * `rb_bits VERB FILE`: what `mask` means to an init that runs scripts: it may not be executed.
 /// * `rb_came NAME FUNCTION`: by that reader it runs soon after it was started. Scripts end with 0 whatever came of it (Debian's `log_end_msg`).
-pub static FUNCTIONS: LazyLock<Vec<(&'static str, String)>> = LazyLock::new(|| {
-    let own = ALL.iter().flat_map(|i| i.functions).chain(SHARED).map(|(n, body)| (*n, (*body).to_owned()));
-    own.chain([
-        ("rb_init", init()),
-        ("rb_verb", of_each("rb_verb", |i| i.verb)),
-        ("rb_said", of_each("rb_said", |i| i.said)),
-    ])
-    .collect()
-});
+///
+/// Bytes on the wire are few where what is only for a disk stays at home, and the other way round.
+#[must_use]
+pub fn functions(disk: bool) -> &'static [(&'static str, String)] {
+    static OF: LazyLock<[Vec<(&'static str, String)>; 2]> = LazyLock::new(|| {
+        [false, true].map(|disk| {
+            let of =
+                |i: &'static Init| i.functions.iter().chain(if disk { i.disk_functions } else { i.live_functions });
+            let own = ALL.iter().flat_map(of).chain(SHARED).map(|(n, body)| (*n, (*body).to_owned()));
+            own.chain([
+                ("rb_init", init(disk)),
+                ("rb_verb", of_each("rb_verb", |i| i.verb)),
+                ("rb_said", of_each("rb_said", |i| i.said)),
+            ])
+            .collect()
+        })
+    });
+    &OF[usize::from(disk)]
+}
 
-const SHARED: &[(&str, &str)] = &[
+const SHARED: Functions = &[
     (
         "rb_each",
         r#"rb_each() { rb_e=$1; shift; for rb_u; do case $rb_u in */*) echo LoadState=not-found;; *.service) (set -- "${rb_u%.service}"; echo "Id=$1"; echo "Init=${rb_e#rb_unit_}"; $rb_e "$1");; *) echo LoadState=not-found;; esac; echo; done; }
@@ -95,16 +111,12 @@ case $rb_r in 0) echo ActiveState=active; echo SubState=running;; 3) echo Active
     ),
 ];
 
-fn init() -> String {
-    let first = |test: fn(&Init) -> &'static str| {
-        let branch = |i: &Init| format!("if {}; then REPLY={}\n", test(i), i.name);
-        ALL.iter().map(branch).collect::<Vec<_>>().join("el") + "fi"
-    };
+fn init(disk: bool) -> String {
+    let branch = |i: &Init| format!("if {}; then REPLY={}\n", if disk { i.disk } else { i.live }, i.name);
+    let first = ALL.iter().map(branch).collect::<Vec<_>>().join("el");
+    let process = if disk { "" } else { "read -r rb_j 2>/dev/null </proc/1/comm\n" };
     format!(
-        "rb_init() {{ rb_real /sbin/init; rb_i=$REPLY; [ -e \"$R$rb_i\" ] || rb_i=; rb_j=; REPLY=
-if [ -z \"$R\" ]; then read -r rb_j 2>/dev/null </proc/1/comm\n{}\nelse {}\nfi; }}\n",
-        first(|i| i.live),
-        first(|i| i.disk)
+        "rb_init() {{ rb_real /sbin/init; rb_i=$REPLY; [ -e \"$R$rb_i\" ] || rb_i=; rb_j=; REPLY=\n{process}{first}fi; }}\n"
     )
 }
 

@@ -44,4 +44,6 @@ esac; }
 "#,
         ),
     ],
+    live_functions: &[],
+    disk_functions: &[],
 };

@@ -64,4 +64,6 @@ esac; }
 "#,
         ),
     ],
+    live_functions: &[],
+    disk_functions: &[],
 };

@@ -1,6 +1,6 @@
 //! systemd.
 
-use super::Init;
+use super::{Functions, Init};
 
 /// systemctl(1).
 pub(super) const INIT: Init = Init {
@@ -13,26 +13,23 @@ pub(super) const INIT: Init = Init {
     verb: r#"rb_verb_systemd "$@""#,
     said: r#"journalctl -u "$1" -n "$2" -o cat --no-pager -b 2>/dev/null"#,
     functions: FUNCTIONS,
+    live_functions: LIVE,
+    disk_functions: DISK,
 };
 
-/// `rb_units_systemd NAME…`: one `systemctl show` for all; where a mounted disk is looked at (`R`), the same keys from its
+/// `rb_units_systemd NAME…`: one `systemctl show` for all; of a mounted disk the same keys from its
 /// links and unit files (systemd.unit(5), UNIT FILE LOAD PATH). Conditions have no text in `show`: where one was not
-/// met, `status` names it. `rb_wanted NAME`: some `.wants` directory has it. `rb_written NAME PATH`: what its files say.
+/// met, `status` names it. `rb_also NAME…` what links say: `rb_wanted NAME`: some `.wants` directory has it. `rb_written NAME PATH`: what its files say.
 /// `rb_barred NAME`: which `Alias=` of its unit file, that a mask of its own may hide, is a link to `/dev/null`.
 ///
 /// `rb_verb_systemd VERB NAME`: a unit whose files changed since systemd read them (this run may have edited them) is
 /// started only after `daemon-reload`. A socket that hit its trigger limit waits out the two seconds for which that
 /// counts, whatever is reset (systemd.socket(5), TriggerLimitIntervalSec=). On a mounted disk `systemctl --root`, else by
 /// links as systemctl(1) makes them from the `[Install]` section: `Alias=` and `WantedBy=`.
-const FUNCTIONS: &[(&str, &str)] = &[
+const FUNCTIONS: Functions = &[
     (
         "rb_wanted",
         r#"rb_wanted() { rb_real /etc/systemd/system; for rb_f in "$R$REPLY"/*.wants/"$1" "$R$REPLY"/*.requires/"$1"; do if [ -L "$rb_f" ] || [ -e "$rb_f" ]; then return 0; fi; done; return 1; }
-"#,
-    ),
-    (
-        "rb_unitfile",
-        r#"rb_unitfile() { case $1 in */*) return 1;; esac; for rb_f in /etc/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system /lib/systemd/system; do rb_real "$rb_f/$1" l; if [ -L "$R$REPLY" ] || [ -e "$R$REPLY" ]; then return 0; fi; done; REPLY=; return 1; }
 "#,
     ),
     (
@@ -40,6 +37,38 @@ const FUNCTIONS: &[(&str, &str)] = &[
         r#"rb_barred() { for rb_f in /etc /usr/local/lib /usr/lib /lib; do rb_real "$rb_f/systemd/system/$1"; [ -f "$R$REPLY" ] || continue
 while read -r rb_x; do case $rb_x in Alias=*) for rb_k in ${rb_x#Alias=}; do case $rb_k in */*|"$1") continue;; esac
 rb_real "/etc/systemd/system/$rb_k" l; if [ -L "$R$REPLY" ] && [ "$(readlink "$R$REPLY")" = /dev/null ]; then echo "Barred=$1 $rb_k"; fi; done;; esac; done <"$R$REPLY"; return 0; done; }
+"#,
+    ),
+    (
+        "rb_also",
+        r#"rb_also() { echo; for rb_u; do if rb_wanted "$rb_u"; then echo "Wanted=$rb_u"; fi; rb_barred "$rb_u"; done; }
+"#,
+    ),
+];
+
+const LIVE: Functions = &[
+    (
+        "rb_units_systemd",
+        r#"rb_units_systemd() {
+command -v systemctl >/dev/null || { echo 'no systemctl' >&2; return 3; }
+rb_o=$(systemctl show --no-pager -p Id,LoadState,ActiveState,SubState,UnitFileState,Result,ExecMainStatus,ExecMainCode,MainPID,StateChangeTimestamp,ConditionResult,ConditionTimestampMonotonic,TriggeredBy,Triggers,Listen,BindIPv6Only,Accept,FragmentPath,DropInPaths,NRestarts,RestartPreventExitStatus,NeedDaemonReload -- "$@") || return
+printf '%s\n\n' "$rb_o" | sed -e '/=$/d'
+case $rb_o in *"ConditionResult=no
+ConditionTimestampMonotonic="[1-9]*) systemctl status --no-pager -n 0 -- "$@" 2>/dev/null | sed -n -e 's/^[^ ]\{1,3\} \([^ ]*\.[a-z]*\) - .*/\1/;t n' -e 's/^.* \([A-Z][A-Za-z]*=.*\) was not met$/\1/;t c' -e b -e :n -e h -e b -e :c -e 'G;s/\(.*\)\n\(.*\)/Unmet=\2 \1/p';; esac
+rb_also "$@"; }
+"#,
+    ),
+    (
+        "rb_verb_systemd",
+        r#"rb_verb_systemd() { case $1 in daemon-reload) systemctl --no-pager daemon-reload; return;; unmask) systemctl --no-pager --runtime unmask -- "$2" 2>/dev/null;; start|restart) [ "$(systemctl show -p NeedDaemonReload --value -- "$2")" != yes ] || systemctl daemon-reload;; reset-failed) [ "$(systemctl show -p Result --value -- "$2")" != trigger-limit-hit ] || sleep 2;; esac; systemctl --no-pager "$1" -- "$2"; }
+"#,
+    ),
+];
+
+const DISK: Functions = &[
+    (
+        "rb_unitfile",
+        r#"rb_unitfile() { case $1 in */*) return 1;; esac; for rb_f in /etc/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system /lib/systemd/system; do rb_real "$rb_f/$1" l; if [ -L "$R$REPLY" ] || [ -e "$R$REPLY" ]; then return 0; fi; done; REPLY=; return 1; }
 "#,
     ),
     (
@@ -55,13 +84,6 @@ rb_real "$rb_x"; if [ -e "$R$REPLY" ]; then [ "$rb_x" = "$rb_k" ]; else [ "$rb_x
     (
         "rb_units_systemd",
         r#"rb_units_systemd() {
-if [ -z "$R" ]; then
-command -v systemctl >/dev/null || { echo 'no systemctl' >&2; return 3; }
-rb_o=$(systemctl show --no-pager -p Id,LoadState,ActiveState,SubState,UnitFileState,Result,ExecMainStatus,ExecMainCode,MainPID,StateChangeTimestamp,ConditionResult,ConditionTimestampMonotonic,TriggeredBy,Triggers,Listen,BindIPv6Only,Accept,FragmentPath,DropInPaths,NRestarts,RestartPreventExitStatus,NeedDaemonReload -- "$@") || return
-printf '%s\n\n' "$rb_o" | sed -e '/=$/d'
-case $rb_o in *"ConditionResult=no
-ConditionTimestampMonotonic="[1-9]*) systemctl status --no-pager -n 0 -- "$@" 2>/dev/null | sed -n -e 's/^[^ ]\{1,3\} \([^ ]*\.[a-z]*\) - .*/\1/;t n' -e 's/^.* \([A-Z][A-Za-z]*=.*\) was not met$/\1/;t c' -e b -e :n -e h -e b -e :c -e 'G;s/\(.*\)\n\(.*\)/Unmet=\2 \1/p';; esac
-else
 for rb_u; do echo "Id=$rb_u"; echo ActiveState=offline
 if rb_unitfile "$rb_u"; then rb_g=$REPLY
 if [ "$(readlink "$R$rb_g")" = /dev/null ]; then echo LoadState=masked; echo UnitFileState=masked
@@ -72,14 +94,13 @@ elif grep -q '^\[Install\]' "$R$rb_g"; then echo UnitFileState=disabled
 else echo UnitFileState=static; fi; rb_written "$rb_u" "$rb_g"; fi
 else echo LoadState=not-found; fi
 echo
-done; fi
-echo; for rb_u; do if rb_wanted "$rb_u"; then echo "Wanted=$rb_u"; fi; rb_barred "$rb_u"; done; }
+done
+rb_also "$@"; }
 "#,
     ),
     (
         "rb_verb_systemd",
         r#"rb_verb_systemd() {
-if [ -z "$R" ]; then case $1 in daemon-reload) systemctl --no-pager daemon-reload; return;; unmask) systemctl --no-pager --runtime unmask -- "$2" 2>/dev/null;; start|restart) [ "$(systemctl show -p NeedDaemonReload --value -- "$2")" != yes ] || systemctl daemon-reload;; reset-failed) [ "$(systemctl show -p Result --value -- "$2")" != trigger-limit-hit ] || sleep 2;; esac; systemctl --no-pager "$1" -- "$2"; return; fi
 rb_unitfile "$2" || { echo "no unit $2" >&2; return 1; }
 rb_g=$REPLY; rb_real /etc/systemd/system; rb_e=$R$REPLY; rb_real "$rb_g"; rb_h=$R$REPLY
 case $1 in

@@ -40,4 +40,6 @@ esac; }
 "#,
         ),
     ],
+    live_functions: &[],
+    disk_functions: &[],
 };

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use runbook::payload::printf_payload;
 use runbook::target::frame::{FrameError, Status, parse};
-use runbook::target::quote::printf_payload;
 
 use super::support::{Case, builtin, dash, nonce, shells, user};
 

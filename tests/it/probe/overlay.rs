@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
+use runbook::payload::{printf_payload, sh_quote};
 use runbook::target::frame::Status;
 use runbook::target::probe::{Check, OverlaySpec};
-use runbook::target::quote::{printf_payload, sh_quote};
 
 use super::support::{Case, builtin, dash, is_root, nonce, shells, user, within};
 

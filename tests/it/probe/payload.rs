@@ -1,7 +1,7 @@
 //! Quoting and payloads through the real shells.
 
 use proptest::prelude::*;
-use runbook::target::quote::{printf_payload, sh_quote};
+use runbook::payload::{printf_payload, sh_quote};
 
 use super::support::shells;
 

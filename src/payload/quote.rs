@@ -19,6 +19,15 @@ pub fn sh_quote(text: &str) -> Option<String> {
     (!text.contains('\0')).then(|| format!("'{}'", text.replace('\'', r"'\''")))
 }
 
+/// A fragment of `sh` that writes exactly `bytes` to its standard output, and no argument of a program shows what is text:
+/// it may be a secret, and `printf` is a program to some shells.
+///
+/// It is one list, as that of [`printf_payload`]; it calls `rb_text` of [`crate::target::files::FUNCTIONS`].
+pub fn text_payload(bytes: &[u8]) -> String {
+    let text = std::str::from_utf8(bytes).ok().and_then(sh_quote);
+    text.map_or_else(|| printf_payload(bytes), |t| format!("rb_text {t}"))
+}
+
 /// A fragment of `sh` that writes exactly `bytes` to its standard output with `printf` alone.
 ///
 /// The fragment is one list, `printf '…'&&\nprintf '…'`, with no newline at its end: put it in
@@ -71,6 +80,8 @@ mod tests {
         assert_eq!(printf_payload(text), expected);
         assert_eq!(printf_payload(b""), "printf ''");
         assert_eq!(printf_payload(b"-n"), r"printf '\055n'");
+        assert_eq!(text_payload("it's é\t100%".as_bytes()), "rb_text 'it'\\''s é\t100%'");
+        assert_eq!([text_payload(b"a\0"), text_payload(b"\xff")], [printf_payload(b"a\0"), printf_payload(b"\xff")]);
     }
 
     #[test]

@@ -1,0 +1,101 @@
+//! Two faults at once, of those of the lab: repaired in one apply, and a second one has nothing to do. The pairs are drawn by
+//! a seed; 15 in every test run, 100 with `RUNBOOK_FULL`.
+
+use crate::faults::{self, Fault, PRELUDE};
+use crate::support::{Host, full, until};
+
+/// Pairs that cannot be both there, by what plants them: the second takes the first away.
+const APART: &[(&str, &str)] = &[];
+
+/// Drawn anew for every pair, the same in every run.
+struct Draw(u64);
+
+impl Draw {
+    /// Below `n` (Steele, Lea, Flood: SplitMix64).
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % n as u64).unwrap()
+    }
+}
+
+fn values(f: &Fault) -> Vec<&'static str> {
+    f.args.iter().copied().filter(|a| *a != "-e").collect()
+}
+
+/// They are of one host, the client comes the same way, and no variable has two values.
+fn fit(a: &Fault, b: &Fault) -> bool {
+    let name = |v: &&str| v.split('=').next().unwrap_or_default().to_owned();
+    let apart = |x: &Fault, y: &Fault| APART.iter().any(|(p, q)| (*p, *q) == (x.name, y.name));
+    let agree = values(a).iter().all(|v| values(b).iter().all(|w| name(v) != name(w) || v == w));
+    a.name != b.name && a.kind == b.kind && a.client == b.client && agree && !apart(a, b) && !apart(b, a)
+}
+
+fn drawn(count: usize) -> Vec<(&'static Fault, &'static Fault)> {
+    let all: Vec<&Fault> = faults::all().filter(|f| f.exit == 0 && f.reboots.is_none()).collect();
+    let mut draw = Draw(2026);
+    let mut out: Vec<(&Fault, &Fault)> = Vec::new();
+    while out.len() < count {
+        let (a, b) = (all[draw.below(all.len())], all[draw.below(all.len())]);
+        let known =
+            |(x, y): &(&Fault, &Fault)| [x.name, y.name] == [a.name, b.name] || [x.name, y.name] == [b.name, a.name];
+        if fit(a, b) && !out.iter().any(known) {
+            out.push((a, b));
+        }
+    }
+    out
+}
+
+fn repaired(a: &Fault, b: &Fault) -> Result<(), String> {
+    let Some(host) = Host::up_as(a.kind.word(), &format!("pair-{}", &a.name[..a.name.len().min(12)])) else {
+        return Ok(());
+    };
+    host.try_sh(&format!("{PRELUDE}{}", a.breaks));
+    // With files of its own, where both would write one.
+    host.try_sh(&format!("{PRELUDE}{}", b.breaks).replace("lab.conf", "lab2.conf"));
+    if !until(20, || host.lets_in(a.client).is_err()) {
+        return Err("the client gets in with both".to_owned());
+    }
+    let more = values(b).into_iter().filter(|v| !values(a).contains(v));
+    let args: Vec<&str> = values(a).into_iter().chain(more).flat_map(|v| ["-e", v]).collect();
+    let run = host.apply(&args);
+    if run.exit != 0 {
+        return Err(format!("apply ended with {}: {}", run.exit, run.seen()));
+    }
+    let stranger = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"];
+    let client = [a.client, if a.new_keys || b.new_keys { &stranger[..] } else { &[] }].concat();
+    host.lets_in(&client).map_err(|e| format!("the client does not get in: {e}\n{}", run.seen()))?;
+    let again = host.apply(&args);
+    if (again.exit, again.all_changes()) != (0, 0) {
+        return Err(format!("a second apply has something to do: {}", again.seen()));
+    }
+    Ok(())
+}
+
+/// Every `of`-th pair, from the `first`.
+fn pairs(first: usize, of: usize) {
+    let count = if full() { 100 } else { 15 };
+    let mut wrong = Vec::new();
+    for (a, b) in drawn(count).into_iter().skip(first).step_by(of) {
+        match repaired(a, b) {
+            Ok(()) => eprintln!("{} and {}: repaired", a.name, b.name),
+            Err(why) => wrong.push(format!("{} and {}: {why}", a.name, b.name)),
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {count} pairs:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+macro_rules! parts {
+    ($($name:ident $first:literal)*) => {
+        $(#[test]
+        fn $name() {
+            if crate::support::lab_is_on() {
+                pairs($first, 5);
+            }
+        })*
+    };
+}
+
+parts! { pairs_1 0 pairs_2 1 pairs_3 2 pairs_4 3 pairs_5 4 }
