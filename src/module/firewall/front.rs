@@ -8,7 +8,7 @@ use crate::module::Halt;
 use crate::module::firewall::read::Found;
 use crate::module::firewall::{firewalld, ufw};
 use crate::plan::{Change, CommandChange, Listing, Resource, View};
-use crate::target::quote::sh_quote;
+use crate::payload::sh_quote;
 
 /// Who owns the rules around a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
