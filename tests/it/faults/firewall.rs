@@ -84,8 +84,8 @@ faults! {
     iptables_policy {
         title: "the policy of INPUT is DROP, and the file that restores it is no better",
         breaks: "iptables -A INPUT -i lo -j ACCEPT; iptables -A INPUT -p icmp -j ACCEPT; iptables -P INPUT DROP
-            mkdir -p /etc/iptables; iptables-save >/etc/iptables/rules.v4; : >/etc/iptables/rules.v6
-            systemctl enable netfilter-persistent; iptables -A INPUT -p tcp --dport 8443 -j ACCEPT",
+            DEBIAN_FRONTEND=noninteractive apt-get -qq install -y iptables-persistent >/dev/null
+            iptables -A INPUT -p tcp --dport 8443 -j ACCEPT",
         symptom: "timed out",
         says: "dropped by the policy of chain INPUT",
         lasts: "systemctl restart netfilter-persistent; ! iptables -S | grep 8443",
