@@ -54,12 +54,8 @@ pub fn parse(text: &str, v6: bool, program: &str) -> Vec<Table> {
             _ => continue,
         };
         let skip = if at != usize::MAX && words.get(2).is_some_and(|n| n.parse::<usize>().is_ok()) { 3 } else { 2 };
-        let rule = Rule {
-            text: text.to_owned(),
-            handle: None,
-            line,
-            parts: rule(words.get(skip..).unwrap_or_default()),
-        };
+        let rule =
+            Rule { text: text.to_owned(), handle: None, line, parts: rule(words.get(skip..).unwrap_or_default()) };
         if let Some(c) = table.chains.iter_mut().find(|c| c.name == *chain) {
             let at = at.min(c.rules.len());
             c.rules.insert(at, rule);
@@ -136,7 +132,8 @@ fn options(words: &[String]) -> Vec<Opt<'_>> {
     let mut negated = false;
     for (i, w) in words.iter().enumerate() {
         let argument_wanted = out.last().is_some_and(|o| {
-            o.args.is_empty() && matches!(o.name, "--comment" | "--log-prefix" | "--nflog-prefix" | "--string" | "--hex-string")
+            o.args.is_empty()
+                && matches!(o.name, "--comment" | "--log-prefix" | "--nflog-prefix" | "--string" | "--hex-string")
         });
         if w == "!" && !argument_wanted {
             negated = true;
@@ -320,7 +317,9 @@ fn module(name: &str, o: &[&Opt<'_>]) -> Vec<Part> {
                 ("--src-range", Some((i, v6))) => {
                     within(if v6 { Key::From6 } else { Key::From4 }.into(), vec![i], o.negated)
                 }
-                ("--dst-range", Some((i, v6))) => within(if v6 { Key::To6 } else { Key::To4 }.into(), vec![i], o.negated),
+                ("--dst-range", Some((i, v6))) => {
+                    within(if v6 { Key::To6 } else { Key::To4 }.into(), vec![i], o.negated)
+                }
                 _ => unknown(),
             })
             .collect(),
@@ -345,7 +344,9 @@ fn module(name: &str, o: &[&Opt<'_>]) -> Vec<Part> {
         "rpfilter" => vec![test(if get(&["--invert"]).is_some() { Test::Never } else { Test::Always })],
         "limit" => rate(true),
         "hashlimit" => rate(get(&["--hashlimit-above"]).is_none()),
-        "connlimit" => rate(get(&["--connlimit-upto"]).is_some() || get(&["--connlimit-above"]).is_some_and(|o| o.negated)),
+        "connlimit" => {
+            rate(get(&["--connlimit-upto"]).is_some() || get(&["--connlimit-above"]).is_some_and(|o| o.negated))
+        }
         "recent" => match (get(&["--set"]), get(&["--rcheck", "--update", "--remove"]), get(&["--hitcount"])) {
             (Some(o), ..) => vec![test(if o.negated { Test::Never } else { Test::Always })],
             (_, Some(o), Some(_)) => rate(o.negated),
@@ -390,8 +391,28 @@ fn match_set(o: &Opt<'_>) -> Part {
 
 /// Targets that let a packet go on.
 const HARMLESS: &[&str] = &[
-    "LOG", "NFLOG", "ULOG", "TRACE", "AUDIT", "CLASSIFY", "DSCP", "TOS", "TTL", "HL", "TCPMSS", "TCPOPTSTRIP", "CHECKSUM",
-    "SET", "SECMARK", "CONNSECMARK", "ECN", "IDLETIMER", "LED", "RATEEST", "TEE", "HMARK",
+    "LOG",
+    "NFLOG",
+    "ULOG",
+    "TRACE",
+    "AUDIT",
+    "CLASSIFY",
+    "DSCP",
+    "TOS",
+    "TTL",
+    "HL",
+    "TCPMSS",
+    "TCPOPTSTRIP",
+    "CHECKSUM",
+    "SET",
+    "SECMARK",
+    "CONNSECMARK",
+    "ECN",
+    "IDLETIMER",
+    "LED",
+    "RATEEST",
+    "TEE",
+    "HMARK",
 ];
 
 fn verdict(all: &[Opt<'_>]) -> Part {

@@ -60,7 +60,12 @@ pub fn judge(rules: &Ruleset, q: &Question) -> Answer {
                     some.push(e);
                 }
             }
-            return Answer { limit: limit.filter(|_| !denied), some, let_in: denied && usual.passes != Truth::No, ..answer };
+            return Answer {
+                limit: limit.filter(|_| !denied),
+                some,
+                let_in: denied && usual.passes != Truth::No,
+                ..answer
+            };
         }
         if !only_client {
             return unknown(ways);
@@ -108,8 +113,7 @@ fn unknown(ways: Ways) -> Answer {
 
 /// A client's address that no rule and no set names, but those that name all.
 fn stranger(rules: &Ruleset, v6: bool) -> Option<IpAddr> {
-    let (low, high): (u128, u128) =
-        if v6 { (0x2000 << 112, (0x4000 << 112) - 1) } else { (0x0100_0000, 0xdfff_ffff) };
+    let (low, high): (u128, u128) = if v6 { (0x2000 << 112, (0x4000 << 112) - 1) } else { (0x0100_0000, 0xdfff_ffff) };
     let mut spans: Vec<(u128, u128)> = Vec::new();
     let source = |k: Key| matches!(k, Key::From4 | Key::From6);
     let mut add = |all: &[Element]| {
@@ -125,7 +129,8 @@ fn stranger(rules: &Ruleset, v6: bool) -> Option<IpAddr> {
         t.sets.iter().for_each(|s| add(&s.elements));
         for part in t.chains.iter().flat_map(|c| &c.rules).flat_map(|r| &r.parts) {
             match part {
-                Part::Test(Test::Within { fields, values: Values::List(all), .. }) | Part::Map(fields, Values::List(all))
+                Part::Test(Test::Within { fields, values: Values::List(all), .. })
+                | Part::Map(fields, Values::List(all))
                     if fields.iter().any(|f| source(f.key)) =>
                 {
                     add(all);

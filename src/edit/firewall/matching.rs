@@ -233,7 +233,9 @@ impl Packet {
             Seen::Span(a, b) if low <= a && b <= high => Truth::Yes,
             Seen::Span(a, b) if b < low || high < a => Truth::No,
             // Nobody comes from an address that no packet may come from.
-            Seen::Span(a, b) if a != b && matches!(f.key, Key::From4 | Key::From6) && nobody(low, high, self.v6) => Truth::No,
+            Seen::Span(a, b) if a != b && matches!(f.key, Key::From4 | Key::From6) && nobody(low, high, self.v6) => {
+                Truth::No
+            }
             _ => Truth::Maybe,
         };
         match item {

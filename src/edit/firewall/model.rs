@@ -135,7 +135,10 @@ pub enum Part {
     /// It is no part of a connection.
     Notrack,
     /// Its destination becomes another.
-    Nat { to: Option<(IpAddr, IpAddr)>, port: Port },
+    Nat {
+        to: Option<(IpAddr, IpAddr)>,
+        port: Port,
+    },
     /// What is not understood, and may do anything with the packet.
     Opaque(String),
 }
@@ -170,11 +173,18 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Test {
     /// What these fields are is among these values, or is not.
-    Within { fields: Vec<Field>, values: Values, negated: bool },
+    Within {
+        fields: Vec<Field>,
+        values: Values,
+        negated: bool,
+    },
     Never,
     Always,
     /// It depends on how much came before; most often it says this.
-    Rate { usually: bool, text: String },
+    Rate {
+        usually: bool,
+        text: String,
+    },
     /// It is not understood.
     Opaque(String),
 }
@@ -301,8 +311,7 @@ impl Item {
     pub fn address(text: &str) -> Option<(Self, bool)> {
         if let Some((low, high)) = text.split_once('-') {
             let (low, high): (IpAddr, IpAddr) = (low.parse().ok()?, high.parse().ok()?);
-            return (low.is_ipv6() == high.is_ipv6())
-                .then(|| (Self::Span(number(low), number(high)), low.is_ipv6()));
+            return (low.is_ipv6() == high.is_ipv6()).then(|| (Self::Span(number(low), number(high)), low.is_ipv6()));
         }
         let (address, length) = text.split_once('/').map_or((text, None), |(a, l)| (a, Some(l)));
         let address: IpAddr = address.parse().ok()?;
@@ -367,7 +376,9 @@ impl Key {
     #[must_use]
     pub fn number_of(self, name: &str) -> Option<u128> {
         match self {
-            Self::Protocol | Self::Protocol4 | Self::Protocol6 => PROTOCOLS.iter().find(|(n, _)| *n == name).map(|(_, n)| *n),
+            Self::Protocol | Self::Protocol4 | Self::Protocol6 => {
+                PROTOCOLS.iter().find(|(n, _)| *n == name).map(|(_, n)| *n)
+            }
             Self::Version => match name {
                 "ip" | "ipv4" => Some(4),
                 "ip6" | "ipv6" => Some(6),

@@ -267,7 +267,8 @@ fn foreign(v: &Value) -> bool {
     if let [left, _] = list(&v["&"]) {
         return foreign(left);
     }
-    v.get("payload").is_some_and(|p| !matches!(word(&p["protocol"]), "ip" | "ip6" | "tcp" | "th" | "ether" | "vlan" | ""))
+    v.get("payload")
+        .is_some_and(|p| !matches!(word(&p["protocol"]), "ip" | "ip6" | "tcp" | "th" | "ether" | "vlan" | ""))
 }
 
 /// A statement, with the test that nft leaves out where the statement implies it: an answer of ICMPv6 is for IPv6.
@@ -346,7 +347,11 @@ fn mangle(body: &Value) -> Part {
         ("priority" | "nftrace", _) | (_, "label" | "zone") => Part::Test(Test::Always),
         _ if key.get("payload").is_some() && !word(&key["payload"]["field"]).ends_with("addr") => {
             // A hop limit, a service class: nothing that is asked for here.
-            if word(&key["payload"]["field"]).ends_with("port") { Part::Opaque("mangle".into()) } else { Part::Test(Test::Always) }
+            if word(&key["payload"]["field"]).ends_with("port") {
+                Part::Opaque("mangle".into())
+            } else {
+                Part::Test(Test::Always)
+            }
         }
         _ if key.get("tcp option").is_some() => Part::Test(Test::Always),
         _ => Part::Opaque("mangle".into()),
@@ -429,11 +434,9 @@ fn test(body: &Value) -> Test {
         return within(Values::Named(name.to_owned()));
     }
     let edge = |span: fn(u128) -> Item| match item(right) {
-        Item::Span(n, _) => Test::Within {
-            fields: fields.clone(),
-            values: Values::List(vec![Element::one(span(n))]),
-            negated: false,
-        },
+        Item::Span(n, _) => {
+            Test::Within { fields: fields.clone(), values: Values::List(vec![Element::one(span(n))]), negated: false }
+        }
         _ => Test::Opaque(opaque(left)),
     };
     match op {

@@ -2,7 +2,9 @@
 //! accept elsewhere does not save a packet. What is found is tried on a copy of the rules before it is said.
 
 use super::judge::{Answer, Outcome, judge};
-use super::model::{Element, Family, Field, Hook, Item, Key, Part, Rule, Ruleset, Table, Test, Values, Verdict, number};
+use super::model::{
+    Element, Family, Field, Hook, Item, Key, Part, Rule, Ruleset, Table, Test, Values, Verdict, number,
+};
 use super::owner::{Owner, owner};
 use super::walk::{Ending, Leg, Question};
 

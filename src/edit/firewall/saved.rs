@@ -92,7 +92,11 @@ pub fn nft_file(bytes: &[u8], wanted: &Wanted<'_>, rule: &str) -> Option<Vec<u8>
         return Some(bytes.to_vec());
     }
     let full = |s: &Statement| {
-        if s.block { ours.clone() } else { format!("add rule {} {} {} {ours}", wanted.family, wanted.table, wanted.chain) }
+        if s.block {
+            ours.clone()
+        } else {
+            format!("add rule {} {} {} {ours}", wanted.family, wanted.table, wanted.chain)
+        }
     };
     let before = match wanted.before {
         None => None,

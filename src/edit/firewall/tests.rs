@@ -79,7 +79,8 @@ fn what_is_not_understood_is_said() {
 
 #[test]
 fn sets_of_ipset() {
-    let mut rules = filter("-A INPUT -m set --match-set mine src,dst -j DROP\n-A INPUT -m set ! --match-set good src -j REJECT");
+    let mut rules =
+        filter("-A INPUT -m set --match-set mine src,dst -j DROP\n-A INPUT -m set ! --match-set good src -j REJECT");
     rules.ipsets = Some(ipset::parse(
         "create mine hash:net,port family inet hashsize 1024 maxelem 65536\nadd mine 10.9.0.0/16,tcp:22\nadd mine 10.9.1.1,tcp:22 nomatch\n\
          create good hash:ip family inet hashsize 1024 maxelem 65536\nadd good 10.9.1.1\nadd good 10.8.0.1 timeout 3\n",
@@ -105,25 +106,33 @@ fn the_answer_and_what_follows_count_too() {
 
 #[test]
 fn a_rule_goes_before_the_one_that_decides() {
-    let rules = filter(":web - [0:0]\n-A INPUT -i lo -j ACCEPT\n-A INPUT -p tcp -j web\n-A web -p tcp -m tcp --dport 80 -j ACCEPT\n-A web -j REJECT");
+    let rules = filter(
+        ":web - [0:0]\n-A INPUT -i lo -j ACCEPT\n-A INPUT -p tcp -j web\n-A web -p tcp -m tcp --dport 80 -j ACCEPT\n-A web -j REJECT",
+    );
     let found = repair(&rules, &[question(22, Some("10.9.0.1"))]).unwrap();
     let [one] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!((rules.tables[0].chains[one.chain].name.as_str(), one.at), ("web", 1));
     assert_eq!(one.rule.text(&rules.tables[0]), "-s 10.9.0.1/32 -p tcp -m tcp --dport 22 -j ACCEPT");
     // Not within somebody else's chain.
-    let rules = filter(":DOCKER-FILTER - [0:0]\n-A INPUT -i lo -j ACCEPT\n-A INPUT -j DOCKER-FILTER\n-A DOCKER-FILTER -j DROP");
+    let rules =
+        filter(":DOCKER-FILTER - [0:0]\n-A INPUT -i lo -j ACCEPT\n-A INPUT -j DOCKER-FILTER\n-A DOCKER-FILTER -j DROP");
     let found = repair(&rules, &[question(22, None)]).unwrap();
     assert_eq!((rules.tables[0].chains[found[0].chain].name.as_str(), found[0].at), ("INPUT", 1));
-    let rules = filter(":f2b-sshd - [0:0]\n-A INPUT -j f2b-sshd\n-A f2b-sshd -s 10.9.0.1/32 -j REJECT\n-A f2b-sshd -j RETURN");
+    let rules =
+        filter(":f2b-sshd - [0:0]\n-A INPUT -j f2b-sshd\n-A f2b-sshd -s 10.9.0.1/32 -j REJECT\n-A f2b-sshd -j RETURN");
     let Err(Stuck::Owned(owner, _)) = repair(&rules, &[question(22, Some("10.9.0.1"))]) else { panic!() };
     assert_eq!((owner.name, owner.bans), ("fail2ban", true));
 }
 
 #[test]
 fn quotes_and_hand_written_files() {
-    let rules = filter("-A INPUT -m comment --comment \"a \\\"b\\\" -j DROP ! c\" -p tcp --destination-port ssh -j REJECT --reject-with tcp-reset");
+    let rules = filter(
+        "-A INPUT -m comment --comment \"a \\\"b\\\" -j DROP ! c\" -p tcp --destination-port ssh -j REJECT --reject-with tcp-reset",
+    );
     assert_eq!(judge(&rules, &question(22, None)).ending.unwrap().end, End::Reject("tcp reset".into()));
-    let rules = filter("[3:180] -A INPUT -p tcp --dport ! 80 -j DROP\n-I INPUT -p tcp --dport 22 -j ACCEPT\n-I INPUT 2 -s 255.0.0.0/255.0.0.0 -j DROP");
+    let rules = filter(
+        "[3:180] -A INPUT -p tcp --dport ! 80 -j DROP\n-I INPUT -p tcp --dport 22 -j ACCEPT\n-I INPUT 2 -s 255.0.0.0/255.0.0.0 -j DROP",
+    );
     assert_eq!(met(&rules, &question(22, None)).0, Outcome::Accepted);
     assert_eq!(met(&rules, &question(23, None)).0, Outcome::Denied);
 }

@@ -149,7 +149,12 @@ pub fn walk(rules: &Ruleset, q: &Question, usual: bool) -> Ways {
         if w.hooks(&[Hook::Output, Hook::Postrouting]) {
             w.leg = Leg::Next;
             let conn_mark = arrived.conn_mark;
-            w.packet = Packet { states: vec![if untracked { "new" } else { "established" }], flags: 0x10, conn_mark, ..packet };
+            w.packet = Packet {
+                states: vec![if untracked { "new" } else { "established" }],
+                flags: 0x10,
+                conn_mark,
+                ..packet
+            };
             w.hooks(&[Hook::Ingress, Hook::Prerouting, Hook::Input]);
         }
     }
@@ -189,7 +194,9 @@ impl Walk<'_> {
         for hook in hooks {
             // Of one priority, what was made last comes first (nf_hook_entries_grow).
             let mut chains: Vec<(i64, Reverse<(usize, usize)>)> = Vec::new();
-            for (t, table) in self.rules.tables.iter().enumerate().filter(|(_, t)| t.family.sees(self.q.v6) && !t.dormant) {
+            for (t, table) in
+                self.rules.tables.iter().enumerate().filter(|(_, t)| t.family.sees(self.q.v6) && !t.dormant)
+            {
                 for (c, chain) in table.chains.iter().enumerate() {
                     if let Some(base) = chain.base.as_ref().filter(|b| b.hook == *hook) {
                         let ours = self.q.device.as_ref().is_none_or(|d| base.devices.contains(d));
@@ -319,7 +326,8 @@ impl Walk<'_> {
                             Some((fields, elements)) => {
                                 let mut gone = false;
                                 // The more special one is asked first; those that are left are "*".
-                                let rest = |e: &super::model::Element| e.items.iter().all(|i| *i == super::model::Item::Any);
+                                let rest =
+                                    |e: &super::model::Element| e.items.iter().all(|i| *i == super::model::Item::Any);
                                 let (any, some): (Vec<_>, Vec<_>) = elements.iter().partition(|e| rest(e));
                                 for e in some.into_iter().chain(any) {
                                     let is = self.packet.is(&fields, e, &mut whys);

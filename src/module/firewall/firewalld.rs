@@ -60,9 +60,12 @@ pub(super) fn changes(
     let place = &new.against.place;
     let table = rules.tables[place.table].clone();
     if table.name.contains("policy_drop") {
-        return Err(Stopped::ByHand("firewalld is in panic mode, it drops everything: firewall-cmd --panic-off".into()));
+        return Err(Stopped::ByHand(
+            "firewalld is in panic mode, it drops everything: firewall-cmd --panic-off".into(),
+        ));
     }
-    let q = questions.iter().find(|q| q.v6 == (table.family == crate::edit::firewall::Family::Ip6)).or(questions.first());
+    let q =
+        questions.iter().find(|q| q.v6 == (table.family == crate::edit::firewall::Family::Ip6)).or(questions.first());
     let zone = q.and_then(|q| zone(rules, &table, q)).ok_or_else(|| {
         Stopped::ByHand(format!(
             "allow port {} in the zone of the client's network device: firewall-cmd --get-active-zones",
@@ -99,7 +102,11 @@ pub(super) fn changes(
         let word = quoted(&format!("--query-{what}"))?;
         Ok(format!("firewall-cmd {permanent}--zone={} {word} >/dev/null 2>&1", quoted(&zone)?))
     };
-    let a = view.script(&format!("{} && echo now; {} && echo kept; :", query("")?, query("--permanent ")?), false, &[Resource::Rules])?;
+    let a = view.script(
+        &format!("{} && echo now; {} && echo kept; :", query("")?, query("--permanent ")?),
+        false,
+        &[Resource::Rules],
+    )?;
     let there = String::from_utf8_lossy(&a.stdout).into_owned();
     let mut out = Vec::new();
     for (word, permanent) in [("now", ""), ("kept", "--permanent ")] {
@@ -117,7 +124,9 @@ pub(super) fn changes(
         out.push(change);
     }
     if out.is_empty() {
-        return Err(Stopped::ByHand(format!("firewalld says that zone {zone} has it already: look at its rules (nft list ruleset)")));
+        return Err(Stopped::ByHand(format!(
+            "firewalld says that zone {zone} has it already: look at its rules (nft list ruleset)"
+        )));
     }
     Ok(out)
 }

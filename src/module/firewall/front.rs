@@ -7,8 +7,8 @@ use crate::edit::firewall::{Place, Question, Stuck, owner};
 use crate::module::Halt;
 use crate::module::firewall::read::Found;
 use crate::module::firewall::{firewalld, ufw};
-use crate::plan::{Change, CommandChange, Listing, Resource, View};
 use crate::payload::sh_quote;
+use crate::plan::{Change, CommandChange, Listing, Resource, View};
 
 /// Who owns the rules around a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +115,9 @@ pub(super) fn changes(
 
 /// The rules of a chain before and after, a line each.
 pub(super) fn listing(before: &Ruleset, after: &Ruleset, table: usize, chain: usize) -> Listing {
-    let text = |r: &Ruleset| -> String { r.tables[table].chains[chain].rules.iter().map(|r| format!("{}\n", r.text)).collect() };
+    let text = |r: &Ruleset| -> String {
+        r.tables[table].chains[chain].rules.iter().map(|r| format!("{}\n", r.text)).collect()
+    };
     let t = &before.tables[table];
     let name = match t.backend {
         Backend::Nft => format!("nftables: {} {} {}", t.family.word(), t.name, t.chains[chain].name),

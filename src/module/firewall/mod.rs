@@ -46,9 +46,15 @@ static SPEC: Spec = Spec {
     fields: &[
         Field { name: "verdict", help: "accepted, dropped, rejected, or elsewhere (sent on to another machine)" },
         Field { name: "how", help: "what a client is rejected with: tcp reset, icmp-port-unreachable …; else empty" },
-        Field { name: "rule", help: "the rule that decides, as its tool prints it; \"policy of CHAIN\" where none does" },
+        Field {
+            name: "rule",
+            help: "the rule that decides, as its tool prints it; \"policy of CHAIN\" where none does",
+        },
         Field { name: "place", help: "where it stands: tool, table, chain, number" },
-        Field { name: "front", help: "who owns the rules there: ufw, firewalld, nftables, iptables, or another program" },
+        Field {
+            name: "front",
+            help: "who owns the rules there: ufw, firewalld, nftables, iptables, or another program",
+        },
         Field { name: "families", help: "those that are kept out: a list of ipv4, ipv6" },
         Field { name: "banned_by", help: "the program that keeps this client out for what it did; else empty" },
         Field { name: "limited", help: "the rule that keeps out who comes too often; else empty" },
@@ -87,8 +93,7 @@ impl Module for Firewall {
         view.not_ahead()?;
         let found = read::read(view)?;
         let asked = Asked::of(p, &found)?;
-        let answers: Vec<(&Question, Answer)> =
-            asked.questions.iter().map(|q| (q, judge(&found.rules, q))).collect();
+        let answers: Vec<(&Question, Answer)> = asked.questions.iter().map(|q| (q, judge(&found.rules, q))).collect();
         let by = |o: Outcome| answers.iter().find(|(_, a)| a.outcome == o);
         if let Some((q, answer)) = by(Outcome::Denied) {
             let denied: Vec<&Question> =
@@ -123,7 +128,9 @@ impl Asked {
         let port = p.port("port").ok_or_else(|| Halt::error("port", "it is missing"))?;
         let from = match p.str("from").filter(|f| !f.is_empty()) {
             None => None,
-            Some(f) => Some(client(f).ok_or_else(|| Halt::error("from", format!("\"{f}\" is neither an address nor a network")))?),
+            Some(f) => Some(
+                client(f).ok_or_else(|| Halt::error("from", format!("\"{f}\" is neither an address nor a network")))?,
+            ),
         };
         let to: Vec<IpAddr> = p.list("to").iter().filter_map(|a| a.parse().ok()).collect();
         let own = |v6: bool| found.addresses.iter().filter(move |(_, a)| a.is_ipv6() == v6);
@@ -269,7 +276,9 @@ fn by_hand(asked: &Asked, found: &Found, stuck: &Stuck) -> String {
             asked.port,
             told::site(rules, &e.place)
         ),
-        Stuck::Elsewhere(e) => format!("a rule sends it on: take it away, or use another port ({})", told::place(rules, &e.place)),
+        Stuck::Elsewhere(e) => {
+            format!("a rule sends it on: take it away, or use another port ({})", told::place(rules, &e.place))
+        }
         Stuck::Still(a) => match &a.ending {
             Some(e) => format!("let port {} in by hand: {}", asked.port, told::place(rules, &e.place)),
             None => format!("let port {} in by hand: {}", asked.port, told::unclear(rules, a)),

@@ -76,7 +76,8 @@ pub(super) fn changes(
         // Without an init that is known, nothing says what runs at boot.
         other => other.unwrap_or_default(),
     };
-    let on = |name: &str| units.iter().any(|u| u.asked.split('.').next() == Some(name) && u.wants_boot() && !u.masked());
+    let on =
+        |name: &str| units.iter().any(|u| u.asked.split('.').next() == Some(name) && u.wants_boot() && !u.masked());
     let mut notes: Vec<String> = Vec::new();
     let mut files_changed = Vec::new();
     for of in wanted {
@@ -97,7 +98,10 @@ pub(super) fn changes(
                 }
             };
             let Some(new) = new else {
-                notes.push(format!("{} holds other rules than those that are in force: nothing was added there, look at it", r.file));
+                notes.push(format!(
+                    "{} holds other rules than those that are in force: nothing was added there, look at it",
+                    r.file
+                ));
                 continue;
             };
             let mut after = reading.state.clone();

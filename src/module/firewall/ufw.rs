@@ -31,7 +31,10 @@ pub(super) fn change(asked: &Asked, rules: &mut Ruleset) -> Result<Change, Stopp
         }
     }
     let Some((t, c)) = shown_at else {
-        return Err(Stopped::ByHand(format!("ufw has no chain for its users' rules here: ufw allow {}/tcp", asked.port)));
+        return Err(Stopped::ByHand(format!(
+            "ufw has no chain for its users' rules here: ufw allow {}/tcp",
+            asked.port
+        )));
     };
     let what = match asked.from {
         None => format!("allow {}/tcp", asked.port),

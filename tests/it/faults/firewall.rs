@@ -2,23 +2,23 @@
 
 use super::{BY_HAND, Fault, REPAIRED};
 
-const FILTERED: Fault = Fault { number: "42", ..REPAIRED };
-const NFT: Fault = Fault { number: "43", lasts: "systemctl restart nftables", ..REPAIRED };
-const UFW: Fault = Fault { number: "41", symptom: "timed out", lasts: "ufw --force reload", ..REPAIRED };
+const FILTERED: Fault = Fault { number: "42", undone: true, ..REPAIRED };
+const NFT: Fault = Fault { number: "43", lasts: "systemctl restart nftables", ..FILTERED };
+const UFW: Fault = Fault { number: "41", symptom: "timed out", lasts: "ufw --force reload", ..FILTERED };
 const FIREWALLD: Fault =
-    Fault { number: "44", symptom: "No route to host", lasts: "firewall-cmd --reload", ..REPAIRED };
+    Fault { number: "44", symptom: "No route to host", lasts: "firewall-cmd --reload", ..FILTERED };
 
 const CLIENT: &[&str] = &["-e", "client=10.77.0.1"];
 const CLIENT_6: &[&str] = &["-e", "client=fd00:77::1"];
 /// The lab's hosts end alike in both families; ssh itself is told the one of IPv4.
-const BY_IPV6: &[&str] = &["-o", "ConnectTimeout=5", "-o", "ProxyCommand=sh -c 'a=%h; exec socat - TCP6:[fd00:77::${a##*.}]:%p'"];
+const BY_IPV6: &[&str] =
+    &["-o", "ConnectTimeout=5", "-o", "ProxyCommand=sh -c 'a=%h; exec socat - TCP6:[fd00:77::${a##*.}]:%p'"];
 
 faults! {
     ufw_deny {
         title: "ufw denies port 22, and a later allow does not help",
         breaks: "ufw deny 22; ufw allow 22/tcp; ufw --force enable",
         says: r#"dropped by "-A ufw-user-input -p tcp -m tcp --dport 22 -j DROP""#,
-        ci: true,
         ..UFW
     }
     ufw_default {
@@ -33,13 +33,14 @@ faults! {
         symptom: "refused",
         says: r#"10\.77\.0\.1 is turned away from port 22 .*ufw-user-input -s 10\.77\.0\.0/24"#,
         args: CLIENT,
+        ci: true,
         ..UFW
     }
     ufw_limit {
         title: "ufw limits port 22, and the client has come too often",
         breaks: "ufw limit 22/tcp; ufw --force enable; for i in 1 2 3 4 5 6 7; do echo '+10.77.0.1' >/proc/net/xt_recent/DEFAULT; done",
         symptom: "refused",
-        says: "keeps out who comes too often: .*--hitcount 6",
+        says: "keeps out who comes too often: -A ufw-user-limit -j REJECT",
         lasts: "",
         rounds: 0,
         exit: 1,
@@ -200,6 +201,7 @@ NFT"#,
         breaks: "iptables -N f2b-sshd; iptables -A f2b-sshd -s 10.77.0.1/32 -j REJECT; iptables -A f2b-sshd -j RETURN; iptables -I INPUT -p tcp --dport 22 -j f2b-sshd",
         says: r"10\.77\.0\.1 is banned by fail2ban",
         args: CLIENT,
+        ci: true,
         ..BY_HAND
     }
     firewall_and_stopped {

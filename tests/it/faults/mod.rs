@@ -122,6 +122,8 @@ pub struct Fault {
     pub new_keys: bool,
     /// The sh that makes the host read its files anew, after which the client must still get in; empty: nothing does.
     pub lasts: &'static str,
+    /// The commands' own undo brings back the rules of the packet filters as they were.
+    pub undone: bool,
     /// Whether it is run in every test run, or with `RUNBOOK_FULL` alone.
     pub ci: bool,
 }
@@ -200,6 +202,7 @@ const REPAIRED: Fault = Fault {
     exit: 0,
     new_keys: false,
     lasts: "",
+    undone: false,
     ci: false,
 };
 

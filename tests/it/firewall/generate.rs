@@ -40,7 +40,11 @@ pub fn case(seed: u64) -> Case {
     if kind == "nft" || kind == "both" {
         // Of one priority, legacy tables may come first or last: they stay when their rules go.
         let text = nft(&mut d);
-        let text = if kind == "both" { text.replace("priority 0;", "priority 1;").replace("0; policy", "1; policy") } else { text };
+        let text = if kind == "both" {
+            text.replace("priority 0;", "priority 1;").replace("0; policy", "1; policy")
+        } else {
+            text
+        };
         loads.push(("nft -f -".to_owned(), text));
     }
     if kind != "nft" {
@@ -76,7 +80,10 @@ fn nft(d: &mut Dice) -> String {
             "22 : return, 0-21 : drop",
             "22 : continue, 2222 : accept",
         ];
-        out += &format!("  map ways {{ type inet_service : verdict; flags interval; elements = {{ {} }} }}\n", d.of(&verdicts));
+        out += &format!(
+            "  map ways {{ type inet_service : verdict; flags interval; elements = {{ {} }} }}\n",
+            d.of(&verdicts)
+        );
         for u in 0..2 {
             // A chain jumps only to later ones: no loops.
             out += &format!("  chain u{} {{\n", 1 - u);
@@ -118,7 +125,8 @@ fn nft_rule(d: &mut Dice, family: &str, chains: usize, rejects: bool) -> String 
         let tcp = ["tcp", "th", "ip saddr . tcp"];
         let others = ["udp", "icmp", "meta l4proto", "ip protocol", "ip6 nexthdr"];
         let one = std::slice::from_ref(&more);
-        let twice = (of(&tcp, &parts) || of(&others, &parts)) && of(&others, one) || of(&others, &parts) && of(&tcp, one);
+        let twice =
+            (of(&tcp, &parts) || of(&others, &parts)) && of(&others, one) || of(&others, &parts) && of(&tcp, one);
         let families = of(&["ip ", "meta nfproto"], &parts) && of(&["ip6 ", "icmpv6", "meta nfproto"], one)
             || of(&["ip6 ", "meta nfproto"], &parts) && of(&["ip ", "icmp ", "meta nfproto"], one);
         if !twice && !families {
@@ -127,12 +135,17 @@ fn nft_rule(d: &mut Dice, family: &str, chains: usize, rejects: bool) -> String 
     }
     // What nft does not print cannot be read: the version of IP before "tcp reset".
     let version = parts.iter().any(|p| p.contains("nfproto"));
-    let other = version || parts.iter().any(|p| p.starts_with("udp") || p.starts_with("icmp") || p.contains("l4proto") || p.contains("protocol"));
+    let other = version
+        || parts
+            .iter()
+            .any(|p| p.starts_with("udp") || p.starts_with("icmp") || p.contains("l4proto") || p.contains("protocol"));
     if d.in_hundred(10) {
         parts.push(d.of(&["counter", "log prefix \"x\"", "meta mark set 0x2", "ct mark set 0x1"]).to_owned());
     }
     if chains > 0 && !other && d.in_hundred(12) {
-        let most = if chains > 1 { d.of(&["@ways", "{ 22 : accept, 2222 : drop }", "{ 1-30 : jump u0, 2222 : return }"]) } else {
+        let most = if chains > 1 {
+            d.of(&["@ways", "{ 22 : accept, 2222 : drop }", "{ 1-30 : jump u0, 2222 : return }"])
+        } else {
             "{ 22 : accept, 2222 : drop }"
         };
         parts.push(format!("tcp dport vmap {most}"));
@@ -247,16 +260,32 @@ fn nft_match(d: &mut Dice, family: &str) -> String {
 fn iptables(d: &mut Dice, v6: bool) -> String {
     let mut out = String::new();
     if d.in_hundred(12) {
-        out += &format!("*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp --dport {} -j {}\nCOMMIT\n", d.of(&["22", "2222"]), d.of(&["CT --notrack", "DROP", "ACCEPT"]));
+        out += &format!(
+            "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp --dport {} -j {}\nCOMMIT\n",
+            d.of(&["22", "2222"]),
+            d.of(&["CT --notrack", "DROP", "ACCEPT"])
+        );
     }
     if d.in_hundred(12) {
-        out += &format!("*mangle\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING {}-j {}\nCOMMIT\n", ipt_match(d, v6), d.of(&["MARK --set-mark 2", "DROP", "CONNMARK --set-mark 1"]));
+        out += &format!(
+            "*mangle\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING {}-j {}\nCOMMIT\n",
+            ipt_match(d, v6),
+            d.of(&["MARK --set-mark 2", "DROP", "CONNMARK --set-mark 1"])
+        );
     }
     if d.in_hundred(12) {
-        out += &format!("*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp --dport {} -j REDIRECT --to-ports {}\nCOMMIT\n", d.of(&["22", "2222"]), d.of(&["22", "2222"]));
+        out += &format!(
+            "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp --dport {} -j REDIRECT --to-ports {}\nCOMMIT\n",
+            d.of(&["22", "2222"]),
+            d.of(&["22", "2222"])
+        );
     }
     let policy = |d: &mut Dice| if d.in_hundred(20) { "DROP" } else { "ACCEPT" };
-    out += &format!("*filter\n:INPUT {} [0:0]\n:OUTPUT {} [0:0]\n:u0 - [0:0]\n:u1 - [0:0]\n", policy(d), if d.in_hundred(8) { "DROP" } else { "ACCEPT" });
+    out += &format!(
+        "*filter\n:INPUT {} [0:0]\n:OUTPUT {} [0:0]\n:u0 - [0:0]\n:u1 - [0:0]\n",
+        policy(d),
+        if d.in_hundred(8) { "DROP" } else { "ACCEPT" }
+    );
     for (chain, chains, most) in [("u0", 0, 3), ("u1", 1, 3), ("INPUT", 2, 7), ("OUTPUT", 0, 2)] {
         for _ in 0..d.roll(most) {
             let mut rule = String::new();
@@ -270,7 +299,11 @@ fn iptables(d: &mut Dice, v6: bool) -> String {
                 }
             }
             let mut targets = vec!["ACCEPT", "ACCEPT", "DROP", "REJECT", "RETURN", "LOG --log-prefix \"a b \""];
-            targets.push(if v6 { "REJECT --reject-with icmp6-adm-prohibited" } else { "REJECT --reject-with icmp-host-prohibited" });
+            targets.push(if v6 {
+                "REJECT --reject-with icmp6-adm-prohibited"
+            } else {
+                "REJECT --reject-with icmp-host-prohibited"
+            });
             if rule.contains("-p tcp") && !rule.contains("! -p tcp") {
                 targets.extend(["REJECT --reject-with tcp-reset"; 2]);
             }
@@ -280,7 +313,8 @@ fn iptables(d: &mut Dice, v6: bool) -> String {
             if chains > 1 {
                 targets.push("u1");
             }
-            let verb = if chains > 0 && d.in_hundred(12) { "-g u0".to_owned() } else { format!("-j {}", d.of(&targets)) };
+            let verb =
+                if chains > 0 && d.in_hundred(12) { "-g u0".to_owned() } else { format!("-j {}", d.of(&targets)) };
             out += &format!("-A {chain} {rule}{verb}\n");
         }
     }
@@ -288,7 +322,13 @@ fn iptables(d: &mut Dice, v6: bool) -> String {
 }
 
 fn ipt_match(d: &mut Dice, v6: bool) -> String {
-    let four = ["-s 10.99.0.1 ", "! -s 10.99.0.77 ", "-s 10.99.0.0/26 ", "-d 10.99.0.2 ", "-m iprange --src-range 10.99.0.70-10.99.0.80 "];
+    let four = [
+        "-s 10.99.0.1 ",
+        "! -s 10.99.0.77 ",
+        "-s 10.99.0.0/26 ",
+        "-d 10.99.0.2 ",
+        "-m iprange --src-range 10.99.0.70-10.99.0.80 ",
+    ];
     let six = ["-s fd99::1 ", "! -s fd99::/64 ", "-d fd99::2 ", "-m iprange --src-range fd99::70-fd99::80 "];
     let any = [
         "-p tcp --dport 22 ",

@@ -22,7 +22,8 @@ const TO: &[&str] = &["10.99.0.2", "fd99::2"];
 fn expected(rules: &Ruleset, answer: &Answer) -> Vec<Seen> {
     let mut seen = by_verdict(answer);
     // A refusal is a packet, too, and may be kept back on its way out.
-    let leaves = |c: &Chain| c.base.as_ref().is_some_and(|b| b.hook == Hook::Output && (b.drops || !c.rules.is_empty()));
+    let leaves =
+        |c: &Chain| c.base.as_ref().is_some_and(|b| b.hook == Hook::Output && (b.drops || !c.rules.is_empty()));
     if seen.iter().any(|s| matches!(s, Seen::Refused | Seen::Unreachable))
         && rules.tables.iter().flat_map(|t| &t.chains).any(leaves)
     {
@@ -138,7 +139,12 @@ fn the_kernel_agrees() {
         std::fs::write(path, tally.wrong.join("\n\n")).unwrap();
     }
     let some: Vec<&String> = tally.wrong.iter().take(4).collect();
-    assert!(tally.wrong.is_empty(), "{} wrong:\n{}", tally.wrong.len(), some.iter().map(|s| s.as_str()).collect::<Vec<_>>().join("\n\n"));
+    assert!(
+        tally.wrong.is_empty(),
+        "{} wrong:\n{}",
+        tally.wrong.len(),
+        some.iter().map(|s| s.as_str()).collect::<Vec<_>>().join("\n\n")
+    );
     if cases == 1 {
         return;
     }

@@ -42,11 +42,7 @@ fn inside(child: &Child, sh: &str) -> Command {
 
 fn done(o: &Output, sh: &str) -> Result<String, String> {
     let said = String::from_utf8_lossy(&o.stderr);
-    if o.status.success() {
-        Ok(String::from_utf8_lossy(&o.stdout).into_owned())
-    } else {
-        Err(format!("{sh}: {said}"))
-    }
+    if o.status.success() { Ok(String::from_utf8_lossy(&o.stdout).into_owned()) } else { Err(format!("{sh}: {said}")) }
 }
 
 impl Net {
@@ -77,9 +73,13 @@ impl Net {
             net.host(&format!("ip neigh replace {a} lladdr {} dev eth0 nud permanent", here.trim()));
         }
         // An answer that comes while connect(2) still holds its socket is lost, and on one CPU each one is.
-        net.at_client("exec unshare -m sh -c 'mount -t sysfs none /sys; echo 2 >/sys/class/net/c0/queues/rx-0/rps_cpus'; :");
+        net.at_client(
+            "exec unshare -m sh -c 'mount -t sysfs none /sys; echo 2 >/sys/class/net/c0/queues/rx-0/rps_cpus'; :",
+        );
         for port in [22, 2222] {
-            let sh = format!("exec socat TCP6-LISTEN:{port},fork,reuseaddr,ipv6only=0,backlog=64 SYSTEM:'echo hi; sleep 0.05'");
+            let sh = format!(
+                "exec socat TCP6-LISTEN:{port},fork,reuseaddr,ipv6only=0,backlog=64 SYSTEM:'echo hi; sleep 0.05'"
+            );
             net.servers.push(inside(&net.host, &sh).stderr(Stdio::null()).spawn().unwrap());
         }
         let up = until(5, || net.host("ss -Hltn | wc -l").trim() == "2");
@@ -95,7 +95,8 @@ impl Net {
     }
     /// In place of all rules that there are.
     pub fn load(&self, case: &Case) -> Result<(), String> {
-        const NONE: &str = "*raw\nCOMMIT\n*mangle\nCOMMIT\n*nat\nCOMMIT\n*filter\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n";
+        const NONE: &str =
+            "*raw\nCOMMIT\n*mangle\nCOMMIT\n*nat\nCOMMIT\n*filter\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n";
         self.feed("nft -f -", "flush ruleset\n")?;
         for program in ["iptables-legacy", "ip6tables-legacy"] {
             self.feed(&format!("{program}-restore"), NONE)?;
