@@ -46,10 +46,10 @@ fn named(name: &str) -> Option<Owner> {
 /// The owner of a chain, or of a rule there: it may look into a set of somebody else's.
 #[must_use]
 pub fn owner(table: &Table, chain: &str, rule: Option<&Rule>) -> Option<Owner> {
-    let sets = rule.into_iter().flat_map(|r| &r.parts).filter_map(|p| match p {
+    let mut sets = rule.into_iter().flat_map(|r| &r.parts).filter_map(|p| match p {
         Part::Test(Test::Within { values: Values::Named(n) | Values::Ipset(n), .. })
         | Part::Map(_, Values::Named(n)) => named(n),
         _ => None,
     });
-    named(chain).or_else(|| named(&table.name)).or_else(|| sets.last())
+    named(chain).or_else(|| named(&table.name)).or_else(|| sets.next_back())
 }

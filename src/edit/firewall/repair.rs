@@ -37,11 +37,11 @@ pub enum Stuck {
     /// It is sent to another machine.
     Elsewhere(Ending),
     /// It would still not get through.
-    Still(Answer),
+    Still(Box<Answer>),
 }
 
 /// How many rules may be needed: one for each chain that says no.
-const MOST: usize = 8;
+pub const MOST: usize = 8;
 
 /// The rules that let all of these connections in, each before the next.
 ///
@@ -52,7 +52,7 @@ pub fn repair(rules: &Ruleset, questions: &[Question]) -> Result<Vec<Insertion>,
     let mut out: Vec<Insertion> = Vec::new();
     while let Some(new) = next(&rules, questions)? {
         if out.len() == MOST {
-            return Err(Stuck::Still(judge(&rules, &questions[0])));
+            return Err(Stuck::Still(Box::new(judge(&rules, &questions[0]))));
         }
         add(&mut rules, &new);
         out.push(new);
@@ -70,7 +70,7 @@ pub fn next(rules: &Ruleset, questions: &[Question]) -> Result<Option<Insertion>
         let ending = match (answer.outcome, &answer.ending) {
             (Outcome::Accepted, _) => continue,
             (Outcome::Denied, Some(e)) => e.clone(),
-            _ => return Err(Stuck::Still(answer)),
+            _ => return Err(Stuck::Still(Box::new(answer))),
         };
         return insertion(rules, q, &answer, ending).map(Some);
     }

@@ -2,8 +2,9 @@
 //! besides (another program's rules, bans) is never written there.
 
 use super::iptables;
+use super::judge::judge;
 use super::model::Ruleset;
-use super::repair::{Stuck, repair};
+use super::repair::{MOST, Stuck, repair};
 use super::walk::Question;
 use crate::edit::lines::Draft;
 
@@ -14,8 +15,8 @@ use crate::edit::lines::Draft;
 pub fn iptables_file(bytes: &[u8], questions: &[Question]) -> Result<Vec<u8>, Stuck> {
     let v6 = questions.iter().any(|q| q.v6);
     let mut bytes = bytes.to_vec();
-    // One at a time: each moves the lines below it.
-    loop {
+    // One at a time: each moves the lines below it. Where a person's file puts later lines in front (-I), none may help.
+    for _ in 0..=MOST {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let rules = Ruleset { tables: iptables::parse(&text, v6, "iptables"), ipsets: None };
         let found = repair(&rules, questions)?;
@@ -30,12 +31,11 @@ pub fn iptables_file(bytes: &[u8], questions: &[Question]) -> Result<Vec<u8>, St
         };
         let mut draft = Draft::new(&bytes);
         draft.insert(at, line.into_bytes());
-        let next = draft.finish().bytes;
-        if next == bytes {
-            return Ok(bytes);
-        }
-        bytes = next;
+        bytes = draft.finish().bytes;
     }
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let rules = Ruleset { tables: iptables::parse(&text, v6, "iptables"), ipsets: None };
+    Err(Stuck::Still(Box::new(judge(&rules, &questions[0]))))
 }
 
 /// Where a chain's rules end: after the last one, else before the table's COMMIT.
@@ -251,7 +251,12 @@ mod tests {
         assert!(new.contains(&format!("-i lo -j ACCEPT\n{ours}-A INPUT -j REJECT")), "{new}");
         assert_eq!(iptables_file(new.as_bytes(), std::slice::from_ref(&q)).unwrap(), new.as_bytes());
         let policy = "*filter\n:INPUT DROP [0:0]\nCOMMIT\n*nat\nCOMMIT\n";
-        let new = String::from_utf8(iptables_file(policy.as_bytes(), &[q]).unwrap()).unwrap();
+        let new = String::from_utf8(iptables_file(policy.as_bytes(), std::slice::from_ref(&q)).unwrap()).unwrap();
         assert_eq!(new, format!("*filter\n:INPUT DROP [0:0]\n{ours}COMMIT\n*nat\nCOMMIT\n"));
+        // What a person's file puts in front of everything, no line behind it answers.
+        let hand =
+            "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -i lo -j ACCEPT\n-I INPUT -p tcp --dport 22 -j DROP\nCOMMIT\n";
+        let new = iptables_file(hand.as_bytes(), std::slice::from_ref(&q));
+        assert!(new.is_err(), "{new:?}");
     }
 }

@@ -68,9 +68,6 @@ impl Front {
     }
 }
 
-/// More chains than these say no to nobody.
-const MOST: usize = 8;
-
 /// What lets all of these in, each tried on a copy of the rules before the next.
 pub(super) fn changes(
     asked: &Asked,
@@ -87,7 +84,7 @@ pub(super) fn changes(
         let front = Front::of(&rules, &new.against.place);
         // ufw and firewalld have their own idea of where a rule goes: once is all that can be said.
         let again = matches!(front, Front::Ufw | Front::Firewalld) && through.contains(&front);
-        if again || through.len() == MOST {
+        if again || through.len() == repair::MOST {
             return Err(Stopped::ByHand(format!(
                 "{} would not be met by a rule of {}'s: look at {}",
                 told::place(&rules, &new.against.place),

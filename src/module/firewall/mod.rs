@@ -60,8 +60,8 @@ static SPEC: Spec = Spec {
         Field { name: "limited", help: "the rule that keeps out who comes too often; else empty" },
         Field { name: "arrives", help: "the port that a rule turns it to, or null" },
     ],
-    reads: "rules, file:/etc/**",
-    writes: "rules, file:/etc/**",
+    reads: "rules, file:/etc/iptables/**, file:/etc/sysconfig/*tables, file:/etc/sysconfig/nftables.conf, file:/etc/nftables.*, file:/etc/firewalld/**",
+    writes: "rules, file:/etc/iptables/**, file:/etc/sysconfig/*tables, file:/etc/sysconfig/nftables.conf, file:/etc/nftables.*, file:/etc/firewalld/**",
     open: false,
 };
 
