@@ -110,6 +110,31 @@ pub(super) fn changes(
     Ok(out)
 }
 
+/// What lets all of these in after the next boot: changes of the files that `found` was loaded from, and of nothing else.
+pub(super) fn kept(found: &Found, denied: &[&Question], view: &View<'_>) -> Result<Vec<Change>, Stopped> {
+    let questions: Vec<Question> = denied.iter().map(|q| (*q).clone()).collect();
+    let new = repair::repair(&found.rules, &questions)?;
+    if let Some(i) =
+        new.iter().find(|i| matches!(Front::of(&found.rules, &i.against.place), Front::Ufw | Front::Firewalld))
+    {
+        let rule = &i.rule;
+        return Err(Stopped::ByHand(match Front::of(&found.rules, &i.against.place) {
+            Front::Ufw => format!("ufw prepend allow {}/tcp, and look at it: ufw show added", rule.port),
+            _ => format!(
+                "firewall-cmd --permanent --add-port={}/tcp (in the zone of the client's network device)",
+                rule.port
+            ),
+        }));
+    }
+    let mut out = Vec::new();
+    persist::changes(found, &questions, &new, &mut out, view)?;
+    if out.is_empty() {
+        let at = new.first().map(|i| told::site(&found.rules, &i.against.place)).unwrap_or_default();
+        return Err(Stopped::ByHand(format!("let it in by hand in the file that is loaded at boot: {at}")));
+    }
+    Ok(out)
+}
+
 /// The rules of a chain before and after, a line each.
 pub(super) fn listing(before: &Ruleset, after: &Ruleset, table: usize, chain: usize) -> Listing {
     let text = |r: &Ruleset| -> String {

@@ -3,6 +3,7 @@
 //!
 //! What the rules say is judged by [`crate::edit::firewall`]; which tool changes them depends on who owns them: `front`.
 
+mod boot;
 mod firewalld;
 mod front;
 mod persist;
@@ -16,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty};
 use crate::edit::firewall::model::{Item, address, number};
-use crate::edit::firewall::{Answer, End, Outcome, Question, Stuck, judge, owner};
+use crate::edit::firewall::{Answer, End, Outcome, Owner, Place, Question, Ruleset, Stuck, judge, owner};
 use crate::plan::View;
 use front::Front;
 use read::Found;
@@ -41,6 +42,12 @@ static SPEC: Spec = Spec {
             ty: Ty::List,
             required: false,
             help: "addresses that the client goes to: they say whether IPv4, IPv6 or both matter, and which network device",
+        },
+        Param {
+            name: "at_boot",
+            ty: Ty::Bool,
+            required: false,
+            help: "true: whether those who get in now get in after the next boot, too, with the rules that the host's services load then (tried in a network namespace of its own); the repair mends the file, not the rules that are in force",
         },
     ],
     fields: &[
@@ -93,6 +100,9 @@ impl Module for Firewall {
         view.not_ahead()?;
         let found = read::read(view)?;
         let asked = Asked::of(p, &found)?;
+        if p.is("at_boot") {
+            return after_boot(&asked, &found, view);
+        }
         let answers: Vec<(&Question, Answer)> = asked.questions.iter().map(|q| (q, judge(&found.rules, q))).collect();
         let by = |o: Outcome| answers.iter().find(|(_, a)| a.outcome == o);
         if let Some((q, answer)) = by(Outcome::Denied) {
@@ -206,6 +216,45 @@ fn let_in(asked: &Asked, found: &Found, answers: &[(&Question, Answer)]) -> Deci
         .with("arrives", arrives)
 }
 
+/// Whether those who get in now do so after the next boot.
+fn after_boot(asked: &Asked, now: &Found, view: &View<'_>) -> Result<Decision, Halt> {
+    let Some(boot) = boot::read(now, view)? else {
+        return Ok(plain(Decision::new(true, "no service loads rules of packet filters at boot")));
+    };
+    let lost = boot::lost(asked, &now.rules, &boot.rules);
+    let Some(first) = lost.first() else {
+        return Ok(plain(Decision::new(
+            true,
+            format!("who gets in to port {} now gets in after the next boot, too", asked.port),
+        )));
+    };
+    let evidence = boot::evidence(asked, &boot.rules, first);
+    let denied: Vec<&Question> = lost.iter().map(|l| &l.question).collect();
+    let decision = denial(asked, &boot.rules, &first.answer, &denied, evidence.clone());
+    if !view.wants_changes() {
+        return Ok(decision);
+    }
+    let changes = front::kept(&boot, &denied, view).map_err(|stopped| said(stopped, asked, &boot, &evidence))?;
+    Ok(decision.changing(changes))
+}
+
+/// Let in, and no rule is of interest.
+fn plain(decision: Decision) -> Decision {
+    let empty = ["how", "rule", "place", "front", "banned_by", "limited"];
+    let decision = empty.iter().fold(decision, |d, field| d.with(field, ""));
+    decision.with("verdict", "accepted").with("families", json!([])).with("arrives", Value::Null)
+}
+
+/// What stopped a repair, for a person.
+fn said(stopped: front::Stopped, asked: &Asked, found: &Found, evidence: &str) -> Halt {
+    let person = |todo: String| Halt::Person { why: evidence.to_owned(), todo, param: None };
+    match stopped {
+        front::Stopped::Halt(halt) => halt,
+        front::Stopped::Stuck(stuck) => person(by_hand(asked, found, &stuck)),
+        front::Stopped::ByHand(todo) => person(todo),
+    }
+}
+
 fn kept_out(
     asked: &Asked,
     found: &Found,
@@ -216,46 +265,49 @@ fn kept_out(
 ) -> Result<Decision, Halt> {
     let rules = &found.rules;
     let Some(ending) = &answer.ending else { return Err(Halt::unknown("the rules could not be followed")) };
-    let place = &ending.place;
-    let (verdict, how) = match &ending.end {
-        End::Reject(with) => ("rejected", with.as_str()),
-        End::Elsewhere(_) => ("elsewhere", ""),
-        _ => ("dropped", ""),
-    };
-    let chain = &rules.tables[place.table].chains[place.chain];
-    let whose = owner(&rules.tables[place.table], &chain.name, place.rule.map(|r| &chain.rules[r]));
-    let banned = whose.filter(|o| o.bans);
     let mut evidence = told::ending(rules, ending, answer.port.unwrap_or(asked.port), &asked.who(q));
-    if let Some(o) = banned {
-        evidence = format!("{} is banned by {}: {}", asked.who(q), o.name, told::place(rules, place));
+    if let Some(o) = banned(rules, &ending.place) {
+        evidence = format!("{} is banned by {}: {}", asked.who(q), o.name, told::place(rules, &ending.place));
     }
-    let families: Vec<&str> = denied.iter().map(|q| family(q)).collect();
-    let decision = Decision::new(false, evidence.clone())
-        .with("verdict", verdict)
-        .with("how", how)
-        .with("rule", told::rule(rules, place))
-        .with("place", told::site(rules, place))
-        .with("front", Front::of(rules, place).name(rules, place))
-        .with("families", json!(families))
-        .with("banned_by", banned.map_or("", |o| o.name))
-        .with("limited", "")
-        .with("arrives", answer.port.filter(|p| *p != asked.port));
+    let decision = denial(asked, rules, answer, denied, evidence.clone());
     if !view.wants_changes() {
         return Ok(decision);
     }
-    let person = |todo: String| Halt::Person { why: evidence.clone(), todo, param: None };
     if answer.let_in && asked.from.is_none() {
-        return Err(person(
-            "some clients are let in: say whether you are to be one of them, by the address that the host sees: -e client=ADDRESS"
-                .into(),
-        ));
+        let todo = "some clients are let in: say whether you are to be one of them, by the address that the host sees: -e client=ADDRESS";
+        return Err(Halt::Person { why: evidence, todo: todo.into(), param: None });
     }
-    let changes = front::changes(asked, found, denied, view).map_err(|stopped| match stopped {
-        front::Stopped::Halt(halt) => halt,
-        front::Stopped::Stuck(stuck) => person(by_hand(asked, found, &stuck)),
-        front::Stopped::ByHand(todo) => person(todo),
-    })?;
+    let changes =
+        front::changes(asked, found, denied, view).map_err(|stopped| said(stopped, asked, found, &evidence))?;
     Ok(decision.changing(changes))
+}
+
+/// The program that bans by the rule there, if it does.
+fn banned(rules: &Ruleset, place: &Place) -> Option<Owner> {
+    let table = &rules.tables[place.table];
+    let chain = &table.chains[place.chain];
+    owner(table, &chain.name, place.rule.map(|r| &chain.rules[r])).filter(|o| o.bans)
+}
+
+/// A denial's fields.
+fn denial(asked: &Asked, rules: &Ruleset, answer: &Answer, denied: &[&Question], evidence: String) -> Decision {
+    let place = answer.ending.as_ref().map(|e| &e.place);
+    let (verdict, how) = match answer.ending.as_ref().map(|e| &e.end) {
+        Some(End::Reject(with)) => ("rejected", with.as_str()),
+        Some(End::Elsewhere(_)) => ("elsewhere", ""),
+        _ => ("dropped", ""),
+    };
+    let families: Vec<&str> = denied.iter().map(|q| family(q)).collect();
+    Decision::new(false, evidence)
+        .with("verdict", verdict)
+        .with("how", how)
+        .with("rule", place.map(|p| told::rule(rules, p)).unwrap_or_default())
+        .with("place", place.map(|p| told::site(rules, p)).unwrap_or_default())
+        .with("front", place.map(|p| Front::of(rules, p).name(rules, p)).unwrap_or_default())
+        .with("families", json!(families))
+        .with("banned_by", place.and_then(|p| banned(rules, p)).map_or("", |o| o.name))
+        .with("limited", "")
+        .with("arrives", answer.port.filter(|p| *p != asked.port))
 }
 
 /// What is left to a person.

@@ -9,17 +9,16 @@ use crate::module::firewall::front::Stopped;
 use crate::module::firewall::read::Found;
 use crate::plan::{Change, View};
 use crate::target::files::{Content, FileReading, Kind, Look};
-use crate::target::units::UnitState;
 
 /// A service that loads rules from a file.
-struct Restorer {
-    unit: &'static str,
-    file: &'static str,
-    of: Of,
+pub(super) struct Restorer {
+    pub unit: &'static str,
+    pub file: &'static str,
+    pub of: Of,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Of {
+pub(super) enum Of {
     Iptables,
     Ip6tables,
     Nft,
@@ -30,7 +29,7 @@ const fn one(unit: &'static str, file: &'static str, of: Of) -> Restorer {
 }
 
 /// Debian's iptables-persistent; Red Hat's iptables-services; Arch; Alpine; and nftables of these.
-const RESTORERS: &[Restorer] = &[
+pub(super) const RESTORERS: &[Restorer] = &[
     one("netfilter-persistent", "/etc/iptables/rules.v4", Of::Iptables),
     one("netfilter-persistent", "/etc/iptables/rules.v6", Of::Ip6tables),
     one("iptables", "/etc/sysconfig/iptables", Of::Iptables),
@@ -43,6 +42,17 @@ const RESTORERS: &[Restorer] = &[
     one("nftables", "/etc/sysconfig/nftables.conf", Of::Nft),
     one("nftables", "/etc/nftables.nft", Of::Nft),
 ];
+
+/// Those of these services that start at boot.
+pub(super) fn units(view: &View<'_>, names: &[&str]) -> Result<Vec<String>, Halt> {
+    let all = match view.units(names) {
+        Err(Halt::Pending) => return Err(Halt::Pending),
+        // Without an init that is known, nothing says what runs at boot.
+        other => other.unwrap_or_default(),
+    };
+    let on = all.iter().filter(|u| u.wants_boot() && !u.masked());
+    Ok(on.filter_map(|u| u.asked.split('.').next().map(str::to_owned)).collect())
+}
 
 /// Adds what makes the insertions last; where nothing restores rules, it says so on the commands.
 pub(super) fn changes(
@@ -69,15 +79,9 @@ pub(super) fn changes(
     }
     let names = ["netfilter-persistent", "iptables", "ip6tables", "nftables"];
     let all: Vec<&Restorer> = RESTORERS.iter().filter(|r| wanted.contains(&r.of)).collect();
-    let units = view.units(&names);
     let files: Vec<Result<FileReading, Halt>> = all.iter().map(|r| view.file(r.file, Look::Follow)).collect();
-    let units: Vec<UnitState> = match units {
-        Err(Halt::Pending) => return Err(Halt::Pending.into()),
-        // Without an init that is known, nothing says what runs at boot.
-        other => other.unwrap_or_default(),
-    };
-    let on =
-        |name: &str| units.iter().any(|u| u.asked.split('.').next() == Some(name) && u.wants_boot() && !u.masked());
+    let units = units(view, &names)?;
+    let on = |name: &str| units.iter().any(|u| u == name);
     let mut notes: Vec<String> = Vec::new();
     let mut files_changed = Vec::new();
     for of in wanted {

@@ -7,7 +7,7 @@ use crate::module::Halt;
 use crate::plan::{Resource, View, first_line};
 
 /// Each tool's answer after a line that names it. Where both backends of iptables are there, both hold rules.
-const SCRIPT: &str = "v() { command -v $1 >/dev/null && echo \"==> $*\" && \"$@\" 2>&1; }
+pub(super) const SCRIPT: &str = "v() { command -v $1 >/dev/null && echo \"==> $*\" && \"$@\" 2>&1; }
 for c in iptables ip6tables; do v $c-nft-save || v $c-save; v $c-legacy-save; done
 v ipset save; v nft -j list ruleset && v nft -as list ruleset; v ip -o a; echo '==>'";
 
