@@ -73,7 +73,8 @@ impl Journal {
             m.insert("seq".into(), self.seq.into());
             m.insert("at".into(), jiff::Timestamp::now().to_string().into());
         }
-        let line = format!("{}\n", self.redactor.clean(&body.to_string()));
+        self.redactor.clean_value(&mut body);
+        let line = format!("{body}\n");
         self.file.write_all(line.as_bytes())?;
         self.file.sync_data()
     }

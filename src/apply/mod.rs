@@ -124,6 +124,8 @@ pub struct Session<'a> {
     ways: &'a [(Place, Target)],
     /// The one in use.
     way: usize,
+    /// Those that would not let us become who we have to be.
+    refused: Vec<usize>,
     /// The round that was begun last; 0: nothing was changed yet.
     round: usize,
     /// The machine that was changed.
@@ -192,6 +194,7 @@ impl<'a> Session<'a> {
             vars,
             ways,
             way: 0,
+            refused: Vec::new(),
             round: 0,
             machine: None,
             agreed: HashSet::new(),
@@ -243,7 +246,9 @@ impl<'a> Session<'a> {
             }
             Err(Stop::Channel(e)) => {
                 self.sink.event(&Event::Broken { why: &e.why, hint: e.hint.as_deref(), changed });
-                if changed || e.kind != Kind::Lost { exit::FAILED } else { exit::NO_CHANNEL }
+                // A way that refuses us works.
+                let none = !changed && e.kind == Kind::Lost && self.refused.is_empty();
+                if none { exit::NO_CHANNEL } else { exit::FAILED }
             }
             Err(Stop::Journal(e)) => {
                 let why = format!("the record of this run cannot be written: {e}");

@@ -12,11 +12,12 @@ impl Session<'_> {
     /// Turns to the next way that is left and could do better; each is used once.
     pub(super) fn another_way(&mut self, e: &ChannelError) -> bool {
         let begun = self.round > 0;
-        let could = |n: &usize| match e.kind {
-            Kind::Lost => true,
-            Kind::Refused => self.ways[*n].0.is_another_login(self.place()),
-            Kind::Internal => false,
-        };
+        if e.kind == Kind::Refused {
+            self.refused.push(self.way);
+        }
+        // What was refused once counts towards a lockout, whatever else was tried since.
+        let another = |n: usize| self.refused.iter().all(|r| self.ways[n].0.is_another_login(&self.ways[*r].0));
+        let could = |n: &usize| e.kind != Kind::Internal && another(*n);
         let Some(next) = (self.way + 1..self.ways.len()).find(could) else { return false };
         if let Some(j) = &mut self.journal {
             let _ = j.record("lost", serde_json::json!({"channel": self.ways[self.way].0.channel, "why": e.why}));

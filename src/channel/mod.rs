@@ -314,6 +314,10 @@ impl Url {
         let url = self.preset()?.ok_or_else(|| ChannelError::new(format!("no channel \"{}\"", self.text)))?;
         Url::parse(&url)?.open(login)
     }
+    /// Itself, if a channel can be made of it.
+    pub fn checked(self) -> Result<Self, ChannelError> {
+        self.open(&Login::default()).map(|_| self)
+    }
     /// What a preset stands for; `None` for what is none.
     fn preset(&self) -> Result<Option<String>, ChannelError> {
         let Some(preset) = PRESETS.iter().find(|p| p.name == self.name) else { return Ok(None) };

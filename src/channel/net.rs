@@ -107,7 +107,7 @@ pub async fn resolve(host: &str) -> Result<Vec<IpAddr>, String> {
 /// Tries every address at once; the answers are in the addresses' order.
 pub async fn knock(k: &Knock) -> Result<Vec<Knocked>, String> {
     if let Some(proxy) = &k.proxy {
-        return Ok(through(proxy, k).await);
+        return through(proxy, k).await;
     }
     let mut addresses = Vec::new();
     if k.hosts.is_empty() {
@@ -133,53 +133,69 @@ pub async fn knock(k: &Knock) -> Result<Vec<Knocked>, String> {
 /// For a proxy to log in where it must, and get through.
 const PROXY: Duration = Duration::from_secs(15);
 
-async fn through(proxy: &Proxy, k: &Knock) -> Vec<Knocked> {
-    let mut out = Vec::new();
-    for host in &k.hosts {
-        let family = host.parse().ok().map(|a| Family::of(&a));
-        if k.family.is_some_and(|f| family.is_some_and(|of| of != f)) {
-            continue;
+/// Puts in what the tokens of a ProxyCommand stand for (ssh_config(5), TOKENS).
+pub(super) fn expand(command: &str, of: impl Fn(char) -> String) -> String {
+    let mut out = String::new();
+    let mut rest = command.chars();
+    while let Some(c) = rest.next() {
+        match (c, c == '%') {
+            (_, true) => out += &rest.next().map(&of).unwrap_or_default(),
+            (c, _) => out.push(c),
         }
-        // %% is a percent sign, as in ssh_config(5), TOKENS.
-        let mut command = String::new();
-        let mut rest = proxy.command.as_str();
-        while let Some((before, after)) = rest.split_once('%') {
-            command += before;
-            let token = after.chars().next();
-            command += &match token {
-                Some('h') => host.clone(),
-                Some('p') => k.port.to_string(),
-                other => other.map(String::from).unwrap_or_default(),
-            };
-            rest = &after[token.map_or(0, char::len_utf8)..];
-        }
-        command += rest;
-        let outcome = match first_line(&command, PROXY + k.timeout).await {
-            Ok(Said { line: Some(line), .. }) => Outcome::Open(Some(line)),
-            Ok(Said { ended: false, .. }) => Outcome::TimedOut,
-            Ok(said) => refusal(&said.stderr, &proxy.name),
-            Err(e) => Outcome::Other(e.why),
-        };
-        out.push(Knocked { to: host.clone(), family, from: None, outcome });
     }
     out
 }
 
-/// What a proxy says of a connection that it could not make: OpenSSH's channels.c and those who forward by other means.
-fn refusal(stderr: &str, name: &str) -> Outcome {
-    let last = stderr.lines().map(str::trim).rfind(|l| !l.is_empty() && *l != "stdio forwarding failed");
-    let Some(said) = last else { return Outcome::Closed };
-    // Its own way to the proxy, and the login there.
-    let own = said.starts_with("ssh: ") || said.contains("Permission denied") || said.contains("verification failed");
-    match said {
-        _ if own => Outcome::Other(format!("{name} itself cannot be reached: {said}")),
+/// An error says that the proxy itself cannot be had: nothing is known of the host beyond.
+async fn through(proxy: &Proxy, k: &Knock) -> Result<Vec<Knocked>, String> {
+    let mut out = Vec::new();
+    for host in &k.hosts {
+        // It becomes a part of a shell's command line.
+        super::plain(host).map_err(|e| e.why)?;
+        let family = host.parse().ok().map(|a| Family::of(&a));
+        // Of which family a name is, only the other side learns.
+        if k.family.is_some_and(|f| family != Some(f)) {
+            continue;
+        }
+        let command = expand(&proxy.command, |token| match token {
+            'h' => host.clone(),
+            'p' => k.port.to_string(),
+            other => other.to_string(),
+        });
+        let outcome = match first_line(&command, PROXY + k.timeout).await {
+            Ok(Said { line: Some(line), .. }) => Outcome::Open(Some(line)),
+            Ok(Said { ended: false, .. }) => Outcome::TimedOut,
+            Ok(said) => refusal(&said.stderr, &proxy.name)?,
+            Err(e) => return Err(e.why),
+        };
+        out.push(Knocked { to: host.clone(), family, from: None, outcome });
+    }
+    Ok(out)
+}
+
+/// How ssh begins what it says of its own connection to a jump host, and not of the host beyond it (OpenSSH's sshconnect.c
+/// and packet.c).
+const OWN: &[&str] =
+    &["ssh: ", "kex_exchange_identification: ", "ssh_exchange_identification: ", "Connection ", "Timeout, server "];
+
+/// What a proxy says of a connection that it could not make: OpenSSH's channels.c, and those who forward by other means.
+/// An error: it is about the way to the proxy.
+fn refusal(stderr: &str, name: &str) -> Result<Outcome, String> {
+    let lines = || stderr.lines().map(str::trim).filter(|l| !l.is_empty() && *l != "stdio forwarding failed");
+    let beyond = lines().rfind(|l| l.contains("open failed: "));
+    let Some(said) = beyond.or(lines().next_back()) else { return Ok(Outcome::Closed) };
+    let login = ["Permission denied", "verification failed", "Too many authentication failures"];
+    if beyond.is_none() && (OWN.iter().any(|o| said.starts_with(o)) || login.iter().any(|w| said.contains(w))) {
+        return Err(format!("{name} itself cannot be reached: {said}"));
+    }
+    Ok(match said {
         _ if said.contains("Connection refused") => Outcome::Refused,
         _ if said.contains("timed out") => Outcome::TimedOut,
         _ if said.contains("No route to host") || said.contains("unreachable") => {
             Outcome::Unreachable(said.rsplit(": ").next().unwrap_or(said).to_lowercase())
         }
         _ => Outcome::Other(format!("{name} says: {said}")),
-    }
+    })
 }
 
 async fn knock_one(to: SocketAddr, k: &Knock) -> (Option<IpAddr>, Outcome) {
@@ -248,35 +264,48 @@ mod tests {
     fn what_a_proxy_says() {
         let of = |text: &str| refusal(text, "gate");
         let refused = "channel 0: open failed: connect failed: Connection refused\nstdio forwarding failed\n";
-        assert_eq!(of(refused), Outcome::Refused);
-        assert_eq!(of("channel 0: open failed: connect failed: Connection timed out"), Outcome::TimedOut);
+        assert_eq!(of(refused), Ok(Outcome::Refused));
+        assert_eq!(of("channel 0: open failed: connect failed: Connection timed out"), Ok(Outcome::TimedOut));
         assert_eq!(
             of("channel 0: open failed: connect failed: No route to host"),
-            Outcome::Unreachable("no route to host".into())
+            Ok(Outcome::Unreachable("no route to host".into()))
         );
-        assert_eq!(of(""), Outcome::Closed);
-        for own in
-            ["ssh: connect to host gate port 22: Connection refused", "root@gate: Permission denied (publickey)."]
-        {
-            assert_eq!(of(own), Outcome::Other(format!("gate itself cannot be reached: {own}")));
+        assert_eq!(of("Ncat: Connection refused."), Ok(Outcome::Refused));
+        assert_eq!(of(""), Ok(Outcome::Closed));
+        for own in [
+            "ssh: connect to host gate port 22: Connection refused",
+            "root@gate: Permission denied (publickey).",
+            "Connection to 10.0.0.1 port 22 timed out",
+            "Connection timed out during banner exchange",
+            "kex_exchange_identification: Connection closed by remote host",
+        ] {
+            assert_eq!(of(own), Err(format!("gate itself cannot be reached: {own}")));
         }
-        assert!(matches!(of("channel 0: open failed: administratively prohibited: open failed"), Outcome::Other(_)));
+        assert!(matches!(
+            of("channel 0: open failed: administratively prohibited: open failed"),
+            Ok(Outcome::Other(_))
+        ));
     }
 
     #[tokio::test]
     async fn a_proxy_is_the_way() {
-        let ask = |command: &str| {
+        let to = |host: &str, command: &str| {
             let proxy = Some(Proxy { name: "gate".into(), command: command.into() });
-            let hosts = vec!["web1".to_owned()];
+            let hosts = vec![host.to_owned()];
             let timeout = Duration::from_secs(1);
             let k = Knock { hosts, port: 2222, family: None, banner: true, timeout, proxy, salt: 0 };
-            async move { knock(&k).await.unwrap().remove(0) }
+            async move { knock(&k).await.map(|mut all| all.remove(0)) }
         };
-        let k = ask("echo 'SSH-2.0-%h-%p-100%%'; sleep 100").await;
+        let ask = |command: &str| to("web1", command);
+        let k = ask("echo 'SSH-2.0-%h-%p-100%%'; sleep 100").await.unwrap();
         assert_eq!((k.to.as_str(), k.family), ("web1", None));
         assert_eq!(k.outcome, Outcome::Open(Some("SSH-2.0-web1-2222-100%".into())));
         let k = ask("echo 'connect to %h port %p failed: Connection refused' >&2; exit 1").await;
-        assert_eq!(k.outcome, Outcome::Refused);
-        assert_eq!(ask("exit 0").await.outcome, Outcome::Closed);
+        assert_eq!(k.unwrap().outcome, Outcome::Refused);
+        assert_eq!(ask("exit 0").await.unwrap().outcome, Outcome::Closed);
+        let lost = ask("echo 'ssh: connect to host gate port 22: Connection refused' >&2; exit 255").await;
+        assert!(lost.is_err_and(|why| why.starts_with("gate itself cannot be reached")));
+        let odd = to("$(exit)", "echo %h").await;
+        assert!(odd.is_err_and(|why| why.contains("means something to a shell")));
     }
 }

@@ -100,6 +100,8 @@ pub(super) async fn first_line(command: &str, deadline: Duration) -> Result<Said
         .map_err(|e| ChannelError::new(format!("cannot start sh: {e}")))?;
     let _group = Group(child.id());
     let (_stdin, mut stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    // All the while: who cannot get rid of what it says there says nothing here.
+    let mut aside = tokio::spawn(drain(stderr));
     let mut got = Vec::new();
     let read = async {
         let mut buffer = [0; 256];
@@ -119,9 +121,11 @@ pub(super) async fn first_line(command: &str, deadline: Duration) -> Result<Said
     let line = first.map(|l| String::from_utf8_lossy(l).trim_end().to_owned());
     // What it left behind may hold its stderr open.
     let stderr = match line {
-        None if ended => tokio::time::timeout(Duration::from_secs(2), drain(stderr)).await.unwrap_or_default(),
-        _ => Vec::new(),
+        None if ended => tokio::time::timeout(Duration::from_secs(2), &mut aside).await.unwrap_or(Ok(Vec::new())),
+        _ => Ok(Vec::new()),
     };
+    aside.abort();
+    let stderr = stderr.unwrap_or_default();
     Ok(Said { line, ended, stderr: String::from_utf8_lossy(&stderr).into_owned() })
 }
 

@@ -112,8 +112,10 @@ impl Ssh {
                 env.push(("SSH_ASKPASS".to_owned(), text(me)));
                 env.push(("SSH_ASKPASS_REQUIRE".to_owned(), "force".to_owned()));
                 // Before ssh is started, which may ask at once.
-                let listener = tokio::net::UnixListener::bind(&socket)
-                    .map_err(|e| ChannelError::internal(format!("no socket for the password: {e}")))?;
+                let listener = tokio::net::UnixListener::bind(&socket).map_err(|e| {
+                    ChannelError::new(format!("no socket for the password: {e}"))
+                        .hint("set XDG_RUNTIME_DIR or TMPDIR to a shorter path")
+                })?;
                 env.push((ASKPASS.to_owned(), text(socket)));
                 Some(tokio::spawn(give(listener, p.clone())))
             }
@@ -156,9 +158,12 @@ pub struct Lookup {
     pub proxy: Option<Proxy>,
 }
 
-/// Asks `ssh -G`, which connects to nothing; `None` where there is no ssh, or where the destination is none.
-pub async fn lookup(rest: &str) -> Option<Lookup> {
-    look_up(&Destination::parse(rest).ok()?).await
+/// Asks `ssh -G`, which connects to nothing, as the user that logs in; `None` where it is not known how clients get there:
+/// there is no ssh, it does not answer, or what it goes through cannot be done without it.
+pub async fn lookup(rest: &str, login: Option<&str>) -> Option<Lookup> {
+    let mut to = Destination::parse(rest).ok()?;
+    to.user = login.map(str::to_owned).or(to.user);
+    look_up(&to).await
 }
 
 /// What a proxy says of the host behind it. To ssh all is a connection that was closed: it shuts a proxy's mouth where the
@@ -169,7 +174,13 @@ async fn beyond_proxy(to: &Destination) -> Option<ChannelError> {
     let name = proxy.name.clone();
     let (hosts, timeout) = (vec![found.hostname], Duration::from_secs(CONNECT_TCP));
     let knock = Knock { hosts, port: found.port, family: None, banner: true, timeout, proxy: Some(proxy), salt: 0 };
-    let said = match net::knock(&knock).await.ok()?.pop()?.outcome {
+    let outcome = match net::knock(&knock).await {
+        Ok(mut all) => all.pop()?.outcome,
+        // ssh got through, with a password that a person typed; nobody types one for us.
+        Err(why) if why.contains("Permission denied") => return None,
+        Err(why) => return Some(ChannelError::new(why)),
+    };
+    let said = match outcome {
         Outcome::Refused => "connection refused: nothing listens there, or a firewall says so".to_owned(),
         Outcome::TimedOut => "no answer: dropped on the way, or the host is down".to_owned(),
         Outcome::Unreachable(why) | Outcome::Other(why) => why,
@@ -187,9 +198,21 @@ async fn look_up(to: &Destination) -> Option<Lookup> {
     let set = |name: &str| field(name).filter(|v| v != "none");
     let proxy = match (set("proxyjump"), set("proxycommand")) {
         (Some(hops), _) => Some(by_jump(&hops, to.config())?),
+        // It hands a socket over to ssh, which nobody else can take.
+        (None, Some(_)) if field("proxyusefdpass").is_some_and(|v| v == "yes") => return None,
         (None, Some(command)) => {
-            let tokens = [("%n", to.host.clone()), ("%r", field("user").unwrap_or_default())];
-            let command = tokens.iter().fold(command, |c, (token, value)| c.replace(token, value));
+            let user = field("user").unwrap_or_default();
+            // Parts of a shell's command line.
+            let odd = |token, value| command.contains(token) && super::plain(value).is_err();
+            if odd("%n", &to.host) || odd("%r", &user) {
+                return None;
+            }
+            let command = net::expand(&command, |token| match token {
+                'n' => to.host.clone(),
+                'r' => user.clone(),
+                // Ours to expand later, with where to.
+                other => format!("%{other}"),
+            });
             Some(Proxy { name: "its ProxyCommand".into(), command: format!("exec {command}") })
         }
         (None, None) => None,
@@ -201,6 +224,8 @@ async fn look_up(to: &Destination) -> Option<Lookup> {
 fn by_jump(hops: &str, config: Option<&str>) -> Option<Proxy> {
     let (before, last) = hops.rsplit_once(',').map_or((None, hops), |(b, l)| (Some(b), l));
     let mut words = vec!["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ClearAllForwardings=yes"];
+    // Over a connection that is there already, ssh would not say why the host beyond is not reached (its mux.c).
+    words.extend(["-o", "ControlMaster=no", "-o", "ControlPath=none"]);
     words.extend(config.iter().flat_map(|c| ["-F", c]));
     words.extend(before.iter().flat_map(|b| ["-J", b]));
     let last = if last.starts_with("ssh://") { last.to_owned() } else { format!("ssh://{last}") };

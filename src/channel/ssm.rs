@@ -111,6 +111,7 @@ impl Ssm {
 
 /// Runs the script with its output in files; prints `=N= STATUS BYTES-OF-STDOUT LENGTH CHECKSUM`, the first page, `=N=.`.
 const BEGIN: &str = "umask 077; mkdir -m 700 /run/rb@N@ && cd /run/rb@N@ || exit 1
+TMPDIR=/run/rb@N@; export TMPDIR
 base64 -d <<'@N@' | gzip -dc >s
 @S@
 @N@

@@ -125,7 +125,7 @@ async fn go(
     };
     let (options, mut ask) = engine(a, redactor, dry);
     let controller = controller()?;
-    chosen.look_up().await;
+    chosen.look_up(access).await;
     let ways = open(chosen, access).await;
     let mut session = Session::new(book, vars, &ways, &controller, &options, sink.as_mut(), &mut ask);
     Ok(session.run().await)

@@ -62,7 +62,7 @@ pub(super) async fn go(
     };
     let (options, mut person) = engine(a, redactor, dry);
     let controller = controller()?;
-    stream::iter(&mut chosen).for_each_concurrent(a.many.forks, |(c, _)| c.look_up()).await;
+    stream::iter(&mut chosen).for_each_concurrent(a.many.forks, |(c, _)| c.look_up(access)).await;
     let mut members = Vec::new();
     for (mut chosen, vars) in chosen {
         let name = chosen.name.clone();

@@ -7,6 +7,7 @@ use crate::channel::{ChannelError, Url, lookup, plain};
 use crate::inventory::{Elevate, Host, Inventory, Selected, Way};
 use crate::plan::Place;
 
+use super::access::Access;
 use super::{Failure, warn, warning};
 
 #[derive(clap::Args, Debug)]
@@ -44,14 +45,18 @@ pub(super) struct Chosen {
 
 impl Chosen {
     /// Asks ssh's own configuration for what nothing else says of its places.
-    pub(super) async fn look_up(&mut self) {
+    pub(super) async fn look_up(&mut self, access: &Access) {
         let (by_ssh, addressed) = (self.by_ssh, self.addressed);
         let found = self.ways.iter_mut().map(|(place, way)| async move {
             // An address that the user gave is one that he can reach.
             if way.url.scheme() != "ssh" || addressed && !(by_ssh && place.port.is_none()) {
                 return None;
             }
-            let ssh = lookup(way.url.rest()).await?;
+            let Some(ssh) = lookup(way.url.rest(), access.login(way).as_deref()).await else {
+                // To go there without what ssh goes through would prove nothing.
+                place.address = place.address.take().filter(|_| addressed);
+                return None;
+            };
             place.address.get_or_insert(ssh.hostname);
             if by_ssh {
                 place.port.get_or_insert(ssh.port);
@@ -89,8 +94,9 @@ impl TargetArgs {
         let mut out = Vec::new();
         for selected in inventory.select(&self.target)? {
             if let Selected::Unknown { name, .. } = &selected {
-                let a_way = |t: &&String| (*t == name || t.starts_with(&format!("{name}:"))) && Url::parse(t).is_ok();
-                if let Some(way) = self.target.iter().find(a_way) {
+                let patterns = self.target.iter().flat_map(|t| std::iter::once(t.as_str()).chain(t.split(',')));
+                let a_way = |t: &&str| (t == name || t.starts_with(&format!("{name}:"))) && Url::parse(t).is_ok();
+                if let Some(way) = patterns.into_iter().find(a_way) {
                     let why = format!("-t takes a name, and \"{way}\" is how to get there");
                     return Err(Failure::usage(why, format!("--via '{way}'")));
                 }
@@ -127,25 +133,35 @@ impl TargetArgs {
     }
 
     fn chosen(&self, host: Host) -> Result<Chosen, Failure> {
-        let parse = |v: &str| Url::parse(v).and_then(|u| u.for_target(&host.name)).map(Way::from).map_err(usage);
+        let read = |v: &str| Url::parse(v)?.for_target(&host.name)?.checked();
+        let parse = |v: &str| read(v).map(Way::from).map_err(usage);
         let ways: Vec<Way> = if self.via.is_empty() {
             host.channels.clone()
         } else {
             self.via.iter().map(|v| parse(v)).collect::<Result<_, _>>()?
         };
+        let mut odd = None;
         let ways = match (ways.is_empty(), host.name.as_str()) {
             (false, _) => ways,
             (true, "") => vec![parse("local:")?],
             // A name alone is where ssh goes, as ssh takes it; the inventory may know its address.
-            (true, name) => vec![parse(&by_ssh(name, &host).map_err(usage)?)?],
+            (true, name) => match by_ssh(name, &host) {
+                Ok(url) => vec![parse(&url)?],
+                Err(e) if host.address.is_none() => return Err(usage(e)),
+                Err(e) => {
+                    odd = Some(e);
+                    Vec::new()
+                }
+            },
         };
-        let name = ways.first().map_or_else(String::new, |w| self.name(&host, &w.url));
+        let name = ways.first().map_or_else(|| host.name.clone(), |w| self.name(&host, &w.url));
         // One of many whose part of the inventory is wrong is its own result, and no other's.
         let broken = host.errors.first().map(|e| {
             let at = e.position().map(|(file, line, _)| format!("{file}:{line}: ")).unwrap_or_default();
             let why = format!("{at}{}", e.message);
             ChannelError { hint: e.hint.clone(), ..ChannelError::new(why) }
         });
+        let broken = broken.or(odd);
         let ways = match broken {
             Some(_) => Vec::new(),
             None => ways.into_iter().map(|w| (self.place(&host, &w.url, &name), w)).collect(),
@@ -186,6 +202,7 @@ impl TargetArgs {
             live: url.scheme() != "root",
             here: url.scheme() == "local",
             channel: url.scheme().to_owned(),
+            via: url.text().to_owned(),
             login: None,
             proxy: None,
         }
@@ -195,8 +212,12 @@ impl TargetArgs {
 fn by_ssh(name: &str, host: &Host) -> Result<String, ChannelError> {
     let to = plain(host.address.as_deref().unwrap_or(name))?;
     if let Some((_, port)) = to.split_once(':').filter(|t| t.1.parse::<u16>().is_ok()) {
-        return Err(ChannelError::new(format!("-t takes a name, and \"{to}\" has the port {port}"))
-            .hint(format!("--via ssh://{to}")));
+        return Err(match &host.address {
+            None => ChannelError::new(format!("-t takes a name, and \"{to}\" has the port {port}"))
+                .hint(format!("--via ssh://{to}")),
+            Some(_) => ChannelError::new(format!("the address \"{to}\" of {name} has a port in it"))
+                .hint("in the inventory the port stands by itself: ansible_port, or our port:"),
+        });
     }
     Ok(match host.port {
         Some(port) if to.contains(':') => format!("ssh://[{to}]:{port}"),

@@ -11,10 +11,12 @@
 //!
 //! `sshd_config` edits a tree of files that include each other, and takes a byte order mark for text, as sshd does.
 
+pub mod authorized_keys;
 pub mod block;
 pub mod comment;
 mod error;
 pub mod firewall;
+pub mod fstab;
 pub mod hosts_access;
 pub mod ini;
 #[cfg(test)]

@@ -34,7 +34,8 @@ impl<'a> Canned<'a> {
             port: None,
             live: self.facts.live,
             here: false,
-            channel: "exec:".into(),
+            channel: "exec".into(),
+            via: "exec:sh".into(),
             login: None,
             proxy: None,
         };

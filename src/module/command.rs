@@ -113,6 +113,11 @@ impl Module for Command {
         };
         let (stdout, stderr) = (text(&a.stdout), text(&a.stderr));
         let first = crate::plan::first_line(if stderr.trim().is_empty() { &a.stdout } else { &a.stderr });
+        // What will be run is shown whole; what was looked at by is only named.
+        let shown = match shown.char_indices().nth(100) {
+            Some((end, _)) => format!("{} …", &shown[..end]),
+            None => shown,
+        };
         let evidence = match (rc, first.is_empty()) {
             (0, true) => format!("{shown}: status 0"),
             (0, false) => first,

@@ -31,6 +31,12 @@ static SPEC: Spec = Spec {
         Param { name: "banner", ty: Ty::Str, required: false, help: "what the first line must start with" },
         Param { name: "family", ty: Ty::OneOf(&["ipv4", "ipv6"]), required: false, help: "only this family" },
         Param {
+            name: "direct",
+            ty: Ty::Bool,
+            required: false,
+            help: "true: from here to the address itself, whatever ssh goes through (ProxyJump, ProxyCommand)",
+        },
+        Param {
             name: "timeout",
             ty: Ty::Duration,
             required: false,
@@ -77,7 +83,7 @@ impl Module for Connect {
         };
         let timeout = p.duration("timeout").unwrap_or(Duration::from_secs(5));
         // A host that the step names is not where ssh goes.
-        let proxy = place.proxy.clone().filter(|_| !p.has("host"));
+        let proxy = place.proxy.clone().filter(|_| !p.has("host") && !p.is("direct"));
         let by = proxy.as_ref().map(|p| format!(" by way of {}", p.name)).unwrap_or_default();
         let knock = Knock { hosts, port, family, banner: p.has("banner"), timeout, proxy, salt: view.salt() };
         let found = view.knock(knock)?;

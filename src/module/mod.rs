@@ -5,11 +5,13 @@
 //! together with everything else that is missing, and calls again. So a module never does anything, never prints,
 //! and has no "check mode": a dry run is not applying the changes.
 
+mod bans;
 #[cfg(test)]
 mod canned;
 mod command;
 mod connect;
 mod custom;
+mod disk;
 mod edit;
 mod file;
 mod firewall;
@@ -18,6 +20,8 @@ mod hosts_access;
 mod ini;
 mod journal;
 mod listening;
+mod login;
+mod mount;
 mod package;
 mod process;
 mod registry;
@@ -26,6 +30,7 @@ mod security_group;
 mod service;
 mod sshd;
 mod sshd_config;
+mod sudo;
 mod user;
 
 pub use custom::Custom;

@@ -58,7 +58,8 @@ struct Manager {
     verify: &'static str,
     /// A line of `verify`: the file, and whether it is missing.
     files: fn(&str) -> Option<(&str, bool)>,
-    /// What installs `$p`, or installs it again, by the tool that is there; edited configuration stays.
+    /// What installs `$p`, or installs it again, by the tool that is there; edited configuration stays, and what is gone of it
+    /// comes back (dpkg's own, and what ucf(1) keeps: a missing sshd_config makes the package fail).
     install: &'static [(&'static str, &'static str)],
 }
 
@@ -74,7 +75,7 @@ static MANAGERS: &[Manager] = &[
         files: dpkg_file,
         install: &[(
             "apt-get",
-            r#"export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+            r#"export DEBIAN_FRONTEND=noninteractive LC_ALL=C UCF_FORCE_CONFFMISS=1
 a() { w=$(apt-get -y -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-confmiss -o DPkg::Lock::Timeout=60 --reinstall install "$p" 2>&1); r=$?
 case $w in *'it cannot be downloaded'*) r=1;; esac; [ $r = 0 ] || { printf '%s\n' "$w" | grep -E '^E:|not possible' || printf '%s\n' "$w" | tail -n 2; } >&2; return $r; }
 dpkg --force-confold --configure -a; a 2>/dev/null || { apt-get update >/dev/null 2>&1; a; }"#,

@@ -30,8 +30,10 @@ pub struct Place {
     pub live: bool,
     /// The controller is the target.
     pub here: bool,
-    /// The channel in use.
+    /// The kind of the channel in use.
     pub channel: String,
+    /// The whole of it, as it was given.
+    pub via: String,
     /// Who we are there, where that is said.
     pub login: Option<String>,
     /// What clients come through, as ssh's own configuration has it.
@@ -39,10 +41,10 @@ pub struct Place {
 }
 
 impl Place {
-    /// Whether we would be somebody else there, as far as can be told: where nobody says who, over a channel of another kind.
+    /// Whether we would be somebody else there, as far as can be told: where nobody says who, over another channel.
     #[must_use]
     pub fn is_another_login(&self, other: &Self) -> bool {
-        self.login != other.login || self.login.is_none() && self.channel != other.channel
+        self.login != other.login || self.login.is_none() && self.via != other.via
     }
 }
 
@@ -473,7 +475,7 @@ fn whole(a: &Answer) -> Result<&Answer, Halt> {
 fn again(sh: &str, r: Retries) -> Option<String> {
     let (sh, times, delay) = (crate::payload::sh_quote(sh)?, r.times, r.delay.as_secs().max(1));
     Some(format!(
-        "i=0; while r=0; o=$(eval {sh} 2>&1) || r=$?; [ $r != 0 ] && [ $i -lt {times} ]; do i=$((i+1)); sleep {delay}; done; printf '%s\\n' \"$o\"; exit $r"
+        "i=0; while :; do o=$(eval {sh} 2>&1); r=$?; [ $r != 0 ] && [ $i -lt {times} ] || break; i=$((i+1)); sleep {delay}; done; printf '%s\\n' \"$o\"; exit $r"
     ))
 }
 

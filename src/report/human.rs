@@ -401,7 +401,9 @@ impl<W: Write> Human<W> {
                 format!("{} to make, and not all is resolved: {unresolved} ({took}).", count(self.planned, "change"))
             }
             (_, 0) if self.doubt => format!("Not healthy; what failed may have changed something ({took})."),
-            (_, 0) if self.checked == 0 => format!("Nothing could be looked at; nothing was changed ({took})."),
+            (_, 0) if self.checked == 0 && self.proofs.is_empty() => {
+                format!("Nothing could be looked at; nothing was changed ({took}).")
+            }
             (_, 0) if unresolved.is_empty() => format!("Not healthy; nothing was changed ({took})."),
             (_, 0) => format!("Unresolved: {unresolved} ({took})."),
             (_, _) if unresolved.is_empty() => format!("{changes} made{rounds}; not all is well yet ({took})."),

@@ -54,9 +54,9 @@ impl<W: Write> Sink for JsonLines<W> {
             if let Value::Object(m) = &mut v {
                 m.shift_insert(0, "event".into(), name.into());
             }
-            let line = self.redactor.clean(&v.to_string());
+            self.redactor.clean_value(&mut v);
             // A reader that went away is no reason to stop in the middle of a repair.
-            let _ = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
+            let _ = writeln!(self.out, "{v}").and_then(|()| self.out.flush());
         }
     }
 }
@@ -89,8 +89,9 @@ impl<W: Write> Sink for Json<W> {
             _ => {}
         }
         if name == "finished" {
-            let text = serde_json::to_string_pretty(&self.document).unwrap_or_default();
-            let _ = writeln!(self.out, "{}", self.redactor.clean(&text)).and_then(|()| self.out.flush());
+            let mut document = Value::Object(std::mem::take(&mut self.document));
+            self.redactor.clean_value(&mut document);
+            let _ = writeln!(self.out, "{document:#}").and_then(|()| self.out.flush());
         }
     }
 }

@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use serde_json::Value;
+
 use super::words::wrap;
 use crate::book::{Call, Runbook, Step, Var, Where};
 
@@ -46,7 +48,9 @@ pub fn markdown(b: &Runbook) -> String {
 
 fn var(v: &Var) -> String {
     let default = v.default.as_ref().map(|d| code(&d.as_str().map_or_else(|| d.to_string(), str::to_owned)));
-    format!("| {} | {} | {} |\n", code(&v.name), default.unwrap_or_default(), text(&v.help).replace('|', "\\|"))
+    // A table's row is one line, and a bar ends a cell, in code too.
+    let cell = |t: String| t.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
+    format!("| {} | {} | {} |\n", code(&v.name), cell(default.unwrap_or_default()), cell(text(&v.help)))
 }
 
 fn step(out: &mut String, n: usize, s: &Step) {
@@ -141,11 +145,23 @@ fn label(what: &str) -> String {
     };
     let short: String =
         if what.chars().count() > 120 { what.chars().take(119).chain(['…']).collect() } else { what.into() };
-    format!("\"{}\"", wrap(&short, 36).iter().map(line).collect::<Vec<_>>().join("<br/>"))
+    format!("\"{}\"", wrap(&short, 28).iter().map(line).collect::<Vec<_>>().join("<br/>"))
 }
 
+/// In one line; what a runbook gives in several (a script, a file's content) stands below it as it is.
 fn call(c: &Call) -> String {
-    code(&c.shown())
+    let long = |v: &Value| v.as_str().is_some_and(|t| t.trim().contains('\n'));
+    let mut short = c.clone();
+    short.params.retain(|_, v| !long(v));
+    let mut out = code(short.shown().trim());
+    for (name, text) in c.params.iter().filter(|p| long(p.1)).filter_map(|(k, v)| Some((k, v.as_str()?))) {
+        let most = text.split(|c| c != '`').map(str::len).max().unwrap_or(0).max(2);
+        let fence = "`".repeat(most + 1);
+        let body: String = text.trim_end().lines().map(|l| format!("  {l}").trim_end().to_owned() + "\n").collect();
+        let name = if c.scalar { String::new() } else { format!(", its {}", code(name)) };
+        let _ = write!(out, "{name}:\n\n  {fence}\n{body}  {fence}\n");
+    }
+    out.trim_end().to_owned()
 }
 
 /// As it is, whatever it has in it: fenced by one backtick more than it holds in a row.

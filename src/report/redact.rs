@@ -2,6 +2,10 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use serde_json::Value;
+
+const HIDDEN: &str = "********";
+
 /// Replaces secret values in any text. A clone knows what the others learn: some secrets are only read when a channel is
 /// opened.
 #[derive(Debug, Clone, Default)]
@@ -10,12 +14,15 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// For these values too, and for each of their lines, since reports go out by the line. What has under four characters is
-    /// left out: it would blot out half the report.
+    /// For these values too, and for each of their lines that says something by itself, since reports go out by the line, often
+    /// without what indents it. What is shorter is left out: it would blot out half the report.
     pub fn learn(&self, secrets: impl IntoIterator<Item = String>) {
         let mut all = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
         for secret in secrets {
-            for s in std::iter::once(secret.as_str()).chain(secret.lines()).filter(|s| s.len() >= 4) {
+            // A brace, a blank line: not of this secret alone.
+            let telling = |l: &&str| l.chars().filter(|c| c.is_alphanumeric()).count() >= 6;
+            let lines = secret.lines().map(str::trim).filter(telling);
+            for s in std::iter::once(secret.as_str()).filter(|s| s.len() >= 4).chain(lines) {
                 if !all.iter().any(|known| known == s) {
                     all.push(s.to_owned());
                 }
@@ -24,17 +31,27 @@ impl Redactor {
         // The longer of two that overlap first.
         all.sort_by_key(|s| std::cmp::Reverse(s.len()));
     }
+    /// A document without them: its strings, and a number that is one. It stays a document, whatever a secret looks like.
+    pub fn clean_value(&self, v: &mut Value) {
+        match v {
+            Value::String(s) => *s = self.clean(s),
+            Value::Number(n) if self.clean(&n.to_string()) == HIDDEN => *v = HIDDEN.into(),
+            Value::Array(a) => a.iter_mut().for_each(|v| self.clean_value(v)),
+            Value::Object(o) => o.values_mut().for_each(|v| self.clean_value(v)),
+            _ => {}
+        }
+    }
     /// The text without them, however JSON or a shell spells them.
     #[must_use]
     pub fn clean(&self, text: &str) -> String {
         let mut out = text.to_owned();
         for s in self.secrets.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            let json = serde_json::Value::from(s.as_str()).to_string();
+            let json = Value::from(s.as_str()).to_string();
             let sh = s.replace('\'', "'\\''");
             let json = json.strip_prefix('"').and_then(|j| j.strip_suffix('"')).unwrap_or(s);
             for spelled in [s.as_str(), json, &sh] {
                 if out.contains(spelled) {
-                    out = out.replace(spelled, "********");
+                    out = out.replace(spelled, HIDDEN);
                 }
             }
         }
@@ -55,5 +72,12 @@ mod tests {
         assert_eq!(first.clean(r#"_w='it'\''s "x"'"#), "_w='********'");
         first.learn(["first line\nsecond line\n".to_owned()]);
         assert_eq!(first.clean("+  the second line"), "+  the ********");
+        first.learn(["{\n    \n  \"secret\": 1\n  },\n}".to_owned(), "271828".to_owned()]);
+        assert_eq!(first.clean("evidence: \"secret\": 1"), "evidence: ********");
+        let mut v = serde_json::json!({"a": ["x", {"b": "abc\"secret\": 1"}], "n": 271828, "m": 27182});
+        first.clean_value(&mut v);
+        let want = serde_json::json!({"a": ["x", {"b": "abc********"}], "n": "********", "m": 27182});
+        assert_eq!(v, want);
+        assert_eq!(first.clean("    },\n"), "    },\n", "not of a secret alone");
     }
 }

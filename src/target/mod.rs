@@ -109,21 +109,44 @@ impl Target {
             Some(b) => b.wrap(&nonce, &script)?,
             None => script,
         };
-        self.trips.fetch_add(1, Ordering::Relaxed);
-        self.sent.fetch_add(script.len() as u64, Ordering::Relaxed);
         tracing::debug!(bytes = script.len(), checks = checks.len(), "script sent");
         let out = self.channel.exec(script.as_bytes(), longest + SLACK).await?;
+        self.trips.fetch_add(1, Ordering::Relaxed);
+        self.sent.fetch_add(script.len() as u64, Ordering::Relaxed);
         self.received.fetch_add((out.stdout.len() + out.stderr.len()) as u64, Ordering::Relaxed);
         if let Some(refused) = self.elevate.as_ref().and_then(|b| b.refused(&nonce, &out.stderr)) {
             return Err(refused);
         }
-        frame::parse(&nonce, checks.len(), &out.stdout).map_err(|e| {
+        let answers = frame::parse(&nonce, checks.len(), &out.stdout).map_err(|e| {
             let said = crate::plan::first_line(&out.stderr);
             let code = out.status.map_or_else(|| "a signal".to_owned(), |c| format!("status {c}"));
             let why = if said.is_empty() { format!("{e} (it ended with {code})") } else { format!("{e}: {said}") };
             ChannelError::new(why)
-        })
+        })?;
+        Ok(answers.into_iter().map(|a| without_path(a, &nonce)).collect())
     }
+}
+
+/// What a shell says of a script it says of the file that the probe put it into: another one each time, and of no interest.
+fn without_path(mut a: Answer, nonce: &str) -> Answer {
+    let ours = format!("/.rb{nonce}");
+    for said in [&mut a.stdout, &mut a.stderr] {
+        let text = String::from_utf8_lossy(said);
+        if !text.contains(&ours) {
+            continue;
+        }
+        let mut out = String::new();
+        let mut rest = text.as_ref();
+        while let Some((before, after)) = rest.split_once(&ours) {
+            let word = before.rfind(|c: char| c.is_whitespace() || "'\":".contains(c)).map_or(0, |at| at + 1);
+            out += &before[..word];
+            out += "sh";
+            rest = &after[after.find(|c: char| c.is_whitespace() || "'\":".contains(c)).unwrap_or(after.len())..];
+        }
+        out += rest;
+        *said = out.into_bytes();
+    }
+    a
 }
 
 /// The functions that the texts use, and those that these use, each once; as they are for a disk, or for what runs.

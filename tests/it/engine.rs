@@ -553,3 +553,70 @@ fn a_command_of_the_controller_that_fails_is_told() {
     let run = b.apply().expect(1);
     assert_eq!(run.json["rounds"][0]["results"][0]["why"], "status 7: no such cloud", "{}", run.text);
 }
+
+#[test]
+fn a_way_that_is_written_wrong_is_bad_input() {
+    let mut b = Bench::new();
+    b.write("t.yaml", "name: t\ntitle: t\nsteps:\n  - {name: a, check: {command: {sh: ':'}}}\n");
+    for via in ["ssh:web1?nokey=1", "ssh://web1:99999", "tcp:h", "serial:/dev/x?baud=x", "root:/no/such/mount"] {
+        b.via = via.into();
+        let run = b.run(&["plan", b.path("t.yaml").to_str().unwrap()]);
+        assert_eq!(run.exit, 2, "{via}: {}", run.text);
+        assert!(run.text.contains("error: "), "{via}: {}", run.text);
+    }
+}
+
+const TRIED_AGAIN: &str = "name: t\ntitle: t\nsteps:\n\
+    - {name: stops, check: {command: {sh: \"set -e; false; echo no\"}}, retries: {times: 1, delay: 1s}}\n\
+    - {name: unknown, check: {command: {sh: no-such-program || exit 1}}, finding: \"it says: {{ check.stderr }}\"}\n\
+    - {name: long, check: {command: {sh: \": LONG\"}}}\n";
+
+#[test]
+fn a_command_of_any_length_ends_where_it_fails_and_says_so_in_the_same_words_everywhere() {
+    let mut b = Bench::new();
+    b.write("t.yaml", &TRIED_AGAIN.replace("LONG", &"x".repeat(200_000)));
+    // bash heeds no `set -e` where a failure is looked at.
+    b.write("bin/sh", "#!/bin/bash\nexec bash \"$@\"\n");
+    executable(&b.path("bin/sh"));
+    for shell in ["sh".to_owned(), format!("env PATH={}:$PATH sh", b.path("bin").display())] {
+        b.via = Bench::via(b.dir.path(), &shell);
+        let run = b.run(&["plan", b.path("t.yaml").to_str().unwrap(), "-o", "json"]);
+        let steps = &run.json["rounds"][0]["steps"];
+        let status = |n: usize| steps[n]["status"].as_str().unwrap_or_default();
+        assert_eq!((status(0), status(1), status(2)), ("failed", "failed", "ok"), "{shell}: {:#}", run.json);
+        assert!(steps[2]["evidence"].as_str().unwrap().len() < 200);
+        let said = steps[1]["finding"].as_str().unwrap_or_default();
+        assert!(said.starts_with("it says: sh: ") && said.contains("not found"), "{shell}: {said}");
+    }
+}
+
+#[test]
+fn a_secret_of_several_lines_does_not_spoil_the_report() {
+    let b = Bench::new();
+    let book = "name: t\ntitle: t\nvars:\n  s: {type: secret, from: {env: S}}\nsteps:\n\
+        - {name: a, check: {command: {sh: \"printf '%s\\\\n' '  indented-line-1' >&2; exit 1\"}}, finding: \"{{ check.stderr }}\"}\n\
+        - {name: b, ensure: {file: {path: DIR/x, content: \"{\\n    \\n  },\\n\"}}}\n";
+    b.write("t.yaml", book);
+    b.write("x", "    before\n  },\n");
+    for (output, verb) in [("json", "plan"), ("jsonl", "plan"), ("json", "apply")] {
+        let out = assert_cmd::Command::new(env!("CARGO_BIN_EXE_runbook"))
+            .args([verb, b.path("t.yaml").to_str().unwrap(), "-o", output, "--via", &b.via, "-y"])
+            .env("XDG_STATE_HOME", b.path("state"))
+            .env("S", "{\n    \n  \"auths\": {\n  indented-line-1\n  },\n}\n")
+            .output()
+            .unwrap();
+        let text = String::from_utf8(out.stdout).unwrap();
+        let documents: Vec<Value> = match output {
+            "json" => vec![serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"))],
+            _ => text.lines().map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e}: {l}"))).collect(),
+        };
+        assert!(!documents.is_empty() && !text.contains("indented-line-1"), "{text}");
+    }
+    // What was there is no secret, and is kept here too.
+    let kept = fs::read_dir(b.path("state/runbook/runs")).unwrap().flatten().any(|run| {
+        fs::read_dir(run.path().join("blobs")).is_ok_and(|all| {
+            all.flatten().any(|f| fs::read_to_string(f.path()).is_ok_and(|t| t == "    before\n  },\n"))
+        })
+    });
+    assert!(kept);
+}

@@ -8,7 +8,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use crate::faults::{self, Fault, Healthy, PRELUDE};
-use crate::support::{Done, Host, Run, difference, full, ssh_refused, until};
+use crate::support::{Done, Host, Run, difference, full, shipped, ssh_refused, until};
 
 /// What fits on the screen of whoever is woken up at night.
 const WIDTH: usize = 100;
@@ -48,7 +48,7 @@ fn prove(host: &Host, fault: &Fault, book: &Path) -> Result<Row, String> {
         return Ok(Row { symptom, steps: format!("nothing: {first}"), rounds });
     }
     let stranger = if fault.new_keys { STRANGER } else { &[] };
-    host.lets_in(&[fault.client, stranger].concat())
+    host.does(&[fault.client, stranger].concat(), fault.does)
         .map_err(|e| format!("the client does not get in: {e}\n{}", run.seen()))?;
     if let Some(port) = fault.keeps {
         host.lets_in(&["-p", port])
@@ -95,7 +95,7 @@ fn break_it(host: &Host, fault: &Fault) -> Result<String, String> {
 
 /// What the client says of it, or why that is not the fault's symptom.
 fn refused(host: &Host, fault: &Fault) -> Result<String, String> {
-    let Err(said) = host.lets_in(fault.client) else { return Err("the client gets in".to_owned()) };
+    let Err(said) = host.does(fault.client, fault.does) else { return Err("the client gets in".to_owned()) };
     if !matches(fault.symptom, &said) {
         return Err(format!("the client says: {said}"));
     }
@@ -133,9 +133,9 @@ fn undo(host: &Host, book: &Path, fault: &Fault, run: &Run, before: &str) -> Res
 /// The plan for people.
 fn fits(host: &Host, fault: &Fault, book: &Path) -> Result<(), String> {
     let plan = Done::from(host.command(&[], "plan", book, None, fault.args).output().unwrap());
-    // A command stays on one line, for whoever copies it.
-    let command = Regex::new(r"^  \d+\. run ").unwrap();
-    match plan.stdout.lines().find(|l| l.chars().count() > WIDTH && !command.is_match(l)) {
+    // What a diff shows is as wide as the file's own lines, and a command stays on one line, for whoever copies it.
+    let wide = Regex::new(r"^     [-+]|^  \d+\. run ").unwrap();
+    match plan.stdout.lines().filter(|l| !wide.is_match(l)).find(|l| l.chars().count() > WIDTH) {
         None => Ok(()),
         Some(line) => Err(format!("a line of the plan is wider than {WIDTH} columns: {line}")),
     }
@@ -246,7 +246,7 @@ pub fn repaired(name: &str) {
         return;
     }
     let Some(host) = Host::up_as(fault.kind.word(), name) else { return };
-    let row = prove(&host, fault, &ssh_refused());
+    let row = prove(&host, fault, &shipped(fault.book));
     let start = format!("| {} | {} | {}", fault.number, fault.title, fault.kind.word());
     let cells = match &row {
         Ok(r) if fault.exit == 0 => format!("{start} | {} | {} | {} | yes | yes |", r.symptom, r.steps, r.rounds),
@@ -270,7 +270,7 @@ pub fn healthy(name: &str, made: &Healthy) {
     let Some(host) = Host::up_as(made.kind.word(), name) else { return };
     host.sh(&format!("{PRELUDE}{}", made.made));
     let before = host.snapshot();
-    let plan = host.plan(made.args);
+    let plan = host.run("plan", &shipped(made.book), None, made.args);
     let after = host.snapshot();
     assert_eq!((plan.exit, plan.all_changes()), (0, 0), "{}", plan.seen());
     let finding = &plan.json["rounds"][0]["finding"];
@@ -291,7 +291,7 @@ fn write_table(name: &str, cells: &str) {
     fs::write(rows.join(name), cells).unwrap();
     let day = jiff::Timestamp::now().strftime("%Y-%m-%d");
     let mut text = format!(
-        "# What the lab breaks and `ssh-refused` repairs\n\nMeasured on {day} by `tests/run --full`; do not edit.\n\n\
+        "# What the lab breaks and the runbooks repair\n\nMeasured on {day} by `tests/run --full`; do not edit.\n\n\
          | cause | fault | host | symptom at the client | what changed | rounds | repaired | second apply clean |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- |\n"
     );

@@ -1,7 +1,7 @@
 //! Two faults at once, of those of the lab: repaired in one apply, and a second one has nothing to do. The pairs are drawn by
 //! a seed; 15 in every test run, 100 with `RUNBOOK_FULL`.
 
-use crate::faults::{self, Fault, PRELUDE};
+use crate::faults::{self, Fault, PRELUDE, REPAIRED};
 use crate::support::{Host, full, until};
 
 /// Pairs that cannot be both there, by what plants them: the second takes the first away.
@@ -33,8 +33,14 @@ fn fit(a: &Fault, b: &Fault) -> bool {
     a.name != b.name && a.kind == b.kind && a.client == b.client && agree && !apart(a, b) && !apart(b, a)
 }
 
+/// As many as are asked for; `RUNBOOK_PAIR=one,other` is that one alone.
 fn drawn(count: usize) -> Vec<(&'static Fault, &'static Fault)> {
-    let all: Vec<&Fault> = faults::all().filter(|f| f.exit == 0 && f.reboots.is_none()).collect();
+    if let Ok(asked) = std::env::var("RUNBOOK_PAIR") {
+        let named = |name: &str| faults::all().find(|f| f.name == name).unwrap_or_else(|| panic!("no fault {name}"));
+        return asked.split_once(',').map(|(a, b)| (named(a), named(b))).into_iter().collect();
+    }
+    let all: Vec<&Fault> =
+        faults::all().filter(|f| f.book == REPAIRED.book && f.exit == 0 && f.reboots.is_none()).collect();
     let mut draw = Draw(2026);
     let mut out: Vec<(&Fault, &Fault)> = Vec::new();
     while out.len() < count {

@@ -204,6 +204,17 @@ fn a_refused_password_is_not_tried_again_as_the_same_user() {
     let (code, tried, said) =
         run(&format!("{THREE_WAYS}      - exec: {{command: env PATH=DIR/root:$PATH sh, login: root}}\n"), "web1");
     assert_eq!((code, tried), (0, 1), "{said}");
+    // A way that is lost in between changes nothing of it: the first works, and refuses.
+    let lost = "      - exec: {command: exit 1, login: bob}\n";
+    let again = THREE_WAYS.lines().last().unwrap();
+    let (code, tried, said) = run(&format!("{THREE_WAYS}{lost}{again}\n"), "web1");
+    assert_eq!((code, tried), (1, 1), "{said}");
+    assert!(!said.contains("No channel works"), "{said}");
+    // Where nobody says who we are, another command may be another user.
+    let nameless = THREE_WAYS.replace(", login: joe", "");
+    let (code, tried, said) =
+        run(&format!("{nameless}      - exec: {{command: env PATH=DIR/root:$PATH sh}}\n"), "web1");
+    assert_eq!((code, tried), (0, 1), "{said}");
 }
 
 #[test]

@@ -19,6 +19,11 @@ pub fn ssh_refused() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks/ssh-refused.yaml")
 }
 
+/// A runbook that comes with the program.
+pub fn shipped(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks").join(format!("{name}.yaml"))
+}
+
 /// A runbook of the tests.
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures").join(name)
@@ -194,7 +199,11 @@ impl Host {
     }
     /// Whether the client gets in; else what it said.
     pub fn lets_in(&self, args: &[&str]) -> Result<(), String> {
-        let d = self.client(&[args, &["true"]].concat());
+        self.does(args, "true")
+    }
+    /// Whether a command succeeds that the client asks for; else what both said.
+    pub fn does(&self, args: &[&str], command: &str) -> Result<(), String> {
+        let d = self.client(&[args, &[command]].concat());
         if d.code == 0 { Ok(()) } else { Err(d.stderr.trim().to_owned()) }
     }
 

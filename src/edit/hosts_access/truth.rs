@@ -12,13 +12,15 @@ pub enum Truth {
 }
 
 impl Truth {
-    pub(super) fn and(self, other: impl FnOnce() -> Truth) -> Truth {
+    /// Both hold.
+    pub fn and(self, other: impl FnOnce() -> Truth) -> Truth {
         if self == Truth::No { self } else { self.min(other()) }
     }
     pub(super) fn or(self, other: impl FnOnce() -> Truth) -> Truth {
         if self == Truth::Yes { self } else { self.max(other()) }
     }
-    pub(super) fn any(all: impl IntoIterator<Item = Truth>) -> Truth {
+    /// One of them holds.
+    pub fn any(all: impl IntoIterator<Item = Truth>) -> Truth {
         let mut out = Truth::No;
         for one in all {
             out = out.or(|| one);

@@ -96,6 +96,12 @@ impl Tree {
         let lines = self.lines_of(keyword);
         let is = |want: &Wanted, port: &str| want.meaning.first().is_some_and(|have| have == port);
         if !lines.is_empty() {
+            // No port at all, unseen as long as an option on the command line (`-p`) takes the place of these lines.
+            // (A word may be a service's name: services(5).)
+            let bad = |word: &String| word.bytes().all(|b| b.is_ascii_digit()) && value::port(word).is_none();
+            for line in lines.iter().filter(|line| line.args.iter().any(bad)) {
+                changes.comment_out(&line.file, line.line)?;
+            }
             let there = |want: &Wanted| lines.iter().any(|line| value::meaning(keyword, &line.args) == want.meaning);
             let missing: Vec<Wanted> = ports.iter().filter(|want| !there(want)).cloned().collect();
             return self.insert_near(keyword, &lines, &missing, changes);

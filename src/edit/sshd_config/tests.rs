@@ -124,6 +124,8 @@ fn add_keeps_what_held_by_default() {
     assert_eq!(add("UseDNS no\n", "Port", &["2222"]), "UseDNS no\nPort 22\nPort 2222\n");
     assert_eq!(add("UseDNS no\n", "Port", &["22"]), "");
     assert_eq!(add("Port 2222\n", "Port", &["22"]), "Port 2222\nPort 22\n");
+    let bad = "Port 99999\n";
+    assert_eq!(add(bad, "Port", &["2222"]), "#Port 99999\nPort 2222\n", "a port that is none was never one");
     assert_eq!(add("", "ListenAddress", &["10.0.0.1"]), "", "sshd listens on every address");
     assert_eq!(
         add("AddressFamily inet\n", "ListenAddress", &["10.0.0.1:5"]),

@@ -211,8 +211,12 @@ fn files(dir: &Path) -> Result<Vec<(String, PathBuf)>, Box<Diagnostic>> {
 
 /// What stands beside an inventory, and is no file.
 fn no_file(path: &Path) -> Diagnostic {
-    let message = format!("{} is no file", path.display());
-    Diagnostic::at(here(), "unreadable", message).hint("a pipe or a device there is not read: remove it")
+    let dangles = path.symlink_metadata().is_ok_and(|m| m.is_symlink()) && !path.exists();
+    let (what, hint) = match dangles {
+        true => ("is a link to nothing", "remove it, or put back what it links to"),
+        false => ("is no file", "a pipe or a device there is not read: remove it"),
+    };
+    Diagnostic::at(here(), "unreadable", format!("{} {what}", path.display())).hint(hint)
 }
 
 /// A file's text; comments of an INI file need not be UTF-8.

@@ -93,7 +93,10 @@ static SPEC: Spec = Spec {
             name: "stale",
             help: "a file that it reads may have been changed after it read it: it does not run, or was started in the same second",
         },
-        Field { name: "edited", help: "it runs, and a file that it reads was changed since" },
+        Field {
+            name: "edited",
+            help: "it runs, and what it reads was touched since: written, moved, taken away, given another mode or owner",
+        },
         Field {
             name: "generator",
             help: "a generator makes ssh.socket listen where the files say (Ubuntu 24.04), and nobody overruled it",

@@ -66,12 +66,15 @@ done
 grep -qs '^sshd:' /etc/passwd || id sshd >/dev/null 2>&1 || echo nouser
 if [ -d /run/sshd ]; then echo directory; elif [ -e /run/sshd ] || [ -L /run/sshd ]; then echo inway; fi
 # sshd writes its pid when it has read its files: at its start, and when SIGHUP makes it read them anew. Within one second
-# it cannot be told which came first.
+# it cannot be told which came first. (A file's ctime: one that was moved there is as old as it was. A directory's mtime: one
+# that is gone.)
 y=1; if read -r n 2>/dev/null </run/sshd.pid && [ -e "/proc/$n" ]; then
-  n=$(stat -c %Z /run/sshd.pid)
-  x=$(find /etc/ssh /etc/default/ssh /etc/sysconfig/sshd /etc/systemd/system/ssh.service /etc/systemd/system/ssh.service.d /etc/systemd/system/sshd.service.d -type f -exec stat -c %Z {} + 2>/dev/null | sort -n | tail -n 1)
-  [ "${x:-0}" -ge "$n" ] || y=''
-  [ "${x:-0}" -le "$n" ] || echo edited
+  n=$(stat -c %Z /run/sshd.pid 2>/dev/null)
+  x=$({ stat -c %Y /etc/ssh/sshd_config.d; find /etc/ssh /etc/default/ssh /etc/sysconfig/sshd /etc/systemd/system/ssh.service /etc/systemd/system/ssh.service.d /etc/systemd/system/sshd.service.d -type f \( -name sshd_config -o -name '*_key' -o -path '*/sshd_config.d/*.conf' -o -path '/etc/[ds][!s]*' \) -exec stat -c %Z {} +; } 2>/dev/null | sort -n | tail -n 1)
+  if [ -n "$n" ]; then
+    [ "${x:-0}" -ge "$n" ] || y=''
+    [ "${x:-0}" -le "$n" ] || echo edited
+  fi
 fi
 [ -z "$y" ] || echo stale
 if [ -z "$s" ]; then echo 'there is no sshd on this host' >&2; exit 127; fi

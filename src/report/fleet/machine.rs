@@ -89,8 +89,8 @@ impl<W: Write> Crowd for JsonLinesFleet<W> {
             m.shift_insert(0, "event".into(), name.into());
             m.shift_insert(1, "target".into(), host.as_str().into());
         }
-        let line = self.redactor.clean(&v.to_string());
-        let _ = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
+        self.redactor.clean_value(&mut v);
+        let _ = writeln!(self.out, "{v}").and_then(|()| self.out.flush());
     }
 
     fn many(&mut self, e: &Many<'_>) {

@@ -25,12 +25,16 @@ macro_rules! healthy {
     };
 }
 
+mod bans;
+mod closed;
 mod config;
 mod firewall;
 mod healthy;
 mod inits;
 mod keys;
+mod permission;
 mod port;
+mod resources;
 mod service;
 mod socket;
 mod wrappers;
@@ -43,8 +47,12 @@ const GROUPS: &[&[Fault]] = &[
     keys::FAULTS,
     port::FAULTS,
     inits::FAULTS,
-    firewall::FAULTS,
     wrappers::FAULTS,
+    bans::FAULTS,
+    firewall::FAULTS,
+    closed::FAULTS,
+    permission::FAULTS,
+    resources::FAULTS,
 ];
 
 /// Every one, in the order of the guide.
@@ -96,6 +104,8 @@ pub struct Fault {
     pub name: &'static str,
     /// For the table.
     pub title: &'static str,
+    /// The runbook that repairs it.
+    pub book: &'static str,
     pub kind: Kind,
     /// The sh that breaks it, after `PRELUDE`. Its exit status is nothing: what it starts is meant to fail.
     pub breaks: &'static str,
@@ -105,6 +115,8 @@ pub struct Fault {
     pub shows: &'static str,
     /// Options of the client, before and after the repair.
     pub client: &'static [&'static str],
+    /// What the client wants done there.
+    pub does: &'static str,
     /// What the client says: a regex.
     pub symptom: &'static str,
     /// What the first finding says: a regex.
@@ -176,6 +188,8 @@ PY
   for a; do until listens "$a:22" || listens "[$a]:22"; do sleep 0.1; done; done
   systemctl start ssh
 }
+# fail2ban: it runs, and answers.
+fail2ban() { systemctl start fail2ban; until fail2ban-client ping >/dev/null 2>&1; do sleep 0.1; done; }
 # knock: a client on the host itself, which wakes a socket unit.
 knock() { bash -c 'exec 3<>/dev/tcp/127.0.0.1/22 && read -rt 2 line <&3' 2>/dev/null; }
 "#;
@@ -185,15 +199,17 @@ const PORT_2222: &[&str] = &["-e", "port=2222"];
 const CLIENT_2222: &[&str] = &["-p", "2222"];
 
 /// Repaired in one round.
-const REPAIRED: Fault = Fault {
+pub const REPAIRED: Fault = Fault {
     number: "",
     name: "",
     title: "",
+    book: "ssh-refused",
     kind: Kind::Service,
     breaks: "",
     reboots: None,
     shows: "true",
     client: &[],
+    does: "true",
     symptom: "Connection refused",
     says: "",
     args: &[],
@@ -214,6 +230,7 @@ const BY_HAND: Fault = Fault { rounds: 0, exit: 1, ..REPAIRED };
 
 /// A host that has no fault, however it looks.
 pub struct Healthy {
+    pub book: &'static str,
     pub kind: Kind,
     /// The sh that makes it so, after `PRELUDE`.
     pub made: &'static str,
@@ -222,4 +239,5 @@ pub struct Healthy {
     pub ci: bool,
 }
 
-const HEALTHY_HOST: Healthy = Healthy { kind: Kind::Service, made: "true", client: &[], args: &[], ci: false };
+const HEALTHY_HOST: Healthy =
+    Healthy { book: "ssh-refused", kind: Kind::Service, made: "true", client: &[], args: &[], ci: false };

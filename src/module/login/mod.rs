@@ -1,0 +1,189 @@
+//! `login`: may a user log in over ssh, and what stands in the way.
+
+mod judge;
+mod names;
+mod seen;
+
+use serde_json::{Map, Value, json};
+
+use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty};
+use crate::edit::authorized_keys;
+use crate::edit::sshd_config::Tree;
+use crate::payload::sh_quote;
+use crate::plan::{Change, View, first_line};
+use crate::target::files::{Content, FileState, Kind, Look};
+use crate::target::frame::Status;
+use crate::target::tree::SSHD;
+use judge::{Asked, Judge, Obstacle};
+pub(super) use names::within;
+use seen::Seen;
+
+/// A user's way in.
+pub struct Login;
+
+static SPEC: Spec = Spec {
+    name: "login",
+    summary: "Whether a user may log in over ssh, and what stands in the way, in the order in which sshd and PAM would meet it: shell, AllowUsers and its kin, PermitRootLogin, keys with the owners and modes that StrictModes wants, nologin, pam_access, expiry. `sshd -T` is asked for this very user and client. As a remediation with `mend`, damaged lines of authorized_keys become what they were meant to be; everything else is for other modules.",
+    scalar: Some("user"),
+    params: &[
+        Param { name: "user", ty: Ty::Str, required: true, help: "the name that they log in with" },
+        Param {
+            name: "client",
+            ty: Ty::Str,
+            required: false,
+            help: "the address they come from, as the host sees it; else where its log has them last",
+        },
+        Param {
+            name: "by",
+            ty: Ty::OneOf(&["key", "password"]),
+            required: false,
+            help: "how; key unless said otherwise",
+        },
+        Param {
+            name: "key",
+            ty: Ty::Str,
+            required: false,
+            help: "which key: the line of its .pub file, or its fingerprint (SHA256:…)",
+        },
+        Param {
+            name: "about",
+            ty: Ty::Str,
+            required: false,
+            help: "one obstacle, by its `what`: ok and evidence are about it alone",
+        },
+        Param { name: "mend", ty: Ty::Path, required: false, help: "the file of keys to be mended" },
+    ],
+    fields: &[
+        Field {
+            name: "obstacles",
+            help: "what stands in the way: a list of {kind, what, todo, path, mode, owner, state, file, line, set, add, command, undo, shell}; kind is user, locked, shell, shell_mode, no_shell, policy, keys, spoiled, modes, place, nologin, closed, booting, going_down, access, expired or aged",
+        },
+        Field { name: "client", help: "the address that the answer is about; empty if it is not known" },
+        Field { name: "keys", help: "fingerprints of the keys that sshd would look at: a list" },
+        Field { name: "said", help: "the last line of sshd's log that says why; empty if there is none" },
+        Field { name: "system", help: "running, degraded, starting … (systemctl is-system-running)" },
+    ],
+    reads: "file:/etc/ssh/**, file:/etc/passwd, file:/etc/group, file:/etc/shadow, file:/etc/nologin, file:/run/nologin, file:/etc/security/**, file:/etc/pam.d/**",
+    writes: "file:PATH",
+    open: false,
+};
+
+/// The lines that say who may come in.
+const TELLING: &str = r#"^[[:space:]]*"?(allow(users|groups)|deny(users|groups)|permitrootlogin|pubkeyauthentication|passwordauthentication|kbdinteractiveauthentication|authenticationmethods|authorizedkeysfile|include|match)[[:space:]="]"#;
+
+impl Module for Login {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+    fn lint(&self, p: &Map<String, Value>) -> Vec<(&'static str, String, String)> {
+        let text = |name: &str| p.get(name).and_then(Value::as_str).filter(|t| !t.contains("{{"));
+        let mut out = Vec::new();
+        if let Some(name) = text("user").filter(|n| !is_name(n)) {
+            out.push(("user", format!("\"{name}\" is no user's name"), "letters, digits and . _ - @ +".into()));
+        }
+        if let Some(word) = text("client").filter(|t| t.parse::<std::net::IpAddr>().is_err()) {
+            out.push(("client", format!("\"{word}\" is no address"), "like: client: 192.0.2.7".into()));
+        }
+        out
+    }
+    fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
+        let name = p.text("user");
+        if !is_name(name) {
+            return Err(Halt::error("user", format!("\"{name}\" is no user's name")));
+        }
+        if let Some(path) = p.str("mend") {
+            return mend(path, view);
+        }
+        let client = match p.str("client") {
+            None | Some("") => view.facts()?.ssh_client.clone(),
+            Some(a) if a.parse::<std::net::IpAddr>().is_ok() => a.to_owned(),
+            Some(a) => return Err(Halt::error("client", format!("\"{a}\" is no address"))),
+        };
+        let key = match p.str("key").filter(|k| !k.is_empty()) {
+            None => None,
+            Some(text) => Some(authorized_keys::wanted(text).ok_or_else(|| {
+                Halt::error(
+                    "key",
+                    "this is neither a public key nor a fingerprint (ssh-keygen -lf ~/.ssh/id_ed25519.pub)",
+                )
+            })?),
+        };
+        let quoted = |t: &str| sh_quote(t).ok_or_else(|| Halt::unknown("a name with a NUL"));
+        let probe = crate::target::squeeze(include_str!("probe.sh"));
+        // Nothing that a plan changes for a login depends on another change: what is there now is what is judged.
+        let answer = view.own_script(&format!("u={} c={}\n{probe}", quoted(name)?, quoted(&client)?), &[]);
+        let lines = view.lines(super::sshd::MAIN, SSHD, TELLING, &[]);
+        let (answer, lines) = (answer?, lines?);
+        if !view.facts()?.root {
+            let why = "who may log in is told by files that only root can read".to_owned();
+            return Err(Halt::Unknown { why, hint: Some("run it as root, or with --become".into()) });
+        }
+        if answer.status != Status::Exit(0) {
+            return Err(Halt::unknown(format!("it cannot be told: {}", first_line(&answer.stderr))));
+        }
+        let seen = Seen::read(&answer.stdout);
+        let elsewhere = |why: String| Halt::Unknown { why, hint: Some("run the runbook ssh-refused first".into()) };
+        if seen.no_sshd {
+            return Err(elsewhere("there is no sshd on this host".into()));
+        }
+        if seen.settings.is_none() {
+            return Err(elsewhere(format!("sshd refuses its configuration, so nobody gets in: {}", seen.refusal)));
+        }
+        let asked = Asked { name, password: p.str("by") == Some("password"), key };
+        let tree = Tree::new(super::sshd::MAIN, lines);
+        let judge = Judge { asked: &asked, seen: &seen, tree: &tree };
+        let obstacles = judge.obstacles();
+        let about: Vec<&Obstacle> = obstacles.iter().filter(|o| p.str("about").is_none_or(|a| a == o.what)).collect();
+        let evidence = match about.first() {
+            Some(o) => o.what.clone(),
+            None if p.has("about") => "that does not stand in the way".to_owned(),
+            None => well(&asked, &seen, judge.beyond()),
+        };
+        let fingerprints = || {
+            let listed = seen.files.iter().filter(|f| f.listed);
+            listed.flat_map(|f| f.keys.entries.iter().map(authorized_keys::Entry::fingerprint))
+        };
+        Ok(Decision::new(about.is_empty(), evidence)
+            .with("obstacles", obstacles.iter().map(Obstacle::value).collect::<Vec<_>>())
+            .with("client", seen.client.map(|a| a.to_string()).unwrap_or_default())
+            .with("keys", json!(fingerprints().collect::<Vec<_>>()))
+            .with("said", seen.said.clone())
+            .with("system", seen.system.clone()))
+    }
+}
+
+/// What may be a user's name, of this host or of a directory; nothing that a shell or a pattern would read.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('-') && name.chars().all(|c| c.is_alphanumeric() || "._-@+".contains(c))
+}
+
+fn well(asked: &Asked<'_>, seen: &Seen, beyond: Option<String>) -> String {
+    let name = asked.name;
+    if asked.password {
+        return format!("{name} may log in by password");
+    }
+    let with = seen.files.iter().find(|f| f.listed && !f.keys.entries.is_empty());
+    match (with, beyond) {
+        (Some(f), _) => {
+            let n = f.keys.entries.len();
+            format!("{name} may log in by key: {} has {n} key{}", f.name, if n == 1 { "" } else { "s" })
+        }
+        (None, Some(beyond)) => format!("{name} may log in by key, if {beyond} knows it"),
+        (None, None) => format!("{name} may log in"),
+    }
+}
+
+/// Damaged lines of a file of keys become what they were meant to be.
+fn mend(path: &str, view: &View<'_>) -> Result<Decision, Halt> {
+    let found = view.file(path, Look::Follow)?;
+    let old = super::edit::text_of(path, &found)?.unwrap_or_default();
+    let Some(new) = authorized_keys::mended(old) else {
+        return Ok(Decision::new(true, format!("{path} has no line that could be mended")));
+    };
+    let after = FileState { kind: Kind::File(Content::Bytes(new)), mode: None, owner: None };
+    let change: Option<Change> = view.change_file(path, &found, after, false)?;
+    Ok(Decision::new(change.is_none(), format!("{path} has damaged lines")).changing(change.into_iter().collect()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+# Whatever decides whether the user $u may log in, who comes from $c (empty: where the log has the user last). Lines
+# `WORD VALUE`; of shadow(5) never a hash.
+PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
+l=$(getent passwd "$u" 2>/dev/null || awk -F: -v u="$u" '$1 == u' /etc/passwd)
+[ -z "$l" ] || printf 'user %s\n' "$l"
+printf 'names %s\n' "$(id -Gn "$u" 2>/dev/null)"
+printf 'gids %s\n' "$(id -G "$u" 2>/dev/null)"
+awk -F: -v u="$u" '$1 == u { s = $2 == "" ? "empty" : $2 ~ /^!/ ? "locked" : $2 ~ /^[*x]/ ? "none" : "set"
+  print "shadow " s ":" $3 ":" $5 ":" $7 ":" $8 }' /etc/shadow 2>/dev/null
+read -r t _ </proc/uptime; b=$(sed -n 's/^btime //p' /proc/stat); echo "today $(((b + ${t%.*}) / 86400))"
+# sshd's log tells why, and whence.
+g=$(journalctl -q --no-pager -t sshd -t sshd-session -n 2000 -o short-iso 2>/dev/null | grep -F "$u" | grep -vE 'Accepted|session (opened|closed)' | tail -n 30)
+if [ -z "$c" ]; then c=$(printf '%s\n' "$g" | sed -n 's/.* \([0-9a-fA-F]*[.:][0-9a-fA-F.:]*\) \(port\|not allowed\).*/\1/p' | tail -n 1); fi
+echo "from $c"
+printf '%s\n' "$g" | grep -E 'not allowed because|Authentication refused|access denied|has expired|expired password|locked|ROOT LOGIN REFUSED' | tail -n 1 | sed 's/^[^ ]* [^ ]* /said /'
+s=$(command -v sshd)
+if [ -z "$s" ]; then echo nosshd; exit 0; fi
+# sshd -V does not tell who built it; its programs have the whole version in them.
+if grep -qsaE 'OpenSSH_[0-9.p]+ (Debian|Ubuntu)-' "$s" /usr/lib/openssh/sshd-session; then echo debian; fi
+# Its directory goes away with the unit.
+m=''; [ -d /run/sshd ] || { mkdir -m 755 /run/sshd 2>/dev/null && m=1; }
+a=${c:-127.0.0.1}
+t=$("$s" -T -C "user=$u,host=$a,addr=$a,laddr=127.0.0.1,lport=22" 2>&1); r=$?
+[ -z "$m" ] || rmdir /run/sshd
+echo "-- T $r"; printf '%s\n' "$t"; echo '-- end'
+h=$(printf '%s\n' "$l" | cut -d: -f6); n=$(printf '%s\n' "$l" | cut -d: -f3)
+if [ -n "$h" ]; then
+  echo "home $(readlink -f "$h" || printf '%s\n' "$h")"
+  set -f; set -- $(printf '%s\n' "$t" | sed -n 's/^authorizedkeysfile //p'); set +f
+  for f in "$@" +.ssh/authorized_keys; do
+    w=listed; case $f in none) continue;; +*) f=${f#+}; w=other;; esac
+    f=$(printf '%s\n' "$f" | awk -v h="$h" -v u="$u" -v n="$n" '{ o = ""; s = $0
+      while (match(s, /%./)) { k = substr(s, RSTART + 1, 1); o = o substr(s, 1, RSTART - 1) (k == "h" ? h : k == "u" ? u : k == "U" ? n : k); s = substr(s, RSTART + 2) }
+      print o s }')
+    case $f in /*) ;; *) f=$h/$f;; esac
+    echo "file $w $f"
+    p=$(readlink -f "$f") && [ -e "$p" ] || { echo absent; p=$(readlink -f "${f%/*}") && [ -e "$p" ] || p=''; }
+    q=$p; while [ -n "$q" ]; do stat -c 'part %F|%a|%u|%g|%U|%G|%n' "$q"; [ "$q" = / ] && break; q=${q%/*}; q=${q:-/}; done
+    if [ -f "$p" ]; then k=$(head -c 65536 "$p" | wc -c); echo "content $((k)) $p"; head -c 65536 "$p"; echo; fi
+  done
+  # Debian's sshd lets the group write where nobody else is in it.
+  awk -F: '{ print "group " $3 ":" $1 ":" $4 }' /etc/group
+  awk -F: '{ print "primary " $4 ":" $1 }' /etc/passwd
+fi
+x=$(printf '%s\n' "$l" | cut -d: -f7); x=${x:-/bin/sh}
+stat -L -c 'shell %F|%a' "$x" 2>/dev/null || echo 'shell absent'
+for f in /bin/bash /usr/bin/bash /bin/sh; do if [ -x $f ]; then echo "spare $f"; break; fi; done
+for f in /run/nologin /var/run/nologin /etc/nologin; do if [ -e $f ]; then echo "nologin $f $(head -n 1 $f)"; fi; done
+if [ -d /run/systemd/system ]; then echo "system $(systemctl is-system-running 2>/dev/null)"; else echo 'system running'; fi
+[ ! -e /run/systemd/shutdown/scheduled ] || echo shutdown
+systemctl list-jobs --no-legend 2>/dev/null | awk '$4 == "running" { print "job " $2; exit }'
+# The modules of PAM that sshd's service comes to.
+pam() { sed 's/\[[^]]*\]/x/' "/etc/pam.d/$1" 2>/dev/null | while read -r w k m _; do case $w in @include) pam "$k";;
+  account|-account|auth|-auth) case $k in include|substack) pam "$m";; *) echo "pam $w $m";; esac;; esac; done; }
+pam sshd
+grep -nHE '^[^#]*:.*:' /etc/security/access.conf /etc/security/access.d/*.conf 2>/dev/null | sed 's/^/access /'
+if grep -qsxF -e "$x" /etc/shells; then echo valid; fi
+exit 0

@@ -1,0 +1,201 @@
+//! The judge against what hosts say: no host.
+
+use super::super::canned::Canned;
+use super::*;
+
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILYT+uWPVc7HKhZsiVFEpRd6bzs+2bCzBP1tf3rz67hx me\n";
+
+/// A host as it should be, with parts of its answer replaced.
+fn host(changes: &[(&str, &str)]) -> String {
+    let mut out = format!(
+        "user bob:x:1001:1001::/home/bob:/bin/bash\nnames bob staff\ngids 1001 50\nshadow set:20000:99999::\ntoday 20400\n\
+         from 10.77.0.1\ndebian\n-- T 0\nusepam yes\nstrictmodes yes\npermitrootlogin without-password\n\
+         pubkeyauthentication yes\npasswordauthentication yes\nauthorizedkeysfile .ssh/authorized_keys .ssh/authorized_keys2\n\
+         authenticationmethods any\nrequiredrsasize 1024\npubkeyacceptedalgorithms ssh-ed25519,rsa-sha2-512\n-- end\nhome /home/bob\n\
+         file listed /home/bob/.ssh/authorized_keys\n\
+         part regular file|600|1001|1001|bob|bob|/home/bob/.ssh/authorized_keys\npart directory|700|1001|1001|bob|bob|/home/bob/.ssh\n\
+         part directory|750|1001|1001|bob|bob|/home/bob\npart directory|755|0|0|root|root|/home\npart directory|755|0|0|root|root|/\n\
+         content {} /home/bob/.ssh/authorized_keys\n{KEY}\n\
+         group 1001:bob:\ngroup 50:staff:\nprimary 1001:bob\nshell regular file|755\nspare /bin/bash\nsystem running\n\
+         pam account pam_nologin.so\npam account pam_unix.so\nvalid\n",
+        KEY.len()
+    );
+    for (old, new) in changes {
+        assert!(out.contains(old), "{old}");
+        out = out.replace(old, new);
+    }
+    out
+}
+
+fn decide(out: &str, config: &str, params: Value) -> Result<Decision, Halt> {
+    Canned::new(|sh| {
+        let lines = format!("= /etc/ssh/sshd_config\n{config}");
+        (0, if sh.contains("rb_included") { lines } else { out.to_owned() })
+    })
+    .decide(&Login, &params)
+}
+
+/// The kinds and words of what stands in bob's way.
+fn ways(changes: &[(&str, &str)], config: &str) -> Vec<(String, String)> {
+    let d = decide(&host(changes), config, json!({"user": "bob"})).unwrap();
+    let text = |o: &Value, k: &str| o[k].as_str().unwrap_or_default().to_owned();
+    let all = d.fields["obstacles"].as_array().unwrap();
+    assert_eq!(d.ok, all.is_empty());
+    all.iter().map(|o| (text(o, "kind"), text(o, "what"))).collect()
+}
+
+fn way(changes: &[(&str, &str)], config: &str) -> (String, String) {
+    let mut all = ways(changes, config);
+    assert_eq!(all.len(), 1, "{all:?}");
+    all.remove(0)
+}
+
+#[test]
+fn a_host_that_lets_bob_in() {
+    let d = decide(&host(&[]), "", json!({"user": "bob"})).unwrap();
+    assert_eq!(d.evidence, "bob may log in by key: /home/bob/.ssh/authorized_keys has 1 key");
+    assert_eq!(d.fields["keys"], json!(["SHA256:WSN1oEt1NPBGlCuhS6C0QbMK3nP1n8ZXMapufRWm1yQ"]));
+    assert!(decide(&host(&[]), "", json!({"user": "bob", "key": KEY})).unwrap().ok);
+    assert!(decide(&host(&[]), "", json!({"user": "bob", "by": "password"})).unwrap().ok);
+}
+
+#[test]
+fn modes_and_owners() {
+    let (kind, what) = way(&[("|750|1001|1001|bob|bob|/home/bob\n", "|777|1001|1001|bob|bob|/home/bob\n")], "");
+    assert_eq!(kind, "modes");
+    assert_eq!(
+        what,
+        "others than bob may write to /home/bob (mode 0777, of bob), and so sshd does not trust the keys in /home/bob/.ssh/authorized_keys"
+    );
+    // Above the home nothing is judged, and a private group of Debian's does no harm.
+    assert!(ways(&[("|755|0|0|root|root|/home\n", "|777|0|0|root|root|/home\n")], "").is_empty());
+    let private = ("|750|1001|1001|bob|bob|/home/bob\n", "|770|1001|1001|bob|bob|/home/bob\n");
+    assert!(ways(&[private], "").is_empty());
+    assert_eq!(ways(&[private, ("debian\n", "")], "").len(), 1);
+    assert_eq!(ways(&[private, ("group 1001:bob:", "group 1001:bob:alice")], "").len(), 1);
+    assert!(ways(&[private, ("debian\n", ""), ("strictmodes yes", "strictmodes no")], "").is_empty());
+    // root's, and for root alone: sshd reads it as bob.
+    let (_, what) =
+        way(&[("|600|1001|1001|bob|bob|/home/bob/.ssh/auth", "|600|0|0|root|root|/home/bob/.ssh/auth")], "");
+    assert_eq!(
+        what,
+        "/home/bob/.ssh/authorized_keys may not be read by bob (mode 0600, of root), and sshd looks for keys as bob"
+    );
+    let (_, what) =
+        way(&[("|700|1001|1001|bob|bob|/home/bob/.ssh\n", "|755|1002|1002|alice|alice|/home/bob/.ssh\n")], "");
+    assert!(what.contains("/home/bob/.ssh belongs to alice"), "{what}");
+}
+
+#[test]
+fn keys_that_are_not_there() {
+    let gone = ("part regular file|600|1001|1001|bob|bob|/home/bob/.ssh/authorized_keys\n", "absent\n");
+    let content = format!("content {} /home/bob/.ssh/authorized_keys\n{KEY}\n", KEY.len());
+    let none = [gone, (content.as_str(), "")];
+    assert_eq!(way(&none, "").1, "there is no key of bob's: /home/bob/.ssh/authorized_keys does not exist");
+    let d = decide(&host(&[]), "", json!({"user": "bob", "key": "SHA256:xyz"})).unwrap();
+    assert_eq!(d.evidence, "the key SHA256:xyz is not among the 1 in /home/bob/.ssh/authorized_keys");
+    let elsewhere = [
+        ("file listed /home/bob", "file listed /etc/keys/bob\nabsent\nfile other /home/bob"),
+        (".ssh/authorized_keys .ssh/authorized_keys2", "/etc/keys/%u"),
+    ];
+    let (kind, what) = way(&elsewhere, "4:AuthorizedKeysFile /etc/keys/%u\n");
+    assert_eq!(kind, "policy");
+    assert_eq!(
+        what,
+        "sshd looks for bob's keys in /etc/keys/bob (/etc/ssh/sshd_config:4 says \"AuthorizedKeysFile /etc/keys/%u\"), and they are in /home/bob/.ssh/authorized_keys"
+    );
+    let options = |o: &str| format!("content {} x\n{o} {KEY}\n", KEY.len() + o.len() + 1);
+    let with = |o: &str| way(&[(content.as_str(), &options(o))], "").1;
+    assert!(with("from=\"10.9.0.0/16\"").ends_with("from=\"10.9.0.0/16\", and you come from 10.77.0.1"));
+    assert!(with("expiry-time=\"20200101\"").ends_with("expiry-time=\"20200101\" is past"));
+    assert!(way(&[("ssh-ed25519,", "")], "").1.contains("PubkeyAcceptedAlgorithms"));
+    let bom = format!("content {} x\n\u{feff}{KEY}\n", KEY.len() + 3);
+    assert_eq!(way(&[(content.as_str(), &bom)], "").0, "spoiled");
+}
+
+#[test]
+fn who_may_come_in() {
+    let with = |setting: &str, config: &str| way(&[("usepam yes\n", &format!("usepam yes\n{setting}\n"))], config);
+    assert_eq!(
+        with("allowusers alice", "7:AllowUsers alice\n").1,
+        "those whom sshd lets in do not include bob from 10.77.0.1: /etc/ssh/sshd_config:7 says \"AllowUsers alice\""
+    );
+    assert_eq!(with("allowgroups wheel adm", "7:AllowGroups wheel adm\n").0, "policy");
+    assert!(with("denyusers b*@10.77.0.0/24", "7:DenyUsers b*@10.77.0.0/24\n").1.contains("sshd_config:7"));
+    assert!(with("denygroups staff", "").1.contains("who is in the group staff,"));
+    assert!(
+        ways(&[("usepam yes\n", "usepam yes\nallowusers b?b@10.*\nallowgroups staff\ndenyusers al\n")], "").is_empty()
+    );
+    assert!(
+        way(&[("pubkeyauthentication yes", "pubkeyauthentication no")], "2:PubkeyAuthentication no\n")
+            .1
+            .contains(":2 says")
+    );
+    let methods = [("authenticationmethods any", "authenticationmethods publickey,password")];
+    assert!(way(&methods, "3:AuthenticationMethods publickey,password\n").1.starts_with("a key alone is not enough"));
+    let root = |value: &str, by: &str| {
+        let out = host(&[
+            ("user bob:x:1001:1001::/home/bob", "user root:x:0:0::/home/bob"),
+            ("permitrootlogin without-password", &format!("permitrootlogin {value}")),
+        ]);
+        decide(&out, "5:PermitRootLogin prohibit-password\n", json!({"user": "root", "by": by})).unwrap()
+    };
+    assert!(root("no", "key").evidence.starts_with("sshd does not let root in: "));
+    assert!(
+        root("without-password", "password")
+            .evidence
+            .ends_with("/etc/ssh/sshd_config:5 says \"PermitRootLogin prohibit-password\"")
+    );
+    assert!(root("yes", "password").ok);
+}
+
+#[test]
+fn accounts() {
+    assert_eq!(way(&[("user bob:x:1001:1001::/home/bob:/bin/bash\n", "")], "").1, "there is no user bob on this host");
+    assert_eq!(
+        way(&[("shadow set:20000:99999::", "shadow set:20000:99999::20399")], "").1,
+        "bob's account has expired on 2025-11-07"
+    );
+    assert_eq!(way(&[("shadow set:20000:99999::", "shadow set:20000:90::")], "").0, "aged");
+    assert_eq!(way(&[("shadow set:20000:99999::", "shadow set:20000:90:10:")], "").0, "expired");
+    assert_eq!(way(&[("shadow set:20000:99999::", "shadow set:0:99999::")], "").0, "aged");
+    // A locked password keeps keys out only where PAM does not decide.
+    let locked = ("shadow set:", "shadow locked:");
+    assert!(ways(&[locked], "").is_empty());
+    assert_eq!(way(&[locked, ("usepam yes", "usepam no")], "").0, "locked");
+    let d = decide(&host(&[locked]), "", json!({"user": "bob", "by": "password"})).unwrap();
+    assert_eq!(d.evidence, "bob's password is locked");
+    assert_eq!(way(&[("shell regular file|755", "shell absent")], "").1, "bob's shell /bin/bash does not exist");
+    assert_eq!(way(&[("shell regular file|755", "shell regular file|644")], "").0, "shell_mode");
+    assert_eq!(way(&[(":/bin/bash\n", ":/usr/sbin/nologin\n")], "").0, "no_shell");
+}
+
+#[test]
+fn pam_s_rules() {
+    let there = ("valid\n", "valid\nnologin /run/nologin System is booting up.\n");
+    assert_eq!(way(&[there], "").1, "only root may log in while /run/nologin is there: \"System is booting up.\"");
+    assert_eq!(way(&[there, ("system running", "system starting\njob network-online.target")], "").0, "booting");
+    assert_eq!(way(&[there, ("system running", "system running\nshutdown")], "").0, "going_down");
+    assert!(ways(&[there, ("pam account pam_nologin.so\n", "")], "").is_empty());
+    let access = [(
+        "valid\n",
+        "valid\npam account pam_access.so\naccess /etc/security/access.conf:9:- : ALL EXCEPT root : ALL\n",
+    )];
+    let mut maybe = access;
+    maybe[0].1 = "valid\npam account pam_access.so\naccess /a:1:+ : bob : .example.org\naccess /a:2:- : ALL : ALL\n";
+    assert!(ways(&maybe, "").is_empty());
+    assert_eq!(
+        way(&access, "").1,
+        "PAM does not let bob in: /etc/security/access.conf:9 says \"- : ALL EXCEPT root : ALL\""
+    );
+}
+
+#[test]
+fn what_cannot_be_told() {
+    let out = host(&[("-- T 0\n", "-- T 255\n/etc/ssh/sshd_config: line 3: Bad configuration option: Prot\n")]);
+    assert!(
+        matches!(decide(&out, "", json!({"user": "bob"})), Err(Halt::Unknown { why, .. }) if why.ends_with("Prot"))
+    );
+    assert!(matches!(decide("", "", json!({"user": "a b"})), Err(Halt::Error { .. })));
+    assert!(matches!(decide("", "", json!({"user": "bob", "key": "x"})), Err(Halt::Error { .. })));
+}

@@ -1,0 +1,114 @@
+//! Lines of sudoers(5) that cannot be read become comments; visudo(8) judges the result before it is written.
+
+use std::collections::BTreeMap;
+
+use super::{Refused, refused};
+use crate::module::{Decision, Halt};
+use crate::plan::{Change, Resource, View};
+use crate::target::files::{Content, FileReading, FileState, Kind, Look};
+use crate::target::frame::Status;
+
+/// As many lines as are tried.
+const TRIES: usize = 20;
+
+/// All that visudo refuses, taken out one after the other until it is content.
+pub(super) fn decide(first: &[Refused], view: &View<'_>) -> Result<Decision, Halt> {
+    let mut files: BTreeMap<String, (FileReading, Vec<u8>)> = BTreeMap::new();
+    let mut next = first.to_vec();
+    let person = |why: String| Halt::Person { why, todo: "mend it with visudo, as root".into(), param: None };
+    for _ in 0..TRIES {
+        let Some(bad) = next.first().cloned() else { break };
+        if !files.contains_key(&bad.file) {
+            let found = view.file(&bad.file, Look::Follow)?;
+            let bytes = super::super::edit::text_of(&bad.file, &found)?.unwrap_or_default().to_vec();
+            files.insert(bad.file.clone(), (found, bytes));
+        }
+        let says = format!("{}:{}: {}", bad.file, bad.line, bad.why);
+        let Some((_, bytes)) = files.get_mut(&bad.file) else { return Err(person(says)) };
+        let Some(new) = without(bytes, bad.line) else { return Err(person(says)) };
+        *bytes = new;
+        let changes = changes(&files, view)?;
+        // All files together, as they would be, where nobody else sees them.
+        let reads = [Resource::File("/etc/sudoers".into()), Resource::File("/etc/sudoers.d/**".into())];
+        let asked = view.with_changes(&changes, |v| {
+            let sh = "PATH=$PATH:/usr/sbin:/sbin; visudo -c 2>&1 </dev/null";
+            v.own_script(sh, &reads).map(|a| (a.status.clone(), String::from_utf8_lossy(&a.stdout).into_owned()))
+        });
+        let (status, said) = match asked {
+            Ok(answer) => answer,
+            Err(Halt::Waits(_)) => {
+                return Err(person(format!("{says}; a mended file cannot be tried here before it is written")));
+            }
+            Err(halt) => return Err(halt),
+        };
+        next = said.lines().filter_map(refused).collect();
+        if next.is_empty() && status != Status::Exit(0) && !said.contains("bad permissions") {
+            return Err(person(format!(
+                "{says}; and without that line visudo says: {}",
+                said.lines().next().unwrap_or_default()
+            )));
+        }
+    }
+    match next.first() {
+        Some(bad) => Err(person(format!("{}:{}: {}, and more", bad.file, bad.line, bad.why))),
+        None => {
+            let changes = changes(&files, view)?;
+            let said = if changes.is_empty() {
+                "visudo can read every line"
+            } else {
+                "without these lines visudo can read all of it"
+            };
+            Ok(Decision::new(changes.is_empty(), said).changing(changes))
+        }
+    }
+}
+
+fn changes(files: &BTreeMap<String, (FileReading, Vec<u8>)>, view: &View<'_>) -> Result<Vec<Change>, Halt> {
+    let mut out = Vec::new();
+    for (path, (found, bytes)) in files {
+        let after = FileState { kind: Kind::File(Content::Bytes(bytes.clone())), mode: None, owner: None };
+        out.extend(view.change_file(path, found, after, false)?);
+    }
+    Ok(out)
+}
+
+/// With the line, and all that it goes on with, as comments; `None` if it is one already, or there is none.
+fn without(bytes: &[u8], line: usize) -> Option<Vec<u8>> {
+    let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
+    let text = |n: usize| lines.get(n).map(|l| l.trim_ascii_end());
+    let at = line.checked_sub(1)?;
+    if text(at)?.trim_ascii_start().starts_with(b"#") {
+        return None;
+    }
+    let goes_on = |n: usize| text(n).is_some_and(|l| l.ends_with(b"\\"));
+    let first = (0..at).rev().take_while(|n| goes_on(*n)).last().unwrap_or(at);
+    let last = (at..lines.len()).find(|n| !goes_on(*n)).unwrap_or(lines.len() - 1);
+    let mut out = Vec::new();
+    for (n, l) in lines.iter().enumerate() {
+        if (first..=last).contains(&n) {
+            out.extend_from_slice(b"# ");
+            // A comment that ends with a backslash would take the next line with it.
+            let text = l.trim_ascii_end();
+            out.extend_from_slice(text.strip_suffix(b"\\").unwrap_or(text));
+            out.extend_from_slice(&l[text.len()..]);
+        } else {
+            out.extend_from_slice(l);
+        }
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_with_all_that_it_goes_on_with() {
+        let text = b"Defaults env_reset\nbob ALL= \\\n  NOPASSWD ls, \\\n  cat\n%sudo ALL=ALL\n";
+        let of = |n| without(text, n).map(|b| String::from_utf8(b).unwrap());
+        let all = "Defaults env_reset\n# bob ALL= \n#   NOPASSWD ls, \n#   cat\n%sudo ALL=ALL\n";
+        assert_eq!((of(2).as_deref(), of(3).as_deref(), of(4).as_deref()), (Some(all), Some(all), Some(all)));
+        assert_eq!(of(1).unwrap().lines().next(), Some("# Defaults env_reset"));
+        assert_eq!((without(b"# x\n", 1), of(9), of(0)), (None, None, None));
+    }
+}
