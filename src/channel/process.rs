@@ -24,6 +24,17 @@ pub(super) struct Program<'a> {
 /// What holds our own passwords is not handed on.
 const OURS: [&str; 2] = ["RUNBOOK_PASSWORD", "RUNBOOK_BECOME_PASSWORD"];
 
+/// A program with pipes, and without what is only for us.
+fn piped(program: &str) -> Command {
+    #[allow(clippy::disallowed_methods)] // The one place that starts processes.
+    let mut command = Command::new(program);
+    for name in OURS {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
 /// Runs a program of the controller with something on its stdin. The child is killed at the deadline.
 pub async fn run_program(argv: &[&str], stdin: &[u8], deadline: Duration) -> Result<Output, ChannelError> {
     run(&Program { argv, env: &[], own_group: true }, stdin, deadline).await
@@ -32,21 +43,13 @@ pub async fn run_program(argv: &[&str], stdin: &[u8], deadline: Duration) -> Res
 /// The same, with more said about how.
 pub(super) async fn run(p: &Program<'_>, stdin: &[u8], deadline: Duration) -> Result<Output, ChannelError> {
     let (program, args) = p.argv.split_first().ok_or_else(|| ChannelError::new("no command"))?;
-    #[allow(clippy::disallowed_methods)] // The one place that starts processes.
-    let mut command = Command::new(program);
-    for name in OURS {
-        command.env_remove(name);
-    }
+    let mut command = piped(program);
     if p.own_group {
         command.process_group(0);
     }
     let mut child = command
         .args(args)
         .envs(p.env.iter().map(|(k, v)| (k, v)))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
         .spawn()
         .map_err(|e| ChannelError::new(format!("cannot start {program}: {e}")))?;
     let group = Group(child.id().filter(|_| p.own_group));
@@ -84,20 +87,9 @@ pub(super) struct Said {
 
 /// The first line that an sh command prints, its stdin held open; it is ended then, and at the deadline.
 pub(super) async fn first_line(command: &str, deadline: Duration) -> Result<Said, ChannelError> {
-    #[allow(clippy::disallowed_methods)] // As above.
-    let mut program = Command::new("sh");
-    for name in OURS {
-        program.env_remove(name);
-    }
-    let mut child = program
-        .args(["-c", command])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|e| ChannelError::new(format!("cannot start sh: {e}")))?;
+    let mut program = piped("sh");
+    program.args(["-c", command]).process_group(0);
+    let mut child = program.spawn().map_err(|e| ChannelError::new(format!("cannot start sh: {e}")))?;
     let _group = Group(child.id());
     let (_stdin, mut stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     // All the while: who cannot get rid of what it says there says nothing here.

@@ -55,8 +55,7 @@ impl<W: Write> Sink for JsonLines<W> {
                 m.shift_insert(0, "event".into(), name.into());
             }
             self.redactor.clean_value(&mut v);
-            // A reader that went away is no reason to stop in the middle of a repair.
-            let _ = writeln!(self.out, "{v}").and_then(|()| self.out.flush());
+            super::put(&mut self.out, &v.to_string());
         }
     }
 }
@@ -91,7 +90,7 @@ impl<W: Write> Sink for Json<W> {
         if name == "finished" {
             let mut document = Value::Object(std::mem::take(&mut self.document));
             self.redactor.clean_value(&mut document);
-            let _ = writeln!(self.out, "{document:#}").and_then(|()| self.out.flush());
+            super::put(&mut self.out, &format!("{document:#}"));
         }
     }
 }

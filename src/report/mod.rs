@@ -17,6 +17,11 @@ use crate::book::Runbook;
 use crate::plan::{Place, Plan, Planned, StepPlan};
 use crate::target::Wire;
 
+/// Writes a document, or a line of one, at once. A reader that went away is no reason to stop in the middle of a repair.
+fn put(out: &mut impl std::io::Write, text: &str) {
+    let _ = out.write_all(format!("{text}\n").as_bytes()).and_then(|()| out.flush());
+}
+
 /// How a proof ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]

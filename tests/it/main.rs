@@ -29,6 +29,7 @@ mod inventory;
 mod lab_attributes;
 mod lab_become;
 mod lab_channels;
+mod lab_families;
 mod lab_faults;
 mod lab_inits;
 mod lab_kill_controller;

@@ -90,7 +90,7 @@ impl<W: Write> Crowd for JsonLinesFleet<W> {
             m.shift_insert(1, "target".into(), host.as_str().into());
         }
         self.redactor.clean_value(&mut v);
-        let _ = writeln!(self.out, "{v}").and_then(|()| self.out.flush());
+        crate::report::put(&mut self.out, &v.to_string());
     }
 
     fn many(&mut self, e: &Many<'_>) {
