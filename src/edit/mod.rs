@@ -15,6 +15,7 @@ pub mod authorized_keys;
 pub mod block;
 pub mod comment;
 mod error;
+pub mod firewall;
 pub mod fstab;
 pub mod hosts_access;
 pub mod ini;

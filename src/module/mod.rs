@@ -14,6 +14,7 @@ mod custom;
 mod disk;
 mod edit;
 mod file;
+mod firewall;
 mod host_keys;
 mod hosts_access;
 mod ini;

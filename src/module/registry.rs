@@ -19,6 +19,7 @@ pub static BUILTIN: &[&dyn Module] = &[
     &super::host_keys::HostKeys,
     &super::sshd::Sshd,
     &super::listening::Listening,
+    &super::firewall::Firewall,
     &super::hosts_access::HostsAccess,
     &super::bans::Bans,
     &super::process::Process,

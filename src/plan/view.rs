@@ -369,6 +369,11 @@ impl<'a> View<'a> {
         Err(Halt::Skipped("not running: no command can run in this tree".into()))
     }
 
+    /// Waits until it is known that the step applies: for a long look that is seldom needed.
+    pub fn not_ahead(&self) -> Result<(), Halt> {
+        if self.ahead { Err(Halt::Pending) } else { Ok(()) }
+    }
+
     /// A script's answer. `reads` is what it depends on unless the step says otherwise; `user`: it comes from a
     /// runbook and runs in a shell of its own.
     pub fn script(&self, sh: &str, user: bool, reads: &[Resource]) -> Result<&'a Answer, Halt> {

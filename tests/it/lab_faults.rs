@@ -26,6 +26,7 @@ struct Row {
 fn prove(host: &Host, fault: &Fault, book: &Path) -> Result<Row, String> {
     let symptom = break_it(host, fault)?;
     let before = host.files("/etc/ssh");
+    let rules = if fault.undone { rules(host) } else { String::new() };
     fits(host, fault, book)?;
     let plan = host.run("plan", book, None, fault.args);
     let run = host.run("apply", book, None, fault.args);
@@ -55,6 +56,15 @@ fn prove(host: &Host, fault: &Fault, book: &Path) -> Result<Row, String> {
     }
     want((1..=fault.rounds).contains(&rounds), &format!("{rounds} rounds made changes"))?;
     settled(host, book, fault)?;
+    if fault.undone {
+        undo(host, book, fault, &run, &rules)?;
+    }
+    if !fault.lasts.is_empty() {
+        let anew = host.try_sh(&format!("{PRELUDE}{}", fault.lasts));
+        want(anew.code == 0, &format!("{}: {}{}", fault.lasts, anew.stdout, anew.stderr))?;
+        host.lets_in(&[fault.client, stranger].concat())
+            .map_err(|e| format!("after \"{}\" the client does not get in: {e}\n{}", fault.lasts, run.seen()))?;
+    }
     Ok(Row { symptom, steps: changed_steps(&run), rounds })
 }
 
@@ -93,12 +103,39 @@ fn refused(host: &Host, fault: &Fault) -> Result<String, String> {
     Ok(said.lines().last().unwrap_or_default().trim().replace(&host.address, "HOST"))
 }
 
+/// What the packet filters hold, in their own words, and what their front ends keep.
+fn rules(host: &Host) -> String {
+    host.sh(
+        r"{ nft -s list ruleset; for p in iptables-nft iptables-legacy ip6tables-nft ip6tables-legacy; do $p-save; done
+            ufw show added; firewall-cmd --list-all; firewall-cmd --permanent --list-all; } 2>/dev/null |
+            sed -e '/^#/d' -e 's/ \[[0-9:]*\]$//'",
+    )
+}
+
+/// What was done is taken back and the rules are the earlier ones; then it is done again, for what comes after.
+fn undo(host: &Host, book: &Path, fault: &Fault, run: &Run, before: &str) -> Result<(), String> {
+    let all: Vec<Value> = (0..5).flat_map(|round| run.changes(round)).collect();
+    for sh in all.iter().rev().filter(|c| c["kind"] == "command").filter_map(|c| c["undo"].as_str()) {
+        let done = host.try_sh(&format!("{PRELUDE}{sh}"));
+        if done.code != 0 {
+            return Err(format!("{sh}: {}{}", done.stdout, done.stderr));
+        }
+    }
+    let now = rules(host);
+    if now != before {
+        return Err(format!("undo did not bring back the rules:\n{}", difference(before, &now)));
+    }
+    refused(host, fault).map_err(|e| format!("it was taken back, and {e}"))?;
+    let again = host.run("apply", book, None, fault.args);
+    if again.exit == 0 { Ok(()) } else { Err(format!("after undo: {}", again.seen())) }
+}
+
 /// The plan for people.
 fn fits(host: &Host, fault: &Fault, book: &Path) -> Result<(), String> {
     let plan = Done::from(host.command(&[], "plan", book, None, fault.args).output().unwrap());
-    // What a diff shows is as wide as the file's own lines.
-    let diff = |l: &&str| l.starts_with("     -") || l.starts_with("     +");
-    match plan.stdout.lines().filter(|l| !diff(l)).find(|l| l.chars().count() > WIDTH) {
+    // What a diff shows is as wide as the file's own lines, and a command stays on one line, for whoever copies it.
+    let wide = Regex::new(r"^     [-+]|^  \d+\. run ").unwrap();
+    match plan.stdout.lines().filter(|l| !wide.is_match(l)).find(|l| l.chars().count() > WIDTH) {
         None => Ok(()),
         Some(line) => Err(format!("a line of the plan is wider than {WIDTH} columns: {line}")),
     }

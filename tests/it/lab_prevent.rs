@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::faults::PRELUDE;
 use crate::support::{Host, Run, difference};
 
 fn book() -> PathBuf {
@@ -67,6 +68,26 @@ const DANGERS: &[Danger] = &[
         made: Err("systemctl -q set-default multi-user.target"),
     },
     Danger {
+        plant: "printf '%s\\n' 'flush ruleset' 'table inet filter {' ' chain input {' '  type filter hook input priority filter; policy drop;' '  iif lo accept' '  iif eth0 tcp dport 80 accept' ' }' '}' >/etc/nftables.conf
+            systemctl -q enable --now nftables; nft add rule inet filter input tcp dport 22 accept",
+        step: "firewall",
+        says: "dropped by the policy of chain input (nftables, table inet filter, chain input), which the file of nftables brings",
+        made: Ok("firewall_made"),
+    },
+    Danger {
+        plant: "systemctl -q disable nftables; nft flush ruleset; ufw --force enable; systemctl -q enable ufw; iptables -I INPUT -s 10.77.0.0/24 -j ACCEPT",
+        step: "firewall",
+        says: "10.77.0.1 sends to port 22 is dropped by the policy of chain INPUT (iptables-nft, chain INPUT), which ufw brings",
+        made: Err("ufw --force disable; systemctl -q disable ufw; iptables -F INPUT"),
+    },
+    Danger {
+        plant: "systemctl -q enable --now firewalld; until firewall-cmd --state; do sleep 0.1; done
+            firewall-cmd --permanent --remove-service=ssh",
+        step: "firewall",
+        says: "(icmpx admin-prohibited) by \"reject with icmpx admin-prohibited\" (nftables, table inet firewalld, chain filter_INPUT",
+        made: Err("systemctl -q disable --now firewalld"),
+    },
+    Danger {
         plant: "cp -p /etc/shadow /root/shadow; sed -i 's/:[$][^:]*:/:*:/' /etc/shadow",
         step: "second",
         says: "there is no second way in",
@@ -90,7 +111,7 @@ fn what_would_lock_out_next_is_found() {
     };
     well("a healthy host");
     for d in DANGERS {
-        host.sh(d.plant);
+        host.sh(&format!("{PRELUDE}{}", d.plant));
         host.lets_in(&[]).unwrap_or_else(|e| panic!("{}: the host is to let clients in: {e}", d.step));
         let before = host.snapshot();
         let found = run("apply", &[]);
@@ -102,7 +123,7 @@ fn what_would_lock_out_next_is_found() {
         let after = host.snapshot();
         assert_eq!(before, after, "{} changed something:\n{}", d.step, difference(&before, &after));
         match d.made {
-            Err(undo) => drop(host.sh(undo)),
+            Err(undo) => drop(host.sh(&format!("{PRELUDE}{undo}"))),
             Ok(step) => {
                 let mended = run("apply", &["-e", "repair=true"]);
                 assert_eq!(mended.exit, 0, "{step}: {}", mended.seen());

@@ -22,6 +22,7 @@ mod docs;
 mod engine;
 mod fall_back;
 mod faults;
+mod firewall;
 mod fleet;
 mod hosts_access;
 mod inventory;

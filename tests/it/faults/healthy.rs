@@ -74,4 +74,42 @@ healthy! {
         args: &["-e", "client=10.77.0.1"],
         ..HEALTHY_HOST
     }
+    // Packet filters that let the client in: nothing of them changes.
+    healthy_ufw {
+        made: "ufw limit 22/tcp; ufw deny 23; ufw --force enable",
+        ..HEALTHY_HOST
+    }
+    healthy_ufw_client {
+        made: "ufw allow from 10.77.0.0/24 to any port 22 proto tcp; ufw deny 22; ufw --force enable",
+        args: &["-e", "client=10.77.0.1"],
+        ..HEALTHY_HOST
+    }
+    healthy_nftables {
+        made: "nft -f - <<'NFT'
+table inet filter {
+	set office { type ipv4_addr; flags interval; elements = { 10.77.0.0/24 } }
+	chain input {
+		type filter hook input priority 0; policy drop;
+		ct state vmap { established : accept, related : accept, invalid : drop }
+		iif lo accept
+		icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+		ip saddr @office tcp dport 22 limit rate 100/second accept
+	}
+}
+NFT",
+        args: &["-e", "client=10.77.0.1"],
+        ci: true,
+        ..HEALTHY_HOST
+    }
+    healthy_iptables {
+        made: "iptables -N ssh; iptables -A ssh -s 10.77.0.0/24 -j ACCEPT; iptables -A ssh -j REJECT; iptables -A INPUT -p tcp --dport 22 -j ssh
+            iptables-legacy -A INPUT -p udp -j DROP; ip6tables -P INPUT DROP",
+        args: &["-e", "client=10.77.0.1"],
+        ..HEALTHY_HOST
+    }
+    healthy_firewalld {
+        made: "systemctl start firewalld; until firewall-cmd --state; do sleep 0.1; done",
+        args: &["-e", "client=10.77.0.1"],
+        ..HEALTHY_HOST
+    }
 }

@@ -28,6 +28,7 @@ macro_rules! healthy {
 mod bans;
 mod closed;
 mod config;
+mod firewall;
 mod healthy;
 mod inits;
 mod keys;
@@ -48,6 +49,7 @@ const GROUPS: &[&[Fault]] = &[
     inits::FAULTS,
     wrappers::FAULTS,
     bans::FAULTS,
+    firewall::FAULTS,
     closed::FAULTS,
     permission::FAULTS,
     resources::FAULTS,
@@ -130,6 +132,10 @@ pub struct Fault {
     pub exit: i32,
     /// The repair makes host keys that the client has never seen.
     pub new_keys: bool,
+    /// The sh that makes the host read its files anew, after which the client must still get in; empty: nothing does.
+    pub lasts: &'static str,
+    /// The commands' own undo brings back the rules of the packet filters as they were.
+    pub undone: bool,
     /// Whether it is run in every test run, or with `RUNBOOK_FULL` alone.
     pub ci: bool,
 }
@@ -211,6 +217,8 @@ pub const REPAIRED: Fault = Fault {
     rounds: 1,
     exit: 0,
     new_keys: false,
+    lasts: "",
+    undone: false,
     ci: false,
 };
 

@@ -1,0 +1,156 @@
+//! What the ways of a connection come to: let in, kept out, or not known; and for "anybody", who is meant by that.
+
+use std::net::IpAddr;
+
+use super::matching::{Truth, Why};
+use super::model::{Element, Item, Key, Part, Ruleset, Test, Values, address};
+use super::walk::{Ending, Place, Question, Ways, walk};
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub outcome: Outcome,
+    /// Who decides: the rule or policy that keeps out, or the last one that lets in.
+    pub ending: Option<Ending>,
+    pub accepted: Option<Place>,
+    /// A limit that keeps out whoever comes too often.
+    pub limit: Option<Ending>,
+    /// Rules that keep some clients out, where anybody is asked about and most are let in.
+    pub some: Vec<Ending>,
+    /// Kept out, and yet there are clients that are let in.
+    pub let_in: bool,
+    /// What is not known, with the rule that asks it.
+    pub unclear: Option<(Why, Place)>,
+    /// Where it arrives, if a rule changes that.
+    pub port: Option<u16>,
+}
+
+/// The answer in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Accepted,
+    Denied,
+    Unknown,
+}
+
+/// Judges a rule set.
+#[must_use]
+pub fn judge(rules: &Ruleset, q: &Question) -> Answer {
+    let all = walk(rules, q, false);
+    if let Some(answer) = certain(&all) {
+        return answer;
+    }
+    let usual = walk(rules, q, true);
+    let limit = all.endings.iter().find(|e| !usual.endings.iter().any(|u| u.place == e.place)).cloned();
+    if let Some(answer) = certain(&usual) {
+        return Answer { limit, ..answer };
+    }
+    let only_client = usual.whys.iter().filter(|(w, _)| *w != Why::Client).count() == 0;
+    if q.from.is_none()
+        && let Some(stranger) = stranger(rules, q.v6)
+    {
+        let asked = Question { from: Some((stranger, stranger)), ..q.clone() };
+        let ways = walk(rules, &asked, true);
+        if let Some(answer) = certain(&ways) {
+            let denied = answer.outcome == Outcome::Denied;
+            // The connection's next packet meets the same rule.
+            let mut some: Vec<Ending> = Vec::new();
+            for e in usual.endings.into_iter().filter(|_| !denied) {
+                if !some.iter().any(|s| s.place == e.place) {
+                    some.push(e);
+                }
+            }
+            return Answer {
+                limit: limit.filter(|_| !denied),
+                some,
+                let_in: denied && usual.passes != Truth::No,
+                ..answer
+            };
+        }
+        if !only_client {
+            return unknown(ways);
+        }
+    }
+    unknown(usual)
+}
+
+fn certain(ways: &Ways) -> Option<Answer> {
+    let outcome = match ways.passes {
+        Truth::Yes => Outcome::Accepted,
+        Truth::No => Outcome::Denied,
+        Truth::Maybe => return None,
+    };
+    // Of several that may end it, the last one ends whatever is left.
+    let ending = ways.endings.iter().find(|e| e.certain).or(ways.endings.last()).cloned();
+    let accepted = ways.accepted.clone().filter(|_| outcome == Outcome::Accepted);
+    Some(Answer {
+        outcome,
+        ending,
+        accepted,
+        limit: None,
+        some: Vec::new(),
+        let_in: false,
+        unclear: None,
+        port: ways.port,
+    })
+}
+
+fn unknown(ways: Ways) -> Answer {
+    // What nobody understands says more than what a client could tell.
+    let opaque = |w: &&(Why, Place)| matches!(w.0, Why::Opaque(_));
+    let unclear = ways.whys.iter().find(opaque).or(ways.whys.first()).cloned();
+    Answer {
+        outcome: Outcome::Unknown,
+        ending: ways.endings.first().cloned(),
+        accepted: None,
+        limit: None,
+        some: Vec::new(),
+        let_in: false,
+        unclear,
+        port: ways.port,
+    }
+}
+
+/// A client's address that no rule and no set names, but those that name all.
+fn stranger(rules: &Ruleset, v6: bool) -> Option<IpAddr> {
+    let (low, high): (u128, u128) = if v6 { (0x2000 << 112, (0x4000 << 112) - 1) } else { (0x0100_0000, 0xdfff_ffff) };
+    let mut spans: Vec<(u128, u128)> = Vec::new();
+    let source = |k: Key| matches!(k, Key::From4 | Key::From6);
+    let mut add = |all: &[Element]| {
+        for item in all.iter().flat_map(|e| &e.items) {
+            if let Item::Span(a, b) = item
+                && (*a > low || *b < high)
+            {
+                spans.push((*a, *b));
+            }
+        }
+    };
+    for t in &rules.tables {
+        t.sets.iter().for_each(|s| add(&s.elements));
+        for part in t.chains.iter().flat_map(|c| &c.rules).flat_map(|r| &r.parts) {
+            match part {
+                Part::Test(Test::Within { fields, values: Values::List(all), .. })
+                | Part::Map(fields, Values::List(all))
+                    if fields.iter().any(|f| source(f.key)) =>
+                {
+                    add(all);
+                }
+                _ => {}
+            }
+        }
+    }
+    rules.ipsets.iter().flatten().for_each(|s| add(&s.set.elements));
+    // Loopback is nobody's.
+    if !v6 {
+        spans.push((0x7f00_0000, 0x7fff_ffff));
+    }
+    spans.sort_unstable();
+    let mut next = low;
+    for (a, b) in spans {
+        if a > next {
+            break;
+        }
+        next = next.max(b.saturating_add(1));
+    }
+    (next <= high).then(|| address(next, v6))
+}

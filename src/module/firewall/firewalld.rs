@@ -1,0 +1,132 @@
+//! firewalld: its zones, in the running rules and in the permanent ones each; never `--reload`, which forgets what is only
+//! in the running ones.
+
+use super::front::{Stopped, command, quoted};
+use super::{Asked, network};
+use crate::edit::firewall::matching::{Name, Packet};
+use crate::edit::firewall::model::{Part, Ruleset, Table, Verdict};
+use crate::edit::firewall::repair::{Accept, Insertion, add};
+use crate::edit::firewall::{Question, Truth};
+use crate::plan::{Change, Resource, View};
+
+/// The zone that a client's packets go to, as firewalld's own chains say.
+///
+/// firewall/core/nftables.py and ipXtables.py: INPUT_ZONES sends to IN_ZONE, with `filter_` in front for nftables; there
+/// `_pre`, `_deny`, `_allow` and `_post` follow one another.
+fn zone(rules: &Ruleset, table: &Table, q: &Question) -> Option<String> {
+    let whole = if q.v6 { (0, u128::MAX) } else { (0, u128::from(u32::MAX)) };
+    let number = crate::edit::firewall::model::number;
+    let packet = Packet {
+        v6: q.v6,
+        from: q.from.map_or(whole, |(a, b)| (number(a), number(b))),
+        to: q.to.map_or(whole, |a| (number(a), number(a))),
+        sport: (1024, 65535),
+        dport: (q.port.into(), q.port.into()),
+        iif: q.device.clone().map_or(Name::Unknown, Name::Is),
+        oif: Name::None,
+        states: vec!["new"],
+        reply: false,
+        flags: 2,
+        mark: Some(0),
+        conn_mark: Some(0),
+    };
+    for chain in table.chains.iter().filter(|c| c.name.contains("INPUT_ZONES")) {
+        for rule in &chain.rules {
+            let mut truth = Truth::Yes;
+            for part in &rule.parts {
+                match part {
+                    Part::Test(t) => truth = truth.min(packet.asks(rules, table, t, true, &mut Vec::new())),
+                    Part::Verdict(Verdict::Jump(to) | Verdict::Goto(to)) if truth == Truth::Yes => {
+                        if let Some((_, zone)) = to.split_once("IN_") {
+                            return Some(zone.to_owned());
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    None
+}
+
+/// What opens the port in that zone, now and after a reboot.
+pub(super) fn changes(
+    asked: &Asked,
+    rules: &mut Ruleset,
+    new: &Insertion,
+    questions: &[Question],
+    view: &View<'_>,
+) -> Result<Vec<Change>, Stopped> {
+    let place = &new.against.place;
+    let table = rules.tables[place.table].clone();
+    if table.name.contains("policy_drop") {
+        return Err(Stopped::ByHand(
+            "firewalld is in panic mode, it drops everything: firewall-cmd --panic-off".into(),
+        ));
+    }
+    let q =
+        questions.iter().find(|q| q.v6 == (table.family == crate::edit::firewall::Family::Ip6)).or(questions.first());
+    let zone = q.and_then(|q| zone(rules, &table, q)).ok_or_else(|| {
+        Stopped::ByHand(format!(
+            "allow port {} in the zone of the client's network device: firewall-cmd --get-active-zones",
+            asked.port
+        ))
+    })?;
+    let denies = table.chains[place.chain].name.ends_with("_deny");
+    let rich = |version: &str, from: Option<String>| {
+        let source = from.map(|f| format!(" source address=\"{f}\"")).unwrap_or_default();
+        // Negative: in front of the zone's own denials.
+        let priority = if denies { " priority=\"-1\"" } else { "" };
+        let family = if version.is_empty() { String::new() } else { format!(" family=\"{version}\"") };
+        format!("rich-rule=rule{priority}{family}{source} port port=\"{}\" protocol=\"tcp\" accept", asked.port)
+    };
+    let what = match asked.from {
+        Some(from) => rich(if from.0.is_ipv6() { "ipv6" } else { "ipv4" }, Some(network(from))),
+        None if denies => rich("", None),
+        None if asked.port == 22 => "service=ssh".to_owned(),
+        None => format!("port={}/tcp", asked.port),
+    };
+    // What the rules will be like; tried by whoever asked.
+    let before = rules.clone();
+    let stem = if denies { "_pre" } else { "_allow" };
+    for (t, table) in before.tables.iter().enumerate() {
+        for (c, chain) in table.chains.iter().enumerate() {
+            if chain.name.ends_with(&format!("IN_{zone}{stem}")) {
+                let rule = Accept { port: asked.port, answers: false, from: asked.from };
+                let at = chain.rules.len();
+                add(rules, &Insertion { table: t, chain: c, at, rule, against: new.against.clone() });
+            }
+        }
+    }
+    let query = |permanent: &str| -> Result<String, Stopped> {
+        let word = quoted(&format!("--query-{what}"))?;
+        Ok(format!("firewall-cmd {permanent}--zone={} {word} >/dev/null 2>&1", quoted(&zone)?))
+    };
+    let a = view.script(
+        &format!("{} && echo now; {} && echo kept; :", query("")?, query("--permanent ")?),
+        false,
+        &[Resource::Rules],
+    )?;
+    let there = String::from_utf8_lossy(&a.stdout).into_owned();
+    let mut out = Vec::new();
+    for (word, permanent) in [("now", ""), ("kept", "--permanent ")] {
+        if there.lines().any(|l| l == word) {
+            continue;
+        }
+        let line = |verb: &str| -> Result<String, Stopped> {
+            Ok(format!("firewall-cmd {permanent}--zone={} {}", quoted(&zone)?, quoted(&format!("--{verb}-{what}"))?))
+        };
+        let mut change = command(line("add")?, line("add")?, line("remove")?, None);
+        if let (Change::Command(c), false) = (&mut change, permanent.is_empty()) {
+            c.writes = vec![Resource::File("/etc/firewalld/**".into())];
+            c.notes.push("so that it holds after a reload or a reboot".into());
+        }
+        out.push(change);
+    }
+    if out.is_empty() {
+        return Err(Stopped::ByHand(format!(
+            "firewalld says that zone {zone} has it already: look at its rules (nft list ruleset)"
+        )));
+    }
+    Ok(out)
+}

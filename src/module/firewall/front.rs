@@ -1,0 +1,213 @@
+//! Which tool changes the rules: the one that owns them; and its commands.
+
+use super::{Asked, persist, told};
+use crate::edit::firewall::model::{Backend, Ruleset};
+use crate::edit::firewall::repair::{self, Insertion, add};
+use crate::edit::firewall::{Place, Question, Stuck, owner};
+use crate::module::Halt;
+use crate::module::firewall::read::Found;
+use crate::module::firewall::{firewalld, ufw};
+use crate::payload::sh_quote;
+use crate::plan::{Change, CommandChange, Listing, Resource, View};
+
+/// Who owns the rules around a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Front {
+    Ufw,
+    Firewalld,
+    Nft,
+    Iptables,
+}
+
+/// Why there is nothing to change.
+pub(super) enum Stopped {
+    Halt(Halt),
+    Stuck(Stuck),
+    ByHand(String),
+}
+
+impl From<Halt> for Stopped {
+    fn from(h: Halt) -> Self {
+        Self::Halt(h)
+    }
+}
+
+impl From<Stuck> for Stopped {
+    fn from(s: Stuck) -> Self {
+        Self::Stuck(s)
+    }
+}
+
+impl Front {
+    pub fn of(rules: &Ruleset, p: &Place) -> Self {
+        let table = &rules.tables[p.table];
+        let chain = &table.chains[p.chain].name;
+        let has = |start: &str| table.chains.iter().any(|c| c.name.starts_with(start));
+        if table.name.starts_with("firewalld") || chain.starts_with("IN_") || has("INPUT_ZONES") {
+            return Self::Firewalld;
+        }
+        match table.backend {
+            Backend::Nft => Self::Nft,
+            // ufw sets the policies, and goes to its own chains for all else.
+            _ if chain.starts_with("ufw") || p.rule.is_none() && (has("ufw-") || has("ufw6-")) => Self::Ufw,
+            _ => Self::Iptables,
+        }
+    }
+    /// Its name, or that of the program whose rule it is.
+    pub fn name(self, rules: &Ruleset, p: &Place) -> &'static str {
+        let table = &rules.tables[p.table];
+        if let Some(o) = owner(table, &table.chains[p.chain].name, None) {
+            return o.name;
+        }
+        match self {
+            Self::Ufw => "ufw",
+            Self::Firewalld => "firewalld",
+            Self::Nft => "nftables",
+            Self::Iptables => "iptables",
+        }
+    }
+}
+
+/// What lets all of these in, each tried on a copy of the rules before the next.
+pub(super) fn changes(
+    asked: &Asked,
+    found: &Found,
+    denied: &[&Question],
+    view: &View<'_>,
+) -> Result<Vec<Change>, Stopped> {
+    let questions: Vec<Question> = denied.iter().map(|q| (*q).clone()).collect();
+    let mut rules = found.rules.clone();
+    let mut out: Vec<Change> = Vec::new();
+    let mut kept: Vec<Insertion> = Vec::new();
+    let mut through: Vec<Front> = Vec::new();
+    while let Some(new) = repair::next(&rules, &questions)? {
+        let front = Front::of(&rules, &new.against.place);
+        // ufw and firewalld have their own idea of where a rule goes: once is all that can be said.
+        let again = matches!(front, Front::Ufw | Front::Firewalld) && through.contains(&front);
+        if again || through.len() == repair::MOST {
+            return Err(Stopped::ByHand(format!(
+                "{} would not be met by a rule of {}'s: look at {}",
+                told::place(&rules, &new.against.place),
+                front.name(&rules, &new.against.place),
+                told::site(&rules, &new.against.place)
+            )));
+        }
+        match front {
+            Front::Ufw => out.push(ufw::change(asked, &mut rules)?),
+            Front::Firewalld => out.extend(firewalld::changes(asked, &mut rules, &new, &questions, view)?),
+            Front::Nft => {
+                out.push(nft(&mut rules, &new)?);
+                kept.push(new);
+            }
+            Front::Iptables => {
+                out.push(iptables(&mut rules, &new)?);
+                kept.push(new);
+            }
+        }
+        through.push(front);
+    }
+    persist::changes(found, &questions, &kept, &mut out, view)?;
+    Ok(out)
+}
+
+/// What lets all of these in after the next boot: changes of the files that `found` was loaded from, and of nothing else.
+pub(super) fn kept(found: &Found, denied: &[&Question], view: &View<'_>) -> Result<Vec<Change>, Stopped> {
+    let questions: Vec<Question> = denied.iter().map(|q| (*q).clone()).collect();
+    let new = repair::repair(&found.rules, &questions)?;
+    if let Some(i) =
+        new.iter().find(|i| matches!(Front::of(&found.rules, &i.against.place), Front::Ufw | Front::Firewalld))
+    {
+        let rule = &i.rule;
+        return Err(Stopped::ByHand(match Front::of(&found.rules, &i.against.place) {
+            Front::Ufw => format!("ufw prepend allow {}/tcp, and look at it: ufw show added", rule.port),
+            _ => format!(
+                "firewall-cmd --permanent --add-port={}/tcp (in the zone of the client's network device)",
+                rule.port
+            ),
+        }));
+    }
+    let mut out = Vec::new();
+    persist::changes(found, &questions, &new, &mut out, view)?;
+    if out.is_empty() {
+        let at = new.first().map(|i| told::site(&found.rules, &i.against.place)).unwrap_or_default();
+        return Err(Stopped::ByHand(format!("let it in by hand in the file that is loaded at boot: {at}")));
+    }
+    Ok(out)
+}
+
+/// The rules of a chain before and after, a line each.
+pub(super) fn listing(before: &Ruleset, after: &Ruleset, table: usize, chain: usize) -> Listing {
+    let text = |r: &Ruleset| -> String {
+        r.tables[table].chains[chain].rules.iter().map(|r| format!("{}\n", r.text)).collect()
+    };
+    let t = &before.tables[table];
+    let name = match t.backend {
+        Backend::Nft => format!("nftables: {} {} {}", t.family.word(), t.name, t.chains[chain].name),
+        _ => format!("{}: {} {}", t.program, t.name, t.chains[chain].name),
+    };
+    Listing { name, before: text(before), after: text(after) }
+}
+
+/// A command that changes rules.
+pub(super) fn command(sh: String, shown: String, undo: String, listing: Option<Listing>) -> Change {
+    let mut c = CommandChange::new(sh, shown).undone_by(Some(undo)).writing(vec![Resource::Rules]).by_root();
+    c.listing = listing;
+    Change::Command(c)
+}
+
+pub(super) fn quoted(text: &str) -> Result<String, Stopped> {
+    sh_quote(text).ok_or_else(|| Stopped::Halt(Halt::unknown("a name with a NUL")))
+}
+
+fn nft(rules: &mut Ruleset, new: &Insertion) -> Result<Change, Stopped> {
+    let before = rules.clone();
+    let table = &before.tables[new.table];
+    let chain = &table.chains[new.chain];
+    let rule = new.rule.text(table);
+    let at = format!("{} {} {}", table.family.word(), table.name, chain.name);
+    let ours = format!("{rule} comment \"runbook\"");
+    let line = match chain.rules.get(new.at).map(|r| r.handle) {
+        None => format!("add rule {at} {ours}"),
+        Some(Some(handle)) => format!("insert rule {at} position {handle} {ours}"),
+        // In front of one that this very plan adds.
+        Some(None) => format!("insert rule {at} {ours}"),
+    };
+    add(rules, new);
+    let shown = format!("nft {}", quoted(&line)?);
+    // Of its own rules alone, by its own word.
+    let find = quoted(&format!("s|^[[:space:]]*{ours} # handle \\([0-9]*\\)$|\\1|p"))?;
+    let undo = format!(
+        "h=$(nft -a list chain {0} | sed -n {find} | head -n 1) && [ -n \"$h\" ] && nft delete rule {0} handle $h",
+        quoted(&at)?
+    );
+    Ok(command(shown.clone(), shown, undo, Some(listing(&before, rules, new.table, new.chain))))
+}
+
+fn iptables(rules: &mut Ruleset, new: &Insertion) -> Result<Change, Stopped> {
+    let before = rules.clone();
+    let table = &before.tables[new.table];
+    let chain = &table.chains[new.chain];
+    let rule = new.rule.text(table);
+    let tool = if table.name == "filter" {
+        format!("{} -w", table.program)
+    } else {
+        format!("{} -w -t {}", table.program, quoted(&table.name)?)
+    };
+    let name = quoted(&chain.name)?;
+    let number = new.at + 1;
+    let (place, check) = match chain.rules.get(new.at) {
+        None => (format!("-A {name}"), String::new()),
+        // A number is right only for the rules that were read.
+        Some(r) => (
+            format!("-I {name} {number}"),
+            format!(
+                "[ \"$({tool} -S {name} {number})\" = {} ] || {{ echo 'the rules have changed since they were read' >&2; exit 1; }}; ",
+                quoted(&r.text)?
+            ),
+        ),
+    };
+    add(rules, new);
+    let shown = format!("{tool} {place} {rule}");
+    let undo = format!("{tool} -D {name} {rule}");
+    Ok(command(format!("{check}{shown}"), shown, undo, Some(listing(&before, rules, new.table, new.chain))))
+}
