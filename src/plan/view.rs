@@ -144,6 +144,13 @@ impl<'a> View<'a> {
         self.ahead = true;
         self
     }
+    /// What only a host in trouble is asked: nothing of it before its `when` is known to be true.
+    ///
+    /// # Errors
+    /// It is not known yet.
+    pub fn not_ahead(&self) -> Result<(), Halt> {
+        if self.ahead { Err(Halt::Pending) } else { Ok(()) }
+    }
     /// For a symptom: what a client sees now.
     #[must_use]
     pub fn as_is(mut self, yes: bool) -> Self {
