@@ -200,7 +200,8 @@ impl<'a> Linter<'a> {
             "" => format!("\"{}\" changes nothing, so it is no remediation", spec.name),
             _ => format!("\"{}\" changes the target, and this step looks from the controller", spec.name),
         };
-        let hint = "repair in a step of its own, without where: controller, whose condition asks for steps.ID of this one";
+        let hint =
+            "repair in a step of its own, without where: controller, whose condition asks for steps.ID of this one";
         let looks = s.place.below(&["where".into()]);
         self.errors.push(Diagnostic::at(c.place.clone(), "vantage", message).hint(hint).also(looks, "here"));
     }

@@ -184,7 +184,10 @@ mod tests {
             one("error: Bind to port 22 on 0.0.0.0 failed: Permission denied."),
             ["CapabilityBoundingSet=CAP_CHOWN", "User=nobody"]
         );
-        assert_eq!(one("ssh.service: Control process exited, code=killed, status=31/SYS"), ["SystemCallFilter=~@network-io"]);
+        assert_eq!(
+            one("ssh.service: Control process exited, code=killed, status=31/SYS"),
+            ["SystemCallFilter=~@network-io"]
+        );
         assert_eq!(one("error: fork: Resource temporarily unavailable"), ["TasksMax=3"]);
         assert_eq!(one("error: reexec socketpair: Too many open files"), ["LimitNOFILE=6"]);
         assert_eq!(one("fatal: fork of unprivileged child failed: Cannot allocate memory"), ["MemoryMax=5M"]);
@@ -201,13 +204,21 @@ mod tests {
         assert_eq!(caps("~CAP_NET_BIND_SERVICE").len(), 1);
         assert_eq!(caps("").len(), 1);
         let families = |set: &str| {
-            blamed(&format!("[Service]\nRestrictAddressFamilies={set}\n"), "failed", &["fatal: Cannot bind any address."])
+            blamed(
+                &format!("[Service]\nRestrictAddressFamilies={set}\n"),
+                "failed",
+                &["fatal: Cannot bind any address."],
+            )
         };
         assert_eq!(families("AF_UNIX AF_INET AF_INET6"), NONE);
         assert_eq!(families("none").len(), 1);
         assert_eq!(families(""), NONE);
         assert_eq!(
-            blamed("[Service]\nInaccessiblePaths=/etc/sshx\n", "failed", &["/etc/ssh/sshd_config: No such file or directory"]),
+            blamed(
+                "[Service]\nInaccessiblePaths=/etc/sshx\n",
+                "failed",
+                &["/etc/ssh/sshd_config: No such file or directory"]
+            ),
             NONE
         );
         assert_eq!(blamed("[Unit]\nTasksMax=1\n", "failed", &["error: fork: Resource temporarily unavailable"]), NONE);
@@ -216,13 +227,18 @@ mod tests {
     #[test]
     fn a_step_that_systemd_failed_at() {
         let step = |name: &str, dropin: &str| {
-            blamed(dropin, "failed", &[&format!("ssh.service: Failed at step {name} spawning /usr/sbin/sshd: No such file or directory")])
+            blamed(
+                dropin,
+                "failed",
+                &[&format!("ssh.service: Failed at step {name} spawning /usr/sbin/sshd: No such file or directory")],
+            )
         };
         assert_eq!(step("USER", "[Service]\nUser=gone\n"), ["User=gone"]);
         assert_eq!(step("NAMESPACE", "[Service]\nReadWritePaths=/gone\nUser=root\n"), ["ReadWritePaths=/gone"]);
         assert_eq!(step("APPARMOR", "[Service]\nAppArmorProfile=gone\n"), ["AppArmorProfile=gone"]);
         assert_eq!(step("EXEC", "[Service]\nUser=gone\n"), NONE);
-        let why = "ssh.service: Failed to set up mount namespacing: /run/systemd/unit-root/gone: No such file or directory";
+        let why =
+            "ssh.service: Failed to set up mount namespacing: /run/systemd/unit-root/gone: No such file or directory";
         let two = "[Service]\nReadWritePaths=/gone\nReadOnlyPaths=/usr\n";
         let said = "ssh.service: Failed at step NAMESPACE spawning /usr/sbin/sshd: No such file or directory";
         assert_eq!(blamed(two, "failed", &[why, said]), ["ReadWritePaths=/gone"]);
@@ -244,6 +260,9 @@ mod tests {
         assert_eq!(commented(text, &[]), text);
         let lines = read("/f", b"[Service]\nSystemCallFilter=@system-service \\\n  @mount\nUser=a\n");
         assert_eq!((lines.len(), lines[0].goes_on, lines[1].number), (2, true, 4));
-        assert!(by_hand("/etc/systemd/system.control/ssh.service.d/50-TasksMax.conf") && !by_hand("/lib/systemd/system/ssh.service"));
+        assert!(
+            by_hand("/etc/systemd/system.control/ssh.service.d/50-TasksMax.conf")
+                && !by_hand("/lib/systemd/system/ssh.service")
+        );
     }
 }

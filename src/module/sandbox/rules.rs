@@ -61,15 +61,22 @@ const TABLE: &[(&str, &[Blame])] = &[
     ),
     (r"Missing privilege separation directory: (/\S+)", PATHS),
     (r#"(/[^\s:"']+)["']?: (?:No such file or directory|Permission denied)"#, PATHS),
-    (r"no hostkeys available", &[Path("InaccessiblePaths"), Path("TemporaryFileSystem"), Any("User"), Any("DynamicUser")]),
+    (
+        r"no hostkeys available",
+        &[Path("InaccessiblePaths"), Path("TemporaryFileSystem"), Any("User"), Any("DynamicUser")],
+    ),
     (
         r"Bind to port \d+ on \S+ failed: (?:Permission denied|Operation not permitted)",
-        &[Lacks("CapabilityBoundingSet", "CAP_NET_BIND_SERVICE"), Any("User"), Any("DynamicUser"), Any("SocketBindDeny")],
+        &[
+            Lacks("CapabilityBoundingSet", "CAP_NET_BIND_SERVICE"),
+            Any("User"),
+            Any("DynamicUser"),
+            Any("SocketBindDeny"),
+        ],
     ),
-    (
-        r"Cannot bind any address|Address family not supported|socket: Operation not permitted",
-        &[Lacks("RestrictAddressFamilies", "AF_INET"), Any("SystemCallFilter")],
-    ),
+    (r"Cannot bind any address|Address family not supported", &[Lacks("RestrictAddressFamilies", "AF_INET")]),
+    // With SystemCallErrorNumber=.
+    (r"socket: Operation not permitted", &[Any("SystemCallFilter")]),
     (
         r"chroot\(.*: Operation not permitted|set\w*[ug]i?d\S*: .*Operation not permitted|setgroups: Operation not permitted|initgroups: .*Operation not permitted",
         &[
@@ -79,12 +86,12 @@ const TABLE: &[(&str, &[Blame])] = &[
             Any("SystemCallFilter"),
         ],
     ),
-    (r"Resource temporarily unavailable|fork of unprivileged child failed", &[Any("TasksMax"), Any("LimitNPROC")]),
-    (r"Too many open files", &[Any("LimitNOFILE")]),
     (
         r"Cannot allocate memory|[Oo]ut of memory|status=9/KILL|OOM",
         &[Any("MemoryMax"), Any("MemoryLimit"), Any("MemoryHigh"), Any("LimitAS"), Any("LimitDATA")],
     ),
+    (r"Resource temporarily unavailable|fork of unprivileged child failed", &[Any("TasksMax"), Any("LimitNPROC")]),
+    (r"Too many open files", &[Any("LimitNOFILE")]),
 ];
 
 /// Whose values are paths.
@@ -131,7 +138,9 @@ fn covers(value: &str, path: &str) -> bool {
     value.split_whitespace().any(|word| {
         let word = word.trim_matches(['"', '\'']).trim_start_matches(['-', '+']);
         let places = word.split(':').filter(|p| p.starts_with('/'));
-        places.map(|p| p.trim_end_matches('/')).any(|p| path.strip_prefix(p).is_some_and(|r| r.is_empty() || r.starts_with('/')))
+        places
+            .map(|p| p.trim_end_matches('/'))
+            .any(|p| path.strip_prefix(p).is_some_and(|r| r.is_empty() || r.starts_with('/')))
     })
 }
 
@@ -155,7 +164,9 @@ mod tests {
 
     #[test]
     fn a_directory_above_covers() {
-        assert!(covers("/srv -/etc/ssh/", "/etc/ssh/sshd_config") && covers("/run:rw", "/run/sshd") && covers("/", "/x"));
+        assert!(
+            covers("/srv -/etc/ssh/", "/etc/ssh/sshd_config") && covers("/run:rw", "/run/sshd") && covers("/", "/x")
+        );
         assert!(!covers("/etc/ss", "/etc/ssh") && !covers("", "/etc"));
     }
 }

@@ -36,6 +36,7 @@ mod port;
 mod resources;
 mod service;
 mod socket;
+mod unit;
 mod wrappers;
 
 /// The groups, in the order of the guide.
@@ -45,6 +46,7 @@ const GROUPS: &[&[Fault]] = &[
     socket::FAULTS,
     keys::FAULTS,
     port::FAULTS,
+    unit::FAULTS,
     inits::FAULTS,
     wrappers::FAULTS,
     bans::FAULTS,
