@@ -68,8 +68,10 @@ impl Module for Sandbox {
         let mut texts = BTreeMap::new();
         for (file, found) in files.iter().zip(found) {
             let found = found?;
-            let text = super::edit::text_of(file, &found)?.unwrap_or_default().to_vec();
-            texts.insert((*file).clone(), (text, found));
+            // A mask is a link to /dev/null.
+            if let Kind::File(Content::Bytes(text)) = &found.state.kind {
+                texts.insert((*file).clone(), (text.clone(), found));
+            }
         }
         let lines: Vec<Line> = texts.iter().flat_map(|(file, (text, _))| read(file, text)).collect();
         if lines.is_empty() {
