@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::decode::{Unread, nearest};
-use super::{Call, Diagnostic, Handler, Node, Place, Runbook, Step, Text};
+use super::{Call, Diagnostic, Handler, Node, Place, Runbook, Step, Text, Where};
 use crate::expr;
 use crate::module::Spec;
 
@@ -178,12 +178,32 @@ impl<'a> Linter<'a> {
         for c in &s.remediation {
             self.call(c, seen);
         }
+        if s.vantage == Where::Controller {
+            s.remediation.iter().chain(s.check.iter().filter(|_| s.ensure)).for_each(|c| self.reaches(c, s));
+        }
         for (n, id) in s.notify.iter().enumerate() {
             self.notified(id, || s.place.below(&["notify".into(), n.to_string()]));
         }
         for (n, id) in s.needs.iter().enumerate() {
             self.needed(id, || s.place.below(&["needs".into(), n.to_string()]));
         }
+    }
+
+    /// From the controller only a command and what a cloud is asked act there; all else acts on the target, which that
+    /// step did not look at.
+    fn reaches(&mut self, c: &Call, s: &Step) {
+        let spec = c.module.spec();
+        if spec.open || matches!(spec.writes, "*" | "cloud") {
+            return;
+        }
+        let message = match spec.writes {
+            "" => format!("\"{}\" changes nothing, so it is no remediation", spec.name),
+            _ => format!("\"{}\" changes the target, and this step looks from the controller", spec.name),
+        };
+        let hint =
+            "repair in a step of its own, without where: controller, whose condition asks for steps.ID of this one";
+        let looks = s.place.below(&["where".into()]);
+        self.errors.push(Diagnostic::at(c.place.clone(), "vantage", message).hint(hint).also(looks, "here"));
     }
 
     fn notified(&mut self, id: &str, place: impl Fn() -> Place) {

@@ -48,6 +48,9 @@ const TELLING: &[(&str, &str)] = &[
     (r"Failed to locate executable (\S+?):|Unable to locate executable '([^']+)'", "there is no program $1$2"),
     (r"Failed at step \w+ spawning (\S+?): (.+)", "systemd cannot start $1: $2"),
     (r"Failed to load environment files: (.+)", "its environment file cannot be read: $1"),
+    (r"code=(?:killed|dumped), status=31/SYS", "it made a system call that its unit forbids"),
+    (r"fork: Resource temporarily unavailable", "it may have no more processes (TasksMax=, or a limit of the system)"),
+    (r"Too many open files", "it may open no more files (LimitNOFILE=)"),
     (r"[Oo]ut of memory|OOM killer", "the memory ran out"),
     (r"No space left on device", "the disk is full"),
     (r"Read-only file system", "the disk is read-only"),
@@ -58,16 +61,29 @@ static TABLE: LazyLock<Vec<(Regex, &str)>> =
 
 /// The last lines of those units, of this boot where that can be told. SysV init and OpenRC keep none.
 pub(super) fn of(units: &[&str], view: &View<'_>) -> Result<Said, Halt> {
+    Ok(read(&text(units, view)?))
+}
+
+/// The same lines as they stand there, from the last start on.
+pub(super) fn lines(units: &[&str], view: &View<'_>) -> Result<Vec<String>, Halt> {
+    Ok(last_start(&text(units, view)?).into_iter().map(str::to_owned).collect())
+}
+
+fn text(units: &[&str], view: &View<'_>) -> Result<String, Halt> {
     let names: Option<Vec<String>> = units.iter().map(|u| Some(format!("rb_said {} 40", sh_quote(u)?))).collect();
     let a = view.script(&format!("{}; :", names.unwrap_or_default().join("; ")), false, &[])?;
-    Ok(read(&String::from_utf8_lossy(&a.stdout)))
+    Ok(String::from_utf8_lossy(&a.stdout).into_owned())
+}
+
+/// What was before its last start is another story. A start that systemd refused has no such line.
+fn last_start(text: &str) -> Vec<&str> {
+    let mut all: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    let start = all.iter().rposition(|l| l.starts_with("Starting ")).unwrap_or(0);
+    all.split_off(start)
 }
 
 fn read(text: &str) -> Said {
-    let all: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
-    // What was before its last start is another story. A start that systemd refused has no such line.
-    let start = all.iter().rposition(|l| l.starts_with("Starting ")).unwrap_or(0);
-    let lines = &all[start..];
+    let lines = last_start(text);
     let telling = TABLE.iter().find_map(|(pattern, said)| {
         let found = lines.iter().rev().find_map(|l| pattern.captures(l))?;
         let mut text = String::new();

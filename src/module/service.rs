@@ -118,7 +118,7 @@ pub(super) const SSH: &[&str] =
 const SHELLS: [&str; 2] = ["rescue.service", "emergency.service"];
 
 /// The unit names that a service may go by.
-fn candidates(name: &str) -> Vec<String> {
+pub(super) fn candidates(name: &str) -> Vec<String> {
     if name.ends_with(".socket") || name.ends_with(".timer") {
         return vec![name.to_owned()];
     }

@@ -146,6 +146,13 @@ impl<'a> View<'a> {
         self.ahead = true;
         self
     }
+    /// What only a host in trouble is asked: nothing of it before its `when` is known to be true.
+    ///
+    /// # Errors
+    /// It is not known yet.
+    pub fn not_ahead(&self) -> Result<(), Halt> {
+        if self.ahead { Err(Halt::Pending) } else { Ok(()) }
+    }
     /// For a symptom: what a client sees now.
     #[must_use]
     pub fn as_is(mut self, yes: bool) -> Self {
@@ -367,11 +374,6 @@ impl<'a> View<'a> {
             return Ok(());
         }
         Err(Halt::Skipped("not running: no command can run in this tree".into()))
-    }
-
-    /// Waits until it is known that the step applies: for a long look that is seldom needed.
-    pub fn not_ahead(&self) -> Result<(), Halt> {
-        if self.ahead { Err(Halt::Pending) } else { Ok(()) }
     }
 
     /// A script's answer. `reads` is what it depends on unless the step says otherwise; `user`: it comes from a

@@ -292,6 +292,8 @@ pub(super) fn trouble(u: &UnitState, behind_socket: bool, said: &journal::Said) 
     let how = match u.result.as_str() {
         "start-limit-hit" => "it was started too often in a short time, so systemd refuses to try again".to_owned(),
         "oom-kill" => "it was killed because the memory ran out".into(),
+        // What was killed may be a command of ExecStartPre=, whose status is not the unit's.
+        "signal" if matches!(u.exit.as_str(), "" | "0") => "it was killed by a signal".into(),
         "signal" => format!("it was killed by {}", at(&u.exit)),
         "core-dump" => format!("it crashed with {}", at(&u.exit)),
         "watchdog" => "it was killed because it did not answer systemd in time".into(),

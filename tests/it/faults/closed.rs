@@ -1,4 +1,4 @@
-//! Connections that are closed, and packets that are dropped: causes 32, 45, 47, 51, 53, by ssh-closed and ssh-timeout.
+//! Connections that are closed, and packets that are dropped: causes 32, 45, 47, 51 to 53, by ssh-closed and ssh-timeout.
 
 use super::{Fault, HEALTHY_HOST, Kind, REPAIRED};
 
@@ -35,6 +35,19 @@ faults! {
             for i in 1 2; do systemd-run -q bash -c 'exec 3<>/dev/tcp/127.0.0.1/22; sleep 1000'; done; sleep 1; knock",
         shows: "log MaxStartups || { knock; false; }",
         says: "sshd closes new connections, and its log says: .*MaxStartups",
+        rounds: 0,
+        exit: 1,
+        ..CLOSED
+    }
+    closed_penalty {
+        number: "52",
+        title: "sshd shuts out, for a while, an address whose logins failed",
+        kind: Kind::TrixieService,
+        // Clients of every address count as one, so that some on the host itself will do.
+        breaks: "config 'PerSourcePenalties authfail:600s noauth:600s min:1s' 'PerSourceNetBlockSize 0:0'
+            for i in 1 2 3; do ssh -o StrictHostKeyChecking=no -o BatchMode=yes -o PubkeyAuthentication=no nobody@127.0.0.1; done",
+        shows: "log penalty || { knock; false; }",
+        says: "sshd closes new connections, and its log says: drop connection .* penalty: ",
         rounds: 0,
         exit: 1,
         ..CLOSED

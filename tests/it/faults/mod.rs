@@ -37,6 +37,7 @@ mod port;
 mod resources;
 mod service;
 mod socket;
+mod unit;
 mod wrappers;
 
 /// The groups, in the order of the guide.
@@ -46,6 +47,7 @@ const GROUPS: &[&[Fault]] = &[
     socket::FAULTS,
     keys::FAULTS,
     port::FAULTS,
+    unit::FAULTS,
     inits::FAULTS,
     wrappers::FAULTS,
     bans::FAULTS,

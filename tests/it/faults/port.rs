@@ -1,4 +1,4 @@
-//! The port: causes 36 to 40.
+//! The port: causes 36, 49.
 
 use super::BY_HAND;
 
@@ -36,6 +36,15 @@ faults! {
             /usr/sbin/sshd -o ListenAddress=127.0.0.1 -o ListenAddress=::1; sleep 0.3; systemctl start ssh",
         shows: "failed && log 'Address already in use'",
         says: "sshd",
+        ..BY_HAND
+    }
+    client_port {
+        number: "49",
+        title: "the client uses another port, and it is the client that is to change",
+        breaks: "config 'Port 2222'",
+        shows: "listens 0.0.0.0:2222",
+        says: r#"clients use port 22, and sshd listens on 2222: /etc/ssh/sshd_config\.d/50-lab\.conf:1 says "Port 2222""#,
+        args: &["-e", "port=22", "-e", "repair=client"],
         ..BY_HAND
     }
 }

@@ -90,6 +90,15 @@ faults! {
         ci: true,
         ..FSTAB
     }
+    fstab_readonly {
+        number: "57",
+        title: "the root file system is read-only, and fstab does not say so",
+        breaks: "echo 'overlay / overlay defaults 0 0' >>/etc/fstab; journalctl --relinquish-var; mount -o remount,ro /",
+        does: "touch /root/probe && rm /root/probe",
+        symptom: "Read-only file system",
+        says: "/ is mounted read-only .*, and fstab does not say so",
+        ..FSTAB
+    }
     sudo_program {
         title: "chmod -R took sudo's set-user-ID bit away",
         breaks: "chmod 755 /usr/bin/sudo",

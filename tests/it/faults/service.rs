@@ -125,6 +125,14 @@ faults! {
         says: "failed",
         ..REPAIRED
     }
+    bound_too_late {
+        number: "8",
+        title: "its port was taken when it was started (status 255), is free again, and systemd does not try again",
+        breaks: "occupy 127.0.0.1 ::1; sleep 1; systemctl stop mail-relay",
+        shows: r#"failed && [ "$(state ssh ExecMainStatus)" = 255 ]"#,
+        says: r"port 22 is taken by something else \(status 255, not tried again\)",
+        ..REPAIRED
+    }
     killed {
         number: "9",
         title: "killed, and told not to restart by a drop-in of the unit",
