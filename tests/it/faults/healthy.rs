@@ -107,6 +107,19 @@ NFT",
         args: &["-e", "client=10.77.0.1"],
         ..HEALTHY_HOST
     }
+    // What dockerd makes on a host that publishes port 2222 of a container.
+    healthy_docker {
+        made: "iptables -P FORWARD DROP; for c in DOCKER DOCKER-USER DOCKER-ISOLATION-STAGE-1; do iptables -N $c; iptables -A FORWARD -j $c; done
+            iptables -A DOCKER -d 172.17.0.2/32 ! -i docker0 -o docker0 -p tcp --dport 22 -j ACCEPT; iptables -A DOCKER-USER -j RETURN
+            iptables -A DOCKER ! -i docker0 -o docker0 -j DROP
+            iptables -t nat -N DOCKER; iptables -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+            iptables -t nat -A OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER
+            iptables -t nat -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
+            iptables -t nat -A DOCKER -i docker0 -j RETURN
+            iptables -t nat -A DOCKER ! -i docker0 -p tcp --dport 2222 -j DNAT --to-destination 172.17.0.2:22",
+        args: &["-e", "client=10.77.0.1"],
+        ..HEALTHY_HOST
+    }
     healthy_firewalld {
         made: "systemctl start firewalld; until firewall-cmd --state; do sleep 0.1; done",
         args: &["-e", "client=10.77.0.1"],
