@@ -120,7 +120,7 @@ faults! {
         breaks: "iptables -t nat -N DOCKER; iptables -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
             iptables -t nat -A DOCKER -p tcp --dport 22 -j DNAT --to-destination 10.77.0.250:22",
         symptom: "timed out|No route",
-        says: r"what comes for port 22 is sent on to 10\.77\.0\.250 by .*table nat, chain DOCKER, rule 1",
+        says: r"what comes for port 22 is sent on to 10\.77\.0\.250 port 22 by .*table nat, chain DOCKER, rule 1",
         undone: false,
         rounds: 0,
         exit: 1,
