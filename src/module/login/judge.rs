@@ -162,7 +162,7 @@ impl Judge<'_> {
         let mut out = Vec::new();
         for (option, fits) in [("DenyUsers", &user as &dyn Fn(&str) -> Truth), ("DenyGroups", &group)] {
             let key = option.to_ascii_lowercase();
-            if let Some(word) = self.words(&key).into_iter().find(|w| fits(w) != Truth::No) {
+            if let Some(word) = self.words(&key).into_iter().find(|w| fits(w) == Truth::Yes) {
                 let (line, at) = self.line(&key, Some(&word));
                 let whom = if option == "DenyUsers" {
                     format!("{name}{from}")
