@@ -79,6 +79,11 @@ healthy! {
         made: "ufw limit 22/tcp; ufw deny 23; ufw --force enable",
         ..HEALTHY_HOST
     }
+    healthy_ufw_ipv6 {
+        made: "ufw limit 22/tcp; ufw --force enable",
+        args: &["-e", "client=fd00:77::1"],
+        ..HEALTHY_HOST
+    }
     healthy_ufw_client {
         made: "ufw allow from 10.77.0.0/24 to any port 22 proto tcp; ufw deny 22; ufw --force enable",
         args: &["-e", "client=10.77.0.1"],
