@@ -282,6 +282,8 @@ fn module(name: &str, o: &[&Opt<'_>]) -> Vec<Part> {
         "udp" | "icmp" | "icmp6" | "icmpv6" | "ipv6-icmp" | "sctp" | "dccp" | "esp" | "ah" | "udplite" => {
             vec![test(Test::Never)]
         }
+        // Extension headers of IPv6: no client's TCP has them. (ufw's first rule asks for one.)
+        "rt" | "frag" | "hbh" | "dst" | "mh" => vec![test(Test::Never)],
         "multiport" => o
             .iter()
             .map(|o| match o.name {
@@ -352,8 +354,6 @@ fn module(name: &str, o: &[&Opt<'_>]) -> Vec<Part> {
             (_, Some(o), Some(_)) => rate(o.negated),
             _ => vec![unknown()],
         },
-        // Sockets that are open: an established connection.
-        "owner" | "physdev" | "eui64" | "frag" | "rt" | "hbh" | "dst" | "mh" if !o.is_empty() => vec![unknown()],
         _ => vec![unknown()],
     }
 }

@@ -267,6 +267,10 @@ fn foreign(v: &Value) -> bool {
     if let [left, _] = list(&v["&"]) {
         return foreign(left);
     }
+    // Extension headers of IPv6: no client's TCP has them.
+    if v["exthdr"].get("field").is_some() {
+        return true;
+    }
     v.get("payload")
         .is_some_and(|p| !matches!(word(&p["protocol"]), "ip" | "ip6" | "tcp" | "th" | "ether" | "vlan" | ""))
 }

@@ -155,7 +155,11 @@ pub(super) fn command(sh: String, shown: String, undo: String, listing: Option<L
     Change::Command(c)
 }
 
+/// One word for sh; what no shell takes for anything else stays as it is, for whoever reads it.
 pub(super) fn quoted(text: &str) -> Result<String, Stopped> {
+    if !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-./:=,@+%".contains(c)) {
+        return Ok(text.to_owned());
+    }
     sh_quote(text).ok_or_else(|| Stopped::Halt(Halt::unknown("a name with a NUL")))
 }
 

@@ -44,8 +44,8 @@ pub(super) fn change(asked: &Asked, rules: &mut Ruleset) -> Result<Change, Stopp
         // The same rule further down, behind the one that denies: ufw would leave it there.
         (format!("ufw delete {what} && ufw prepend {what}"), format!("ufw delete {what} && ufw {what}"))
     } else {
-        // Before 0.36 there was no prepend.
-        (format!("ufw prepend {what} || ufw insert 1 {what}"), format!("ufw delete {what}"))
+        // Before 0.36 there was no prepend, and there is no place 1 where there is no rule.
+        (format!("ufw prepend {what} || ufw insert 1 {what} || ufw {what}"), format!("ufw delete {what}"))
     };
     let shown = if there { sh.clone() } else { format!("ufw prepend {what}") };
     let mut change = command(sh, shown, undo, Some(listing(&before, rules, t, c)));

@@ -115,6 +115,17 @@ faults! {
         args: CLIENT_6,
         ..FILTERED
     }
+    iptables_nat {
+        title: "a rule sends port 22 on to a container, and that is for a person to take away",
+        breaks: "iptables -t nat -N DOCKER; iptables -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+            iptables -t nat -A DOCKER -p tcp --dport 22 -j DNAT --to-destination 10.77.0.250:22",
+        symptom: "timed out|No route",
+        says: r"what comes for port 22 is sent on to 10\.77\.0\.250 port 22 by .*table nat, chain DOCKER, rule 1",
+        undone: false,
+        rounds: 0,
+        exit: 1,
+        ..FILTERED
+    }
     nft_priority {
         title: "another table rejects port 22, at another priority than the accept",
         breaks: r#"cat >/etc/nftables.conf <<'NFT'

@@ -79,6 +79,11 @@ healthy! {
         made: "ufw limit 22/tcp; ufw deny 23; ufw --force enable",
         ..HEALTHY_HOST
     }
+    healthy_ufw_ipv6 {
+        made: "ufw limit 22/tcp; ufw --force enable",
+        args: &["-e", "client=fd00:77::1"],
+        ..HEALTHY_HOST
+    }
     healthy_ufw_client {
         made: "ufw allow from 10.77.0.0/24 to any port 22 proto tcp; ufw deny 22; ufw --force enable",
         args: &["-e", "client=10.77.0.1"],
@@ -104,6 +109,19 @@ NFT",
     healthy_iptables {
         made: "iptables -N ssh; iptables -A ssh -s 10.77.0.0/24 -j ACCEPT; iptables -A ssh -j REJECT; iptables -A INPUT -p tcp --dport 22 -j ssh
             iptables-legacy -A INPUT -p udp -j DROP; ip6tables -P INPUT DROP",
+        args: &["-e", "client=10.77.0.1"],
+        ..HEALTHY_HOST
+    }
+    // What dockerd makes on a host that publishes port 2222 of a container.
+    healthy_docker {
+        made: "iptables -P FORWARD DROP; for c in DOCKER DOCKER-USER DOCKER-ISOLATION-STAGE-1; do iptables -N $c; iptables -A FORWARD -j $c; done
+            iptables -A DOCKER -d 172.17.0.2/32 ! -i docker0 -o docker0 -p tcp --dport 22 -j ACCEPT; iptables -A DOCKER-USER -j RETURN
+            iptables -A DOCKER ! -i docker0 -o docker0 -j DROP
+            iptables -t nat -N DOCKER; iptables -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+            iptables -t nat -A OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER
+            iptables -t nat -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
+            iptables -t nat -A DOCKER -i docker0 -j RETURN
+            iptables -t nat -A DOCKER ! -i docker0 -p tcp --dport 2222 -j DNAT --to-destination 172.17.0.2:22",
         args: &["-e", "client=10.77.0.1"],
         ..HEALTHY_HOST
     }

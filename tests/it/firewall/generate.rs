@@ -329,7 +329,14 @@ fn ipt_match(d: &mut Dice, v6: bool) -> String {
         "-d 10.99.0.2 ",
         "-m iprange --src-range 10.99.0.70-10.99.0.80 ",
     ];
-    let six = ["-s fd99::1 ", "! -s fd99::/64 ", "-d fd99::2 ", "-m iprange --src-range fd99::70-fd99::80 "];
+    let six = [
+        "-s fd99::1 ",
+        "! -s fd99::/64 ",
+        "-d fd99::2 ",
+        "-m iprange --src-range fd99::70-fd99::80 ",
+        "-m rt --rt-type 0 ",
+        "-m frag --fragfirst ",
+    ];
     let any = [
         "-p tcp --dport 22 ",
         "-p tcp --dport 22 ",
