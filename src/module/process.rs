@@ -29,7 +29,7 @@ static SPEC: Spec = Spec {
     ],
     fields: &[Field {
         name: "processes",
-        help: "a list of {pid, ppid, name, command, unit, user, deleted}; unit is empty where it has none of its own, deleted: its program file was replaced or removed",
+        help: "a list of {pid, ppid, name, command, unit, user, deleted, stopped}; unit is empty where it has none of its own, deleted: its program file was replaced or removed, stopped: by a signal or a debugger, so that it does nothing",
     }],
     reads: "socket:*",
     writes: "unit:NAME, socket:*",
@@ -40,7 +40,7 @@ static SPEC: Spec = Spec {
 const ONE: &str = r#"A=' '; a=$$; while [ "$a" -gt 0 ] 2>/dev/null; do A="$A$a "; s=$(cat /proc/$a/stat 2>/dev/null) || break; s=${s##*) }; s=${s#* }; a=${s%% *}; done
 one() { s=$(cat "/proc/$1/stat" 2>/dev/null) || return 0; s=${s##*) }; set -- "$1" $s; o=0; case $A in *" $1 "*) o=1;; esac
 x=0; case $(readlink "/proc/$1/exe" 2>/dev/null) in *' (deleted)') x=1;; esac
-echo "p $1 $3 ${21} $x $o $(stat -c %U "/proc/$1" 2>/dev/null || echo '?') $(sed -n -e 's/^0:://p' -e 's/^[0-9]*:name=systemd://p' "/proc/$1/cgroup" 2>/dev/null | tail -n 1)"
+case $2 in [Tt]) x=$((x+2));; esac; echo "p $1 $3 ${21} $x $o $(stat -c %U "/proc/$1" 2>/dev/null || echo '?') $(sed -n -e 's/^0:://p' -e 's/^[0-9]*:name=systemd://p' "/proc/$1/cgroup" 2>/dev/null | tail -n 1)"
 echo "n $(cat "/proc/$1/comm" 2>/dev/null)"; echo "c $(tr '\000\n' '  ' <"/proc/$1/cmdline" 2>/dev/null | cut -c 1-300)"; }
 "#;
 
@@ -68,6 +68,8 @@ struct Proc {
     user: String,
     unit: String,
     deleted: bool,
+    /// By a signal or a debugger: its state is T or t (proc_pid_stat(5)).
+    stopped: bool,
     /// It leads to us: a shell of this very connection.
     ours: bool,
 }
@@ -164,7 +166,11 @@ impl<'a> Wanted<'a> {
             _ => "runs".into(),
         };
         let unit = if x.unit.is_empty() { format!("of {}", x.user) } else { x.unit.clone() };
-        let replaced = if x.deleted { ", its program was replaced" } else { "" };
+        let replaced = match (x.stopped, x.deleted) {
+            (true, _) => ", stopped by a signal",
+            (_, true) => ", its program was replaced",
+            _ => "",
+        };
         let more = if more > 0 { format!(", and {more} more") } else { String::new() };
         let text = format!("{} (pid {}, {unit}{replaced}) {what}{more}: {}", x.name, x.pid, x.command);
         match text.char_indices().nth(99) {
@@ -178,7 +184,7 @@ impl Proc {
     fn json(&self) -> Value {
         json!({
             "pid": self.pid, "ppid": self.ppid, "name": self.name, "command": self.command, "unit": self.unit,
-            "user": self.user, "deleted": self.deleted,
+            "user": self.user, "deleted": self.deleted, "stopped": self.stopped,
         })
     }
     /// Stops this one process and never another: a pid that was given to somebody else has another start time.
@@ -237,11 +243,22 @@ fn parse(out: &str) -> Vec<Proc> {
             ("p", _) => {
                 let mut w = rest.splitn(7, ' ');
                 let mut number = || w.next().and_then(|n| n.parse::<u64>().ok()).unwrap_or_default();
-                let (pid, ppid, start, deleted, ours) = (number(), number(), number(), number() == 1, number() == 1);
+                let (pid, ppid, start, flags, ours) = (number(), number(), number(), number(), number() == 1);
+                let (deleted, stopped) = (flags & 1 != 0, flags & 2 != 0);
                 let user = w.next().unwrap_or_default().to_owned();
                 let unit = unit_of(w.next().unwrap_or_default());
                 let id = |n: u64| u32::try_from(n).unwrap_or_default();
-                all.push(Proc { pid: id(pid), ppid: id(ppid), start, user, unit, deleted, ours, ..Proc::default() });
+                all.push(Proc {
+                    pid: id(pid),
+                    ppid: id(ppid),
+                    start,
+                    user,
+                    unit,
+                    deleted,
+                    stopped,
+                    ours,
+                    ..Proc::default()
+                });
             }
             ("n", Some(x)) => rest.clone_into(&mut x.name),
             ("c", Some(x)) => rest.trim().clone_into(&mut x.command),
@@ -286,6 +303,18 @@ mod tests {
         );
         assert!(d.evidence.chars().count() <= 100);
         assert_eq!(d.fields["processes"][1]["ppid"], 812);
+    }
+
+    #[test]
+    fn what_a_signal_stopped() {
+        let h = host("held\np 60 1 4711 3 0 root /system.slice/ssh.service\nn sshd\nc sshd: /usr/sbin/sshd -D\n", "");
+        let d = h.decide(&Process, &json!({"port": 22})).unwrap();
+        let x = &d.fields["processes"][0];
+        assert_eq!((&x["stopped"], &x["deleted"]), (&json!(true), &json!(true)));
+        assert_eq!(
+            d.evidence,
+            "sshd (pid 60, ssh.service, stopped by a signal) holds port 22: sshd: /usr/sbin/sshd -D"
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub struct SelinuxPort;
 
 static SPEC: Spec = Spec {
     name: "selinux_port",
-    summary: "A TCP port has the SELinux type that its daemon may bind to: sshd only ports of ssh_port_t, which is 22 alone as shipped. Asked and repaired by `semanage port` (semanage-port(8)); where SELinux is off or not there, all is well. **No host with SELinux could be run for this: it was built against semanage's own source and output as Red Hat 8 and 9 print it, and not tried on the real thing.**",
+    summary: "A TCP port has the SELinux type that its daemon may bind to: sshd only ports of ssh_port_t, which is 22 alone as shipped. Asked and repaired by `semanage port` (semanage-port(8)); where SELinux is off or not there, all is well. **No host with SELinux could be run for this: it was built against the format in semanage's own source, and not tried on the real thing.**",
     scalar: Some("port"),
     params: &[
         Param { name: "port", ty: Ty::Port, required: true, help: "the TCP port" },

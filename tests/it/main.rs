@@ -41,6 +41,7 @@ mod lab_pairs;
 mod lab_patient;
 mod lab_plan;
 mod lab_prevent;
+mod lab_reboot;
 mod lab_refusals;
 mod lab_shells;
 mod lang;

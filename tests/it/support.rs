@@ -193,6 +193,18 @@ impl Host {
         self.lab(&["sh", &self.name], script.as_bytes())
     }
 
+    /// Reboots it, and waits for its new init; false if none came.
+    pub fn reboot(&self) -> bool {
+        let init = || self.lab(&["pid", &self.name], b"");
+        let before = init().stdout;
+        // Nobody may be inside when it shuts down: systemd's last broadcast (SIGSTOP) would stop nsenter for good.
+        self.try_sh("systemctl --no-block reboot");
+        until(40, || {
+            let now = init();
+            now.code == 0 && now.stdout != before
+        })
+    }
+
     /// The real ssh client, from where the user sits.
     pub fn client(&self, args: &[&str]) -> Done {
         self.lab(&[&["client", &self.name], args].concat(), b"")

@@ -223,6 +223,17 @@ mod tests {
             ),
             NONE
         );
+        // It hides nothing.
+        let missing = "/etc/ssh/sshd_config: No such file or directory";
+        assert_eq!(blamed("[Service]\nReadOnlyPaths=/etc\nMemoryMax=2G\n", "failed", &[missing]), NONE);
+        assert_eq!(
+            blamed(
+                "[Service]\nMemoryMax=2G\n",
+                "failed",
+                &["ssh.service: Main process exited, code=killed, status=9/KILL"]
+            ),
+            NONE
+        );
         assert_eq!(blamed("[Unit]\nTasksMax=1\n", "failed", &["error: fork: Resource temporarily unavailable"]), NONE);
     }
 

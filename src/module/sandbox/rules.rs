@@ -30,7 +30,7 @@ use Blame::{Any, Lacks, Path, Step};
 
 const TABLE: &[(&str, &[Blame])] = &[
     (r"code=(?:killed|dumped), status=31/SYS", &[Any("SystemCallFilter"), Any("SystemCallArchitectures")]),
-    (r"Failed to set up mount namespacing: (?:/run/systemd/unit-root)?(/[^:]+):", PATHS),
+    (r"Failed to set up mount namespacing: (?:/run/systemd/unit-root)?(/[^:]+):", NAMES),
     // systemd.exec(5), PROCESS EXIT CODES.
     (
         r"Failed at step (\w+) spawning",
@@ -59,8 +59,8 @@ const TABLE: &[(&str, &[Blame])] = &[
             Step("STDERR", "StandardError"),
         ],
     ),
-    (r"Missing privilege separation directory: (/\S+)", PATHS),
-    (r#"(/[^\s:"']+)["']?: (?:No such file or directory|Permission denied)"#, PATHS),
+    (r"Missing privilege separation directory: (/\S+)", HIDES),
+    (r#"(/[^\s:"']+)["']?: (?:No such file or directory|Permission denied)"#, HIDES),
     (
         r"no hostkeys available",
         &[Path("InaccessiblePaths"), Path("TemporaryFileSystem"), Any("User"), Any("DynamicUser")],
@@ -87,25 +87,38 @@ const TABLE: &[(&str, &[Blame])] = &[
         ],
     ),
     (
-        r"Cannot allocate memory|[Oo]ut of memory|status=9/KILL|OOM",
+        r"Cannot allocate memory|[Oo]ut of memory|OOM killer",
         &[Any("MemoryMax"), Any("MemoryLimit"), Any("MemoryHigh"), Any("LimitAS"), Any("LimitDATA")],
     ),
-    (r"Resource temporarily unavailable|fork of unprivileged child failed", &[Any("TasksMax"), Any("LimitNPROC")]),
+    (
+        r"fork.*: Resource temporarily unavailable|fork of unprivileged child failed",
+        &[Any("TasksMax"), Any("LimitNPROC")],
+    ),
     (r"Too many open files", &[Any("LimitNOFILE")]),
 ];
 
-/// Whose values are paths.
-const PATHS: &[Blame] = &[
+/// What hides a path, or puts something else in its place.
+const HIDES: &[Blame] = &[
     Path("InaccessiblePaths"),
     Path("InaccessibleDirectories"),
     Path("TemporaryFileSystem"),
     Path("BindPaths"),
     Path("BindReadOnlyPaths"),
-    Path("ReadWritePaths"),
-    Path("ReadOnlyPaths"),
-    Path("NoExecPaths"),
     Any("RootDirectory"),
     Any("RootImage"),
+];
+
+/// What names a path that has to be there.
+const NAMES: &[Blame] = &[
+    Path("InaccessiblePaths"),
+    Path("ReadOnlyPaths"),
+    Path("ReadWritePaths"),
+    Path("ExecPaths"),
+    Path("NoExecPaths"),
+    Path("TemporaryFileSystem"),
+    Path("BindPaths"),
+    Path("BindReadOnlyPaths"),
+    Path("RootDirectory"),
 ];
 
 pub(super) static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {

@@ -86,6 +86,14 @@ faults! {
         says: r#"lab\.conf:2 says "TemporaryFileSystem=/etc/ssh:ro""#,
         ..HARDENED
     }
+    sandbox_socket {
+        title: "a drop-in hides /etc/ssh from the sshd behind its socket",
+        kind: Kind::Socket,
+        breaks: "unit ssh.service '[Service]' InaccessiblePaths=/etc/ssh; systemctl stop ssh.service; knock",
+        shows: "failed ssh.socket || { knock; false; }",
+        says: r#"lab\.conf:2 says "InaccessiblePaths=/etc/ssh""#,
+        ..HARDENED
+    }
     sandbox_low_port {
         number: "40",
         title: "a drop-in takes CAP_NET_BIND_SERVICE",
@@ -105,6 +113,22 @@ faults! {
         says: "an sshd that its unit has lost still holds the port: sshd .*ssh.service",
         ..REPAIRED
     }
+    hung {
+        number: "54",
+        title: "sshd runs, and was stopped by a signal",
+        breaks: "kill -STOP $(state ssh MainPID)",
+        symptom: "timed out",
+        says: r"sshd hangs: its process \d+ was stopped by a signal or a debugger",
+        ..REPAIRED
+    }
+    closed_hung {
+        number: "54",
+        title: "sshd was stopped by a signal: a client connects, and waits for ever",
+        breaks: "kill -STOP $(state ssh MainPID)",
+        symptom: "timed out",
+        says: r"sshd hangs: sshd \(pid \d+, ssh.service, stopped by a signal\) holds port 22",
+        ..CLOSED
+    }
     closed_files {
         title: "a drop-in leaves sshd too few open files",
         breaks: "unit ssh.service '[Service]' LimitNOFILE=9; systemctl restart ssh; knock",
@@ -122,7 +146,7 @@ faults! {
     }
     crypto_policy {
         number: "22",
-        title: "the system's crypto policy names what sshd does not know (files as Red Hat 9 has them; no such host)",
+        title: "the system's crypto policy names what sshd does not know (files in the layout of Red Hat 9, written by hand; no such host)",
         breaks: r"mkdir -p /etc/crypto-policies/back-ends /usr/share/crypto-policies/FUTURE
             printf 'Ciphers aes256-gcm@openssh.com,aes256-ctr\nMACs hmac-sha2-256-etm@openssh.com,hmac-sha2-512\nKexAlgorithms mlkem768x25519-sha256,curve25519-sha256\nHostKeyAlgorithms ecdsa-sha2-nistp256,ssh-ed25519,rsa-sha2-512\n' >/usr/share/crypto-policies/FUTURE/opensshserver.txt
             echo FUTURE >/etc/crypto-policies/config; ln -s /usr/share/crypto-policies/FUTURE/opensshserver.txt /etc/crypto-policies/back-ends/opensshserver.config
