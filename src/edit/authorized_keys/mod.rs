@@ -61,6 +61,17 @@ impl Entry {
             key.eq_ignore_ascii_case(name).then(|| value.replace("\\\"", "\""))
         })
     }
+    /// The first option that sshd does not know: it passes over the whole line then (`sshauthopt_parse`, auth-options.c).
+    #[must_use]
+    pub fn unknown_option(&self) -> Option<String> {
+        let known = |o: &str| {
+            let lower = o.to_ascii_lowercase();
+            let (name, value) = lower.split_once('=').map_or((lower.as_str(), false), |(n, _)| (n, true));
+            let flag = name.strip_prefix("no-").unwrap_or(name);
+            if value { VALUED.contains(&name) } else { FLAGS.contains(&flag) || LONE.contains(&name) }
+        };
+        split_options(&self.options).into_iter().find(|o| !(self.options.is_empty() || known(o)))
+    }
     /// Whether an option without a value is there.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
@@ -83,6 +94,13 @@ pub fn wanted(text: &str) -> Option<String> {
         return Some(text.trim_end_matches('=').to_owned());
     }
     read(text.as_bytes()).entries.first().map(Entry::fingerprint)
+}
+
+impl Keys {
+    /// Keys that users have; not those that sign others.
+    pub fn own(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|e| !e.has("cert-authority"))
+    }
 }
 
 /// Reads a file as sshd does.
@@ -128,11 +146,15 @@ pub fn mended(bytes: &[u8]) -> Option<Vec<u8>> {
             let mut ahead = lines.clone();
             let mut joined = line.trim_end().to_owned();
             for taken in 1..=20 {
-                let Some(next) = ahead.next().filter(|l| !l.trim().is_empty()) else { break };
+                // A key of its own is nobody's second half.
+                let piece = |l: &&str| !l.trim().is_empty() && entry(0, l.trim()).is_none();
+                let Some(next) = ahead.next().filter(piece) else { break };
                 // A terminal breaks a line between any two characters; a mailer may also have done it at a blank.
                 let candidates = [format!("{joined}{}", next.trim()), format!("{joined} {}", next.trim())];
                 joined = candidates[0].clone();
-                if let Some(found) = candidates.into_iter().find(|c| entry(0, c.trim()).is_some()) {
+                if let Some(found) =
+                    candidates.into_iter().find(|c| entry(0, c.trim()).is_some_and(|e| e.unknown_option().is_none()))
+                {
                     whole = found;
                     lines.by_ref().take(taken).for_each(|_| ());
                     break;
@@ -194,6 +216,15 @@ const KINDS: &[&str] = &[
     "sk-ecdsa-sha2-nistp256@openssh.com",
     "ssh-dss",
 ];
+
+/// Options with a value.
+const VALUED: &[&str] =
+    &["command", "principals", "from", "expiry-time", "environment", "permitopen", "permitlisten", "tunnel"];
+/// Options that may have `no-` in front.
+const FLAGS: &[&str] =
+    &["port-forwarding", "agent-forwarding", "x11-forwarding", "touch-required", "verify-required", "pty", "user-rc"];
+/// Options that may not.
+const LONE: &[&str] = &["restrict", "cert-authority"];
 
 /// Where the options end: at the first blank that is not within quotes (`sshkey_advance_past_options`).
 fn options_end(text: &str) -> usize {
@@ -278,6 +309,9 @@ mod tests {
         assert!(k.lost.is_empty() && mended(text.as_bytes()).is_none());
         assert_eq!(k.entries[1].option("from").as_deref(), Some("10.0.0.0/8,!10.1.2.3"));
         assert!(k.entries[1].has("no-pty") && !k.entries[0].has("no-pty"));
+        assert_eq!(k.entries.iter().find_map(Entry::unknown_option), None);
+        let odd = read(format!("no-ptty {ED}\n").as_bytes());
+        assert_eq!(odd.entries[0].unknown_option().as_deref(), Some("no-ptty"));
         // As ssh-keygen -l has it.
         assert_eq!(k.entries[0].fingerprint(), "SHA256:WSN1oEt1NPBGlCuhS6C0QbMK3nP1n8ZXMapufRWm1yQ");
         assert!(k.entries[0].rsa_bits().is_none());
@@ -307,5 +341,6 @@ mod tests {
         assert_eq!(meant(format!("{}\n{}\n", &ED[..11], &ED[12..]).as_bytes()), Some(format!("{ED}\n")));
         assert_eq!(meant(format!("{ED}\r{ED} b\r").as_bytes()), Some(format!("{ED}\n{ED} b\n")));
         assert_eq!(meant(&ED.as_bytes()[..60]), None);
+        assert_eq!(meant(format!("\u{feff}{ED}\n---\n{ED} b\n").as_bytes()), Some(format!("{ED}\n---\n{ED} b\n")));
     }
 }

@@ -92,6 +92,10 @@ impl Module for Disk {
         let Some(keep_kb) = seen::kb(keep) else {
             return Err(Halt::error("keep", format!("\"{keep}\" is no size: 50M, 1G")));
         };
+        // What df tells there is of the system that has mounted the disk, and so are its logs.
+        if !view.place().live {
+            return Err(Halt::Skipped("not running: see how full the disk is with df where it is mounted".into()));
+        }
         let Some(path) = p.str("path") else { return all(full, view) };
         let quoted = sh_quote(path).ok_or_else(|| Halt::error("path", "a path with a NUL"))?;
         let one = crate::target::squeeze(include_str!("one.sh"));
@@ -171,14 +175,21 @@ impl Seen {
     }
     fn logs(&self, days: u32) -> (u64, Option<CommandChange>) {
         let kb: u64 = self.old.iter().map(|(kb, _)| kb).sum();
-        let quoted: Vec<String> = self.old.iter().filter_map(|(_, path)| sh_quote(path)).collect();
-        if quoted.is_empty() {
+        let one = |path: &str| {
+            let (dir, name) = path.rsplit_once('/')?;
+            Some(format!("r {} {} || e=1\n", sh_quote(dir)?, sh_quote(name)?))
+        };
+        let lines: Vec<String> = self.old.iter().filter_map(|(_, path)| one(path)).collect();
+        if lines.is_empty() {
             return (0, None);
         }
-        let n = quoted.len();
+        let n = lines.len();
+        // Whoever may write below /var/log could put a link in the place of a directory: we go there first, and look where we are.
+        let r = "r() { (cd -P -- \"$1\" && [ \"$(pwd -P)\" = \"$1\" ] && rm -f -- \"./$2\"); }\ne=0\n";
+        let sh = format!("{r}{}exit $e", lines.concat());
         let shown = format!("rm of {n} rotated log{} older than {days} days", if n == 1 { "" } else { "s" });
         let writes = vec![Resource::File("/var/log/**".into())];
-        let mut change = CommandChange::new(format!("rm -f -- {}", quoted.join(" ")), shown).writing(writes).by_root();
+        let mut change = CommandChange::new(sh, shown).writing(writes).by_root();
         change.notes = self.old.iter().take(20).map(|(kb, path)| format!("{path} ({})", size(*kb))).collect();
         if n > 20 {
             change.notes.push(format!("and {} more", n - 20));
@@ -210,7 +221,7 @@ mod tests {
 
     const FULL: &str = "blocks tmpfs 102400 102000 400 100% /var\ninodes tmpfs 1000 100 900 10% /var\nmounted tmpfs rw,relatime\n\
         place apt 30000 /var/cache/apt/archives\nplace journal 102400 /var/log/journal\nplace log 70000 /var/log\nplace tmp 12 /var/tmp\napt-get\njournalctl\n\
-        old 2000 /var/log/syslog.2.gz\nold 40 /var/log/it's.1\nopen 77 8000 nginx.service nginx /var/log/nginx/access.log\nbig 60000 bob /var/lib/dump of bob.sql\n";
+        old 99 /etc/shadow\nold 99 /var/log/../../etc/shadow.1\nold 99 /var/log/auth.log\nold 2000 /var/log/syslog.2.gz\nold 40 /var/log/it's.1\nopen 77 8000 nginx.service nginx /var/log/nginx/access.log\nbig 60000 bob /var/lib/dump of bob.sql\n";
 
     fn decide(out: &'static str, params: Value) -> Result<Decision, Halt> {
         Canned::new(move |_| (0, out.into())).decide(&Disk, &params)
@@ -241,7 +252,12 @@ mod tests {
         assert_eq!(titles(&with("apt")), ["run apt-get clean   (cannot be undone)"]);
         let logs = with("logs");
         let Change::Command(c) = &logs.changes[0] else { panic!() };
-        assert_eq!(c.sh, r"rm -f -- '/var/log/syslog.2.gz' '/var/log/it'\''s.1'");
+        let run = r"r '/var/log' 'syslog.2.gz' || e=1
+r '/var/log' 'it'\''s.1' || e=1
+";
+        assert!(c.sh.contains(run), "{}", c.sh);
+        // A line that a name made up.
+        assert!(!c.sh.contains("shadow"), "{}", c.sh);
         assert_eq!((&logs.fields["frees_kb"], c.notes[0].as_str()), (&json!(1020), "/var/log/syslog.2.gz (1000 kB)"));
         assert_eq!(with("journal").fields["frees_kb"], json!(51200));
         assert!(decide(FULL, json!({"path": "/var", "may_go": "journal", "keep": "1G"})).unwrap().changes.is_empty());

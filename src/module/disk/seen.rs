@@ -114,7 +114,7 @@ impl Seen {
                     let (kb, path) = more.split_once(' ').unwrap_or((more, ""));
                     s.places.push((first.to_owned(), kb.parse().unwrap_or(0), path.to_owned()));
                 }
-                "old" => s.old.extend(half().map(|kb| (kb, more.to_owned()))),
+                "old" if rotated(more) => s.old.extend(half().map(|kb| (kb, more.to_owned()))),
                 "many" => s.many.extend(first.parse().ok().map(|n| (n, more.to_owned()))),
                 "big" => {
                     let (owner, path) = more.split_once(' ').unwrap_or((more, ""));
@@ -195,6 +195,19 @@ impl Seen {
         all.sort_by_key(|(kb, _)| std::cmp::Reverse(*kb));
         all.into_iter().take(12).map(|(_, v)| v).collect()
     }
+}
+
+/// Whether a file below /var/log has the name of one that logrotate(8) made. What may go is judged here, and not by what a
+/// probe printed: names come from whoever may write there.
+fn rotated(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let plain = path.starts_with("/var/log/") && !path.split('/').any(|part| matches!(part, "." | ".."));
+    let digits =
+        |t: &str, n: std::ops::RangeInclusive<usize>| n.contains(&t.len()) && t.bytes().all(|b| b.is_ascii_digit());
+    let packed = [".gz", ".xz", ".bz2", ".zst"].iter().any(|e| name.ends_with(e));
+    let numbered = name.rsplit_once('.').is_some_and(|(_, n)| digits(n, 1..=2));
+    let dated = name.rsplit_once('-').is_some_and(|(_, n)| digits(n, 8..=8) && n.starts_with("20"));
+    plain && (packed || numbered || dated)
 }
 
 /// For people.

@@ -180,11 +180,20 @@ impl Judge<'_> {
         if !users.is_empty() && users.iter().all(|w| user(w) == Truth::No) {
             let (line, at) = self.line("allowusers", None);
             let what = format!("those whom sshd lets in do not include {name}{from}: {at}");
-            out.push(
-                policy("AllowUsers", what, &line)
-                    .todo(format!("if {name} is to be let in, add {name} to that line"))
-                    .with("add", self.global(&line, json!({"AllowUsers": name}))),
-            );
+            // Who is let in from some places is let in from one more, and not from everywhere; and nobody on a guess.
+            let placed = users.iter().any(|w| w.rsplit_once('@').is_some_and(|(who, _)| names::fits(who, name)));
+            let word = match seen.client {
+                Some(a) if placed => format!("{name}@{a}"),
+                _ => name.to_owned(),
+            };
+            let found = policy("AllowUsers", what, &line);
+            out.push(if placed && seen.guessed {
+                found.todo(format!("if {name} is to be let in from there, add {word} to that line; that they come from there is what sshd's log has last, -e client=ADDRESS says it for sure"))
+            } else {
+                found
+                    .todo(format!("if {name} is to be let in, add {word} to that line"))
+                    .with("add", self.global(&line, json!({"AllowUsers": word})))
+            });
         }
         let groups = self.words("allowgroups");
         if !groups.is_empty() && groups.iter().all(|w| group(w) == Truth::No) {
@@ -310,17 +319,18 @@ impl Judge<'_> {
 
     /// Keys from elsewhere: a command, a certificate authority.
     pub fn beyond(&self) -> Option<String> {
-        ["authorizedkeyscommand", "trustedusercakeys"].into_iter().find_map(|key| {
+        let set = ["authorizedkeyscommand", "trustedusercakeys"].into_iter().find_map(|key| {
             let value = self.seen.setting(key);
             (!matches!(value, "" | "none")).then(|| format!("{key} {value}"))
-        })
+        });
+        let authority = |f: &&KeyFile| f.listed && f.keys.entries.iter().any(|e| e.has("cert-authority"));
+        set.or_else(|| self.files().find(authority).map(|f| format!("the certificate authority in {}", f.name)))
     }
 
     fn keys(&self, account: &Account) -> Option<Obstacle> {
         let name = self.asked.name;
         let listed: Vec<&KeyFile> = self.files().filter(|f| f.listed).collect();
-        let all: Vec<(&KeyFile, &Entry)> =
-            listed.iter().flat_map(|f| f.keys.entries.iter().map(move |e| (*f, e))).collect();
+        let all: Vec<(&KeyFile, &Entry)> = listed.iter().flat_map(|f| f.keys.own().map(move |e| (*f, e))).collect();
         let fits = |e: &Entry| self.asked.key.as_ref().is_none_or(|k| *k == e.fingerprint());
         let mine: Vec<_> = all.iter().filter(|(_, e)| fits(e)).collect();
         let places = listed.iter().map(|f| f.name.as_str()).collect::<Vec<_>>().join(", ");
@@ -375,6 +385,9 @@ impl Judge<'_> {
     /// Why sshd passes over a key that is there.
     fn refused(&self, e: &Entry) -> Option<String> {
         let seen = self.seen;
+        if let Some(option) = e.unknown_option() {
+            return Some(format!("it begins with \"{option}\", which is no option that sshd knows"));
+        }
         if let Some(date) = e.option("expiry-time")
             && let Ok(day) = jiff::civil::Date::strptime("%Y%m%d", date.get(..8).unwrap_or_default())
             && day_of(seen.today).is_some_and(|today| day <= today)
@@ -453,9 +466,11 @@ impl Judge<'_> {
                     if directory { "entered" } else { "read" }
                 )
             };
-            // Where everybody may write on purpose, keys are in the wrong place.
-            if part.mode & 0o1002 == 0o1002 {
-                out.push(Obstacle::new("place", what).with("path", part.path.clone()).todo("keys belong into a directory that only their user can write to: move them, and say so in AuthorizedKeysFile"));
+            // Where everybody may write on purpose, and in a home that is somebody else's too, keys are in the wrong place.
+            let shared =
+                open && home && seen.home.rsplit('/').next() != Some(name) && (!owned || part.path == seen.home);
+            if shared || part.mode & 0o1002 == 0o1002 {
+                out.push(Obstacle::new("place", what).with("path", part.path.clone()).todo(format!("keys belong into a directory that only their user can write to: move them, and say so in AuthorizedKeysFile (like /etc/ssh/keys/%u); or, if {} is {name}'s alone, make it so", part.path)));
                 continue;
             }
             out.push(
@@ -524,7 +539,9 @@ impl Judge<'_> {
                     .todo("see what its start waits for: systemctl list-jobs; systemctl --failed"),
             );
         }
-        let kind = if path == "/etc/nologin" { "closed" } else { "nologin" };
+        // What systemd makes has these words (systemd-nologin.conf of tmpfiles.d; logind); any other were meant by somebody.
+        let systemds = ["System is booting up.", "System is going down."].iter().any(|w| text.starts_with(w));
+        let kind = if path == "/etc/nologin" || !systemds { "closed" } else { "nologin" };
         Some(
             Obstacle::new(kind, what)
                 .with("path", path.clone())

@@ -162,10 +162,10 @@ fn well(asked: &Asked<'_>, seen: &Seen, beyond: Option<String>) -> String {
     if asked.password {
         return format!("{name} may log in by password");
     }
-    let with = seen.files.iter().find(|f| f.listed && !f.keys.entries.is_empty());
+    let with = seen.files.iter().find(|f| f.listed && f.keys.own().next().is_some());
     match (with, beyond) {
         (Some(f), _) => {
-            let n = f.keys.entries.len();
+            let n = f.keys.own().count();
             format!("{name} may log in by key: {} has {n} key{}", f.name, if n == 1 { "" } else { "s" })
         }
         (None, Some(beyond)) => format!("{name} may log in by key, if {beyond} knows it"),

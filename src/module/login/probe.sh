@@ -7,10 +7,13 @@ printf 'names %s\n' "$(id -Gn "$u" 2>/dev/null)"
 printf 'gids %s\n' "$(id -G "$u" 2>/dev/null)"
 awk -F: -v u="$u" '$1 == u { s = $2 == "" ? "empty" : $2 ~ /^!/ ? "locked" : $2 ~ /^[*x]/ ? "none" : "set"
   print "shadow " s ":" $3 ":" $5 ":" $7 ":" $8 }' /etc/shadow 2>/dev/null
-read -r t _ </proc/uptime; b=$(sed -n 's/^btime //p' /proc/stat); echo "today $(((b + ${t%.*}) / 86400))"
+t=0; [ ! -r /proc/uptime ] || read -r t _ </proc/uptime; b=$(sed -n 's/^btime //p' /proc/stat 2>/dev/null)
+# Where there is no /proc (a disk), by the clock.
+if [ -n "$b" ]; then t=$((b + ${t%.*})); else t=$(date +%s); fi
+echo "today $((t / 86400))"
 # sshd's log tells why, and whence.
-g=$(journalctl -q --no-pager -t sshd -t sshd-session -n 2000 -o short-iso 2>/dev/null | grep -F "$u" | grep -vE 'Accepted|session (opened|closed)' | tail -n 30)
-if [ -z "$c" ]; then c=$(printf '%s\n' "$g" | sed -n 's/.* \([0-9a-fA-F]*[.:][0-9a-fA-F.:]*\) \(port\|not allowed\).*/\1/p' | tail -n 1); fi
+g=$(journalctl -q --no-pager -t sshd -t sshd-session -n 2000 -o short-iso 2>/dev/null | awk -v u="$u" '{ y = /Authentication refused/ && index($0 "/", "/" u "/"); for (i = 2; i <= NF && !y; i++) { w = $i; gsub(/[^A-Za-z0-9._@+-]/, "", w); y = w == u } } y' | grep -vE 'Accepted|session (opened|closed)' | tail -n 30)
+if [ -z "$c" ]; then echo guessed; c=$(printf '%s\n' "$g" | sed -n 's/.* \([0-9a-fA-F]*[.:][0-9a-fA-F.:]*\) \(port\|not allowed\).*/\1/p' | tail -n 1); fi
 echo "from $c"
 printf '%s\n' "$g" | grep -E 'not allowed because|Authentication refused|access denied|has expired|expired password|locked|ROOT LOGIN REFUSED' | tail -n 1 | sed 's/^[^ ]* [^ ]* /said /'
 s=$(command -v sshd)

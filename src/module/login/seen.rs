@@ -60,6 +60,8 @@ pub struct Seen {
     pub shadow: Option<Shadow>,
     pub today: i64,
     pub client: Option<IpAddr>,
+    /// By its log alone: whoever tries that name may be somebody else.
+    pub guessed: bool,
     /// The last line of sshd's log that tells why.
     pub said: String,
     pub no_sshd: bool,
@@ -174,6 +176,7 @@ impl Seen {
             }
             "today" => self.today = value.parse().unwrap_or(0),
             "from" => self.client = value.parse().ok(),
+            "guessed" => self.guessed = true,
             "said" => value.clone_into(&mut self.said),
             "nosshd" => self.no_sshd = true,
             "debian" => self.debian = true,

@@ -73,7 +73,7 @@ impl Module for Mount {
     }
     fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
         let probe = crate::target::squeeze(include_str!("probe.sh"));
-        let (answer, table) = (view.own_script(&probe, &[]), view.file(FSTAB, Look::Follow));
+        let (answer, table) = (view.script(&probe, false, &[]), view.file(FSTAB, Look::Follow));
         let (answer, table) = (answer?, table?);
         if answer.status != Status::Exit(0) {
             return Err(Halt::unknown(format!("what is mounted cannot be told: {}", first_line(&answer.stderr))));
@@ -230,6 +230,11 @@ impl Seen {
         }
         if is("nodir") {
             return Some((format!("wants {} on {}, which is not a directory", e.spec, e.file), needed("nofail")));
+        }
+        // The network's file systems are waited for by nothing that a start needs (systemd.special(7), remote-fs.target).
+        let remote = matches!(e.kind.as_str(), "nfs" | "nfs4" | "cifs" | "smb3" | "9p" | "ceph" | "glusterfs");
+        if remote || e.has("_netdev") {
+            return None;
         }
         failed.map(|(_, why)| {
             let why = if why.is_empty() { String::new() } else { format!(": {why}") };

@@ -1,6 +1,11 @@
 # What /etc/fstab names, whether it is there, what is mounted, and what failed. Lines `WORD VALUE`; N is a line of fstab.
+# A disk's fstab ($R) is looked at from the system that has mounted it: there are its file systems' names, but other devices,
+# and another kernel.
 PATH=$PATH:/usr/sbin:/sbin
 n=0
+# What hangs on the network may hang for ever: nothing is looked at there.
+far=$(awk '$3 ~ /^(nfs|cifs|smb|fuse|9p|ceph|gluster|afs|lustre)/ { print $2 }' /proc/mounts)
+away() { [ -z "$R" ] || return 1; for a in $far; do case $1 in "$a"|"$a"/*) return 0;; esac; done; return 1; }
 while IFS= read -r l || [ -n "$l" ]; do
   n=$((n + 1))
   set -f; set -- $l; set +f
@@ -14,20 +19,22 @@ while IFS= read -r l || [ -n "$l" ]; do
     k=$(printf '%s' "${s%%=*}" | tr A-Z a-z); v=${s#*=}; x=missing
     [ ! -e "/dev/disk/by-$k/$v" ] || x=there
     if [ $x = missing ] && command -v blkid >/dev/null && [ -n "$(blkid -t "$s" -o device 2>/dev/null)" ]; then x=there; fi;;
-  /dev/*) x=missing; [ ! -e "$s" ] || x=there;;
+  /dev/*) [ -n "$R" ] || { x=missing; [ ! -e "$s" ] || x=there; };;
   //*) ;;
-  /*) x=missing; [ ! -e "$s" ] || x=there;;
+  /*) away "$s" || { x=missing; [ ! -e "$R$s" ] || x=there; };;
   esac
   [ -z "$x" ] || echo "$x $n"
-  case $f in /*) [ -d "$f" ] || { if [ -e "$f" ]; then echo "nodir $n"; else echo "nopoint $n"; fi; };; esac
-  case $3 in auto|none|swap|ignore|*,*) ;; *)
+  case $f in /*) away "$f" || [ -d "$R$f" ] || { if [ -e "$R$f" ]; then echo "nodir $n"; else echo "nopoint $n"; fi; };; esac
+  # (A module of another name is found by its alias; two have none.)
+  case $R$3 in /*|auto|none|swap|ignore|iso9660|rpc_pipefs|*,*) ;; *)
     if ! grep -qw "$3" /proc/filesystems && ! command -v "mount.$3" >/dev/null && ! command -v "mount.${3%%.*}" >/dev/null; then
       d=/lib/modules/$(uname -r)
       # Where the modules are not (a container), it is not known what the kernel can do.
-      if [ -d "$d" ] && ! find "$d" -name "$3.ko*" | grep -q . && ! grep -qs "/$3.ko" "$d/modules.builtin"; then echo "notype $n"; fi
+      if [ -d "$d" ] && ! { command -v modprobe >/dev/null && modprobe -nq "fs-$3" 2>/dev/null; } && ! find "$d" -name "$3.ko*" | grep -q . && ! grep -qs "/$3.ko" "$d/modules.builtin"; then echo "notype $n"; fi
     fi;;
   esac
-done </etc/fstab
+done <"$R/etc/fstab"
+[ -z "$R" ] || exit 0
 sed 's/^/mounted /' /proc/mounts
 if [ -d /run/systemd/system ]; then
   for u in $(systemctl list-units --failed --plain --no-legend --no-pager --type=mount --type=swap 2>/dev/null | awk '{ print $1 }'); do

@@ -119,10 +119,11 @@ fn at_fault(unit: &UnitState, by_socket: bool, log: &[String], lines: &[Line]) -
     if !deaf.is_empty() {
         return Some((deaf, String::new()));
     }
+    let log: Vec<&String> = log.iter().filter(|l| !rules::of_a_client(l)).collect();
     // What one that runs said long ago may be over.
     let from = if unit.running() { log.len().saturating_sub(10) } else { 0 };
     rules::RULES.iter().find_map(|rule| {
-        let (said, subject) = log[from..].iter().rev().find_map(|l| Some((l, rule.subject(l)?)))?;
+        let (said, subject) = log[from..].iter().rev().find_map(|l| Some((*l, rule.subject(l)?)))?;
         let bad: Vec<Line> = lines.iter().filter(|l| rule.blames(l, &subject)).cloned().collect();
         (!bad.is_empty()).then(|| (bad, said.trim_end_matches('.').to_owned()))
     })

@@ -41,7 +41,7 @@ pub(super) fn decide(first: &[Refused], view: &View<'_>) -> Result<Decision, Hal
             }
             Err(halt) => return Err(halt),
         };
-        next = said.lines().filter_map(refused).collect();
+        next = if status == Status::Exit(0) { Vec::new() } else { said.lines().filter_map(refused).collect() };
         if next.is_empty() && status != Status::Exit(0) && !said.contains("bad permissions") {
             return Err(person(format!(
                 "{says}; and without that line visudo says: {}",
@@ -72,7 +72,8 @@ fn changes(files: &BTreeMap<String, (FileReading, Vec<u8>)>, view: &View<'_>) ->
     Ok(out)
 }
 
-/// With the line, and all that it goes on with, as comments; `None` if it is one already, or there is none.
+/// With the line, and all that it goes on with, as comments; `None` if it is one already, or there is none, or if more could
+/// be let in without it: of an alias that is gone a `!ALIAS` denies nothing, a default may be what restrains, and so may a `!`.
 fn without(bytes: &[u8], line: usize) -> Option<Vec<u8>> {
     let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
     let text = |n: usize| lines.get(n).map(|l| l.trim_ascii_end());
@@ -82,7 +83,15 @@ fn without(bytes: &[u8], line: usize) -> Option<Vec<u8>> {
     }
     let goes_on = |n: usize| text(n).is_some_and(|l| l.ends_with(b"\\"));
     let first = (0..at).rev().take_while(|n| goes_on(*n)).last().unwrap_or(at);
+    let head = text(first)?.trim_ascii_start();
+    let restrains = ["User_Alias", "Runas_Alias", "Host_Alias", "Cmnd_Alias", "Cmd_Alias", "Defaults"];
+    if restrains.iter().any(|word| head.starts_with(word.as_bytes())) {
+        return None;
+    }
     let last = (at..lines.len()).find(|n| !goes_on(*n)).unwrap_or(lines.len() - 1);
+    if (first..=last).any(|n| text(n).is_some_and(|l| l.contains(&b'!'))) {
+        return None;
+    }
     let mut out = Vec::new();
     for (n, l) in lines.iter().enumerate() {
         if (first..=last).contains(&n) {
@@ -108,7 +117,9 @@ mod tests {
         let of = |n| without(text, n).map(|b| String::from_utf8(b).unwrap());
         let all = "Defaults env_reset\n# bob ALL= \n#   NOPASSWD ls, \n#   cat\n%sudo ALL=ALL\n";
         assert_eq!((of(2).as_deref(), of(3).as_deref(), of(4).as_deref()), (Some(all), Some(all), Some(all)));
-        assert_eq!(of(1).unwrap().lines().next(), Some("# Defaults env_reset"));
+        assert_eq!(of(5).unwrap().lines().last(), Some("# %sudo ALL=ALL"));
+        assert_eq!(of(1), None, "what restrains is for a person");
+        assert_eq!(without(b"carl ALL=(ALL) !/bin/su,\n", 1), None);
         assert_eq!((without(b"# x\n", 1), of(9), of(0)), (None, None, None));
     }
 }

@@ -105,6 +105,10 @@ impl Module for Sudo {
             return mend::decide(&seen.refused, view);
         }
         let problems = seen.problems(user);
+        if problems.is_empty() && !user.is_empty() && seen.may.is_empty() {
+            let why = format!("sudo works, and does not say what {user} may do with it (sudo -l -U {user})");
+            return Err(Halt::unknown(why));
+        }
         let about = problems.iter().find(|x| p.str("about").is_none_or(|kind| x["kind"] == kind));
         let evidence = match about {
             Some(p) => p["what"].as_str().unwrap_or_default().to_owned(),
@@ -134,6 +138,10 @@ fn refused(line: &str) -> Option<Refused> {
     let (file, n) = (f.next().filter(|p| p.starts_with('/'))?, f.next()?.parse().ok()?);
     let (column, why) = (f.next()?, f.next()?.trim());
     column.trim().parse::<u32>().ok()?;
+    // Said, and not refused: a rule with such an alias works but for that.
+    if why.ends_with("referenced but not defined") || why.starts_with("unused ") {
+        return None;
+    }
     Some(Refused { file: file.to_owned(), line: n, why: why.to_owned() })
 }
 
@@ -307,6 +315,8 @@ mod tests {
             "sudo cannot read /etc/sudoers:7: syntax error"
         );
         assert_eq!(ways("visudo\n", "")[0].0, "missing");
+        let unknown = "check /etc/sudoers:9:43: Cmnd_Alias \"GONE\" referenced but not defined";
+        assert!(ways(&WELL.replace("check /etc/sudoers: parsed OK", unknown), "").is_empty());
     }
 
     #[test]
