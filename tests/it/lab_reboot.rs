@@ -23,9 +23,7 @@ fn survives(fault: &Fault) -> Result<(), String> {
     let stranger = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"];
     let client = [fault.client, if fault.new_keys { &stranger[..] } else { &[] }].concat();
     let mut said = String::new();
-    let in_again = until(40, || {
-        host.lets_in(&client).map_err(|e| said = e).is_ok()
-    });
+    let in_again = until(40, || host.lets_in(&client).map_err(|e| said = e).is_ok());
     if !in_again {
         return Err(format!("after a reboot the client does not get in: {said}\n{}", run.seen()));
     }

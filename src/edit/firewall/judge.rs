@@ -1,5 +1,6 @@
 //! What the ways of a connection come to: let in, kept out, or not known; and for "anybody", who is meant by that.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::matching::{Truth, Why};
@@ -41,7 +42,8 @@ pub fn judge(rules: &Ruleset, q: &Question) -> Answer {
         return answer;
     }
     let usual = walk(rules, q, true);
-    let limit = all.endings.iter().find(|e| !usual.endings.iter().any(|u| u.place == e.place)).cloned();
+    let usually: HashSet<&Place> = usual.endings.iter().map(|e| &e.place).collect();
+    let limit = all.endings.iter().find(|e| !usually.contains(&e.place)).cloned();
     if let Some(answer) = certain(&usual) {
         return Answer { limit, ..answer };
     }
@@ -54,12 +56,8 @@ pub fn judge(rules: &Ruleset, q: &Question) -> Answer {
         if let Some(answer) = certain(&ways) {
             let denied = answer.outcome == Outcome::Denied;
             // The connection's next packet meets the same rule.
-            let mut some: Vec<Ending> = Vec::new();
-            for e in usual.endings.into_iter().filter(|_| !denied) {
-                if !some.iter().any(|s| s.place == e.place) {
-                    some.push(e);
-                }
-            }
+            let mut met = HashSet::new();
+            let some = usual.endings.into_iter().filter(|e| !denied && met.insert(e.place.clone())).collect();
             return Answer {
                 limit: limit.filter(|_| !denied),
                 some,

@@ -54,6 +54,28 @@ fn anybody_is_whom_no_rule_names() {
 }
 
 #[test]
+fn a_long_list_of_bans_is_no_long_list_of_reasons() {
+    let bans: Vec<String> =
+        (0..10_000).map(|n| format!("-A INPUT -s 10.8.{}.{}/32 -j DROP", n / 256, n % 256)).collect();
+    let rules = filter(&bans.join("\n"));
+    let a = judge(&rules, &question(22, None));
+    assert_eq!((a.outcome, a.some.len(), a.unclear), (Outcome::Accepted, 10_000, None));
+    let ways = walk::walk(&rules, &question(22, None), true);
+    // The client's first packet meets each, and so does its next.
+    assert_eq!(ways.endings.len(), 20_000);
+    let [(matching::Why::Client, first)] = ways.whys.as_slice() else { panic!("{} reasons", ways.whys.len()) };
+    assert_eq!(first.rule, Some(0));
+    // A map is one rule, however much it holds.
+    let one =
+        |n: u128| model::Element { verdict: Some(model::Verdict::Drop), ..model::Element::one(model::Item::number(n)) };
+    let mut map = filter("-A INPUT -j ACCEPT");
+    let keys = vec![model::Field::from(model::Key::From4)];
+    map.tables[0].chains[0].rules[0].parts =
+        vec![model::Part::Map(keys, model::Values::List((1 << 24..(1 << 24) + 10_000).map(one).collect()))];
+    assert_eq!(walk::walk(&map, &question(22, None), true).endings.len(), 2);
+}
+
+#[test]
 fn a_limit_may_decide() {
     let ufw = "-A INPUT -p tcp -m tcp --dport 22 -m conntrack --ctstate NEW -m recent --set --name DEFAULT --mask 255.255.255.255 --rsource\n\
                -A INPUT -p tcp -m tcp --dport 22 -m conntrack --ctstate NEW -m recent --update --seconds 30 --hitcount 6 --name DEFAULT --mask 255.255.255.255 --rsource -j REJECT\n\

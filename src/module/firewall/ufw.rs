@@ -23,7 +23,7 @@ pub(super) fn change(asked: &Asked, rules: &mut Ruleset) -> Result<Change, Stopp
         }
         for (c, chain) in table.chains.iter().enumerate().filter(|(_, c)| CHAINS.contains(&c.name.as_str())) {
             let place = Place { table: t, chain: c, rule: None, path: Vec::new() };
-            let against = Ending { end: End::Drop, place, leg: Leg::First, certain: true, whys: Vec::new() };
+            let against = Ending { end: End::Drop, place, leg: Leg::First, certain: true };
             let text = format!("-A {} {}", chain.name, rule.text(table));
             there |= chain.rules.iter().any(|r| r.text == text);
             add(rules, &Insertion { table: t, chain: c, at: 0, rule: rule.clone(), against });
