@@ -12,7 +12,7 @@ fn question(port: u16, from: Option<&str>) -> Question {
         to: Some("10.77.0.5".parse().unwrap()),
         port,
         device: Some("eth0".into()),
-        own: vec!["10.77.0.5".parse().unwrap()],
+        own: vec![("eth0".into(), "10.77.0.5".parse().unwrap())],
     }
 }
 
@@ -51,6 +51,35 @@ fn anybody_is_whom_no_rule_names() {
     let but = filter("-A INPUT ! -s 10.9.0.0/16 -p tcp -m tcp --dport 22 -j DROP");
     let a = judge(&but, &question(22, None));
     assert_eq!((a.outcome, a.let_in), (Outcome::Denied, true));
+}
+
+#[test]
+fn whoever_is_let_in_by_another_way_counts() {
+    let let_in = |rules: &str| {
+        let a = judge(&filter(rules), &question(22, None));
+        assert_eq!(a.outcome, Outcome::Denied, "{rules}");
+        a.let_in
+    };
+    let only = |ways: &str| {
+        let_in(&format!(
+            "-A INPUT -i lo -j ACCEPT\n-A INPUT {ways} -p tcp -m tcp --dport 22 -j ACCEPT\n-A INPUT -j DROP"
+        ))
+    };
+    assert!(only("-i wg0"));
+    assert!(only("-i tun+"));
+    assert!(only("-i wg0 -s 10.8.0.0/24"));
+    assert!(only("! -i eth0"));
+    assert!(only("-m mark --mark 0x7"));
+    assert!(!only("-i lo"));
+    assert!(!only("-d 224.0.0.251/32"));
+    assert!(!only("-i eth0 -m conntrack --ctstate ESTABLISHED"));
+    // With no other way in, who comes this way is everybody.
+    assert!(!let_in("-A INPUT -i eth0 -p tcp -m tcp --dport 22 -j DROP"));
+    let mut q = question(22, None);
+    q.own.push(("eth1".into(), "10.99.0.5".parse().unwrap()));
+    assert!(judge(&filter("-A INPUT -i eth0 -p tcp -m tcp --dport 22 -j DROP"), &q).let_in);
+    let inside = "-A INPUT -d 10.99.0.5/32 -p tcp -m tcp --dport 22 -j ACCEPT\n-A INPUT -j DROP";
+    assert!(judge(&filter(inside), &q).let_in);
 }
 
 #[test]

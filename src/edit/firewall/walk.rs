@@ -23,8 +23,8 @@ pub struct Question {
     pub port: u16,
     /// The device that its packets come in by, where it is known.
     pub device: Option<String>,
-    /// The host's own addresses: what is turned to another one goes elsewhere.
-    pub own: Vec<IpAddr>,
+    /// The host's own addresses with their devices: what is turned to another address goes elsewhere.
+    pub own: Vec<(String, IpAddr)>,
 }
 
 /// Which packet of a connection.
@@ -94,6 +94,12 @@ const DEPTH: usize = 64;
 /// Follows a connection. `usual`: limits are taken to say what they most often say.
 #[must_use]
 pub fn walk(rules: &Ruleset, q: &Question, usual: bool) -> Ways {
+    marked(rules, q, usual, Some(0))
+}
+
+/// The same for packets that come in with a mark; none: with any.
+#[must_use]
+pub fn marked(rules: &Ruleset, q: &Question, usual: bool, mark: Option<u128>) -> Ways {
     let whole = if q.v6 { (0, u128::MAX) } else { (0, u128::from(u32::MAX)) };
     let packet = Packet {
         v6: q.v6,
@@ -107,8 +113,8 @@ pub fn walk(rules: &Ruleset, q: &Question, usual: bool) -> Ways {
         states: vec!["new"],
         reply: false,
         flags: 0x02,
-        mark: Some(0),
-        conn_mark: Some(0),
+        mark,
+        conn_mark: mark,
     };
     let mut w = Walk {
         rules,
@@ -489,7 +495,8 @@ impl Walk<'_> {
             self.packet.states.push("dnat");
         }
         if let Some((a, b)) = to {
-            let ours = a == b && (self.q.own.contains(&a) || self.q.to == Some(a) || a.is_loopback());
+            let ours =
+                a == b && (self.q.own.iter().any(|(_, own)| *own == a) || self.q.to == Some(a) || a.is_loopback());
             if ours {
                 self.packet.to = (number(a), number(b));
             } else {

@@ -9,6 +9,18 @@ use crate::plan::{Change, CommandChange};
 
 const ADDRESS: &str = "==> ip -o a\n2: eth0    inet 10.77.0.5/24 brd 10.77.0.255 scope global eth0\n==>\n";
 
+/// Who comes by the VPN gets in, and nobody else.
+const VPN: &str = r#"==> nft -j list ruleset
+{"nftables":[{"table":{"family":"inet","name":"f"}},
+{"chain":{"family":"inet","table":"f","name":"in","type":"filter","hook":"input","prio":0,"policy":"drop"}},
+{"rule":{"family":"inet","table":"f","chain":"in","handle":7,"expr":[{"match":{"op":"==","left":{"meta":{"key":"iifname"}},"right":"wg0"}},{"match":{"op":"==","left":{"payload":{"protocol":"tcp","field":"dport"}},"right":22}},{"accept":null}]}}]}
+==> nft -as list ruleset
+table inet f { # handle 1
+	chain in { # handle 1
+		iifname "wg0" tcp dport 22 accept # handle 7
+	}
+}"#;
+
 /// A host with these rules, where no service restores any.
 fn host(rules: &str) -> Canned<'static> {
     let out = format!("{rules}\n{ADDRESS}");
@@ -133,6 +145,9 @@ fn what_is_left_to_a_person() {
     };
     let office = iptables("-A INPUT -s 10.9.0.0/16 -p tcp -m tcp --dport 22 -j ACCEPT\n-A INPUT -j DROP");
     assert!(todo(&office, json!({"port": 22})).contains("-e client=ADDRESS"));
+    assert!(todo(VPN, json!({"port": 22})).contains("-e client=ADDRESS"));
+    let one = "nft 'add rule inet f in ip saddr 192.0.2.7 tcp dport 22 accept comment \"runbook\"'";
+    assert_eq!(shown(VPN, json!({"port": 22, "from": "192.0.2.7"})), [one]);
     let banned = iptables(":f2b-sshd - [0:0]\n-A INPUT -j f2b-sshd\n-A f2b-sshd -s 10.9.0.1/32 -j REJECT");
     assert!(todo(&banned, json!({"port": 22, "from": "10.9.0.1"})).ends_with("fail2ban-client unban 10.9.0.1"));
     let nat = iptables(
