@@ -176,6 +176,26 @@ fn a_rule_goes_before_the_one_that_decides() {
 }
 
 #[test]
+fn a_chain_that_forwarded_packets_see_is_left_as_it_is() {
+    // As Red Hat's systems had it (system-config-firewall).
+    let rh = |forward: &str| {
+        filter(&format!(
+            ":FORWARD ACCEPT [0:0]\n:RH-Firewall-1-INPUT - [0:0]\n:late - [0:0]\n-A INPUT -i lo -j ACCEPT\n-A INPUT -j RH-Firewall-1-INPUT\n{forward}\n\
+             -A RH-Firewall-1-INPUT -p icmp -j ACCEPT\n-A RH-Firewall-1-INPUT -g late\n-A late -j REJECT"
+        ))
+    };
+    let place = |rules: &Ruleset| {
+        let found = repair(rules, &[question(22, None)]).unwrap();
+        let [one] = found.as_slice() else { panic!("{found:?}") };
+        (rules.tables[0].chains[one.chain].name.clone(), one.at)
+    };
+    assert_eq!(place(&rh("-A FORWARD -j RH-Firewall-1-INPUT")), ("INPUT".into(), 1));
+    // The jump may be further down.
+    assert_eq!(place(&rh("-A FORWARD -i eth1 -g late")), ("RH-Firewall-1-INPUT".into(), 1));
+    assert_eq!(place(&rh("-A FORWARD -j ACCEPT")), ("late".into(), 0));
+}
+
+#[test]
 fn quotes_and_hand_written_files() {
     let rules = filter(
         "-A INPUT -m comment --comment \"a \\\"b\\\" -j DROP ! c\" -p tcp --destination-port ssh -j REJECT --reject-with tcp-reset",
