@@ -1,10 +1,11 @@
 //! What the ways of a connection come to: let in, kept out, or not known; and for "anybody", who is meant by that.
 
+use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 
 use super::matching::{Truth, Why};
 use super::model::{Element, Item, Key, Part, Ruleset, Test, Values, address};
-use super::walk::{Ending, Place, Question, Ways, walk};
+use super::walk::{Ending, Place, Question, Ways, marked, walk};
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct Answer {
     pub limit: Option<Ending>,
     /// Rules that keep some clients out, where anybody is asked about and most are let in.
     pub some: Vec<Ending>,
-    /// Kept out, and yet there are clients that are let in.
+    /// Kept out, and yet there are clients that are let in, from wherever they come.
     pub let_in: bool,
     /// What is not known, with the rule that asks it.
     pub unclear: Option<(Why, Place)>,
@@ -36,12 +37,64 @@ pub enum Outcome {
 /// Judges a rule set.
 #[must_use]
 pub fn judge(rules: &Ruleset, q: &Question) -> Answer {
+    let mut answer = judged(rules, q);
+    if q.from.is_none() && answer.outcome == Outcome::Denied && !answer.let_in {
+        answer.let_in = others(rules, q);
+    }
+    answer
+}
+
+/// Whether anybody is let in who comes another way: by another device (a VPN's, say) or to another of the host's
+/// addresses, with a mark, at another pace.
+fn others(rules: &Ruleset, q: &Question) -> bool {
+    let own = q.own.iter().filter(|(_, a)| a.is_ipv6() == q.v6).map(|(d, a)| (Some(d.clone()), Some(*a)));
+    let named = devices(rules).into_iter().map(|d| (Some(d), q.to));
+    std::iter::once((q.device.clone(), q.to))
+        .chain(named)
+        .chain(own)
+        .any(|(device, to)| marked(rules, &Question { device, to, ..q.clone() }, false, None).passes != Truth::No)
+}
+
+/// The devices that rules ask for; where one asks for all but some, also one that none names.
+fn devices(rules: &Ruleset) -> BTreeSet<String> {
+    let mut out = BTreeSet::new();
+    for table in &rules.tables {
+        for part in table.chains.iter().flat_map(|c| &c.rules).flat_map(|r| &r.parts) {
+            let (fields, values, negated) = match part {
+                Part::Test(Test::Within { fields, values, negated }) => (fields, values, *negated),
+                Part::Map(fields, values) => (fields, values, false),
+                _ => continue,
+            };
+            let Some(at) = fields.iter().position(|f| f.key == Key::Iif) else { continue };
+            let elements = match values {
+                Values::List(all) => Some(all),
+                Values::Named(n) => table.sets.iter().find(|s| s.name == *n).map(|s| &s.elements),
+                Values::Ipset(n) => rules.ipsets.iter().flatten().find(|s| s.set.name == *n).map(|s| &s.set.elements),
+            };
+            for item in elements.into_iter().flatten().filter_map(|e| e.items.get(at)) {
+                if let Item::Name(name) = item
+                    && name != "lo"
+                {
+                    // What begins so is such a one.
+                    out.insert(name.trim_end_matches('*').to_owned());
+                    if negated {
+                        out.insert("another device".to_owned());
+                    }
+                }
+            }
+        }
+    }
+    out
+}
+
+fn judged(rules: &Ruleset, q: &Question) -> Answer {
     let all = walk(rules, q, false);
     if let Some(answer) = certain(&all) {
         return answer;
     }
     let usual = walk(rules, q, true);
-    let limit = all.endings.iter().find(|e| !usual.endings.iter().any(|u| u.place == e.place)).cloned();
+    let usually: HashSet<&Place> = usual.endings.iter().map(|e| &e.place).collect();
+    let limit = all.endings.iter().find(|e| !usually.contains(&e.place)).cloned();
     if let Some(answer) = certain(&usual) {
         return Answer { limit, ..answer };
     }
@@ -54,12 +107,8 @@ pub fn judge(rules: &Ruleset, q: &Question) -> Answer {
         if let Some(answer) = certain(&ways) {
             let denied = answer.outcome == Outcome::Denied;
             // The connection's next packet meets the same rule.
-            let mut some: Vec<Ending> = Vec::new();
-            for e in usual.endings.into_iter().filter(|_| !denied) {
-                if !some.iter().any(|s| s.place == e.place) {
-                    some.push(e);
-                }
-            }
+            let mut met = HashSet::new();
+            let some = usual.endings.into_iter().filter(|e| !denied && met.insert(e.place.clone())).collect();
             return Answer {
                 limit: limit.filter(|_| !denied),
                 some,

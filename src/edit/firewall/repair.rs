@@ -1,6 +1,8 @@
 //! Where a rule has to stand that lets a connection in: in front of the one that keeps it out, in that very chain, for an
 //! accept elsewhere does not save a packet. What is found is tried on a copy of the rules before it is said.
 
+use std::collections::HashSet;
+
 use super::judge::{Answer, Outcome, judge};
 use super::model::{
     Element, Family, Field, Hook, Item, Key, Part, Rule, Ruleset, Table, Test, Values, Verdict, number,
@@ -86,7 +88,12 @@ fn insertion(rules: &Ruleset, q: &Question, answer: &Answer, ending: Ending) -> 
     // The chains from the base chain down, each with the rule where the packet is.
     let mut way: Vec<(usize, Option<usize>)> = p.path.iter().map(|(c, r)| (*c, Some(*r))).collect();
     way.push((p.chain, p.rule));
-    let foreign = way.iter().position(|(c, _)| owner(table, &table.chains[*c].name, None).is_some());
+    let hook = table.chains[way[0].0].base.as_ref().map(|b| b.hook);
+    let shared = others(table, hook);
+    // In a chain that forwarded packets see, too, the rule would open the port of every machine behind this one.
+    let foreign = way.iter().position(|(c, _)| {
+        shared.contains(&table.chains[*c].name) || owner(table, &table.chains[*c].name, None).is_some()
+    });
     let by_rule = p.rule.and_then(|r| owner(table, &table.chains[p.chain].name, Some(&table.chains[p.chain].rules[r])));
     if let Some(o) = by_rule.filter(|o| o.bans) {
         return Err(Stuck::Owned(o, ending));
@@ -106,6 +113,39 @@ fn insertion(rules: &Ruleset, q: &Question, answer: &Answer, ending: Ending) -> 
     let at = rule.unwrap_or(table.chains[chain].rules.len());
     let accept = Accept { port, answers: ending.leg == Leg::Answer, from: q.from };
     Ok(Insertion { table: p.table, chain, at, rule: accept, against: ending })
+}
+
+/// The chains that packets of other hooks come to.
+fn others(table: &Table, hook: Option<Hook>) -> HashSet<String> {
+    let mut out: HashSet<String> = HashSet::new();
+    let mut next: Vec<&str> = table
+        .chains
+        .iter()
+        .filter(|c| c.base.as_ref().is_some_and(|b| Some(b.hook) != hook))
+        .map(|c| c.name.as_str())
+        .collect();
+    while let Some(name) = next.pop() {
+        let parts = table.chain(name).into_iter().flat_map(|c| &c.rules).flat_map(|r| &r.parts);
+        for verdict in parts.flat_map(|p| verdicts(table, p)) {
+            if let Verdict::Jump(to) | Verdict::Goto(to) = verdict
+                && out.insert(to.clone())
+            {
+                next.push(to);
+            }
+        }
+    }
+    out
+}
+
+/// What a part of a rule may decide.
+fn verdicts<'a>(table: &'a Table, part: &'a Part) -> Vec<&'a Verdict> {
+    let elements = match part {
+        Part::Verdict(v) => return vec![v],
+        Part::Map(_, Values::List(all)) => Some(all),
+        Part::Map(_, Values::Named(n)) => table.sets.iter().find(|s| s.name == *n).map(|s| &s.elements),
+        _ => None,
+    };
+    elements.into_iter().flatten().filter_map(|e| e.verdict.as_ref()).collect()
 }
 
 /// The rules with one more.

@@ -12,7 +12,7 @@ fn question(port: u16, from: Option<&str>) -> Question {
         to: Some("10.77.0.5".parse().unwrap()),
         port,
         device: Some("eth0".into()),
-        own: vec!["10.77.0.5".parse().unwrap()],
+        own: vec![("eth0".into(), "10.77.0.5".parse().unwrap())],
     }
 }
 
@@ -51,6 +51,57 @@ fn anybody_is_whom_no_rule_names() {
     let but = filter("-A INPUT ! -s 10.9.0.0/16 -p tcp -m tcp --dport 22 -j DROP");
     let a = judge(&but, &question(22, None));
     assert_eq!((a.outcome, a.let_in), (Outcome::Denied, true));
+}
+
+#[test]
+fn whoever_is_let_in_by_another_way_counts() {
+    let let_in = |rules: &str| {
+        let a = judge(&filter(rules), &question(22, None));
+        assert_eq!(a.outcome, Outcome::Denied, "{rules}");
+        a.let_in
+    };
+    let only = |ways: &str| {
+        let_in(&format!(
+            "-A INPUT -i lo -j ACCEPT\n-A INPUT {ways} -p tcp -m tcp --dport 22 -j ACCEPT\n-A INPUT -j DROP"
+        ))
+    };
+    assert!(only("-i wg0"));
+    assert!(only("-i tun+"));
+    assert!(only("-i wg0 -s 10.8.0.0/24"));
+    assert!(only("! -i eth0"));
+    assert!(only("-m mark --mark 0x7"));
+    assert!(!only("-i lo"));
+    assert!(!only("-d 224.0.0.251/32"));
+    assert!(!only("-i eth0 -m conntrack --ctstate ESTABLISHED"));
+    // With no other way in, who comes this way is everybody.
+    assert!(!let_in("-A INPUT -i eth0 -p tcp -m tcp --dport 22 -j DROP"));
+    let mut q = question(22, None);
+    q.own.push(("eth1".into(), "10.99.0.5".parse().unwrap()));
+    assert!(judge(&filter("-A INPUT -i eth0 -p tcp -m tcp --dport 22 -j DROP"), &q).let_in);
+    let inside = "-A INPUT -d 10.99.0.5/32 -p tcp -m tcp --dport 22 -j ACCEPT\n-A INPUT -j DROP";
+    assert!(judge(&filter(inside), &q).let_in);
+}
+
+#[test]
+fn a_long_list_of_bans_is_no_long_list_of_reasons() {
+    let bans: Vec<String> =
+        (0..10_000).map(|n| format!("-A INPUT -s 10.8.{}.{}/32 -j DROP", n / 256, n % 256)).collect();
+    let rules = filter(&bans.join("\n"));
+    let a = judge(&rules, &question(22, None));
+    assert_eq!((a.outcome, a.some.len(), a.unclear), (Outcome::Accepted, 10_000, None));
+    let ways = walk::walk(&rules, &question(22, None), true);
+    // The client's first packet meets each, and so does its next.
+    assert_eq!(ways.endings.len(), 20_000);
+    let [(matching::Why::Client, first)] = ways.whys.as_slice() else { panic!("{} reasons", ways.whys.len()) };
+    assert_eq!(first.rule, Some(0));
+    // A map is one rule, however much it holds.
+    let one =
+        |n: u128| model::Element { verdict: Some(model::Verdict::Drop), ..model::Element::one(model::Item::number(n)) };
+    let mut map = filter("-A INPUT -j ACCEPT");
+    let keys = vec![model::Field::from(model::Key::From4)];
+    map.tables[0].chains[0].rules[0].parts =
+        vec![model::Part::Map(keys, model::Values::List((1 << 24..(1 << 24) + 10_000).map(one).collect()))];
+    assert_eq!(walk::walk(&map, &question(22, None), true).endings.len(), 2);
 }
 
 #[test]
@@ -122,6 +173,26 @@ fn a_rule_goes_before_the_one_that_decides() {
         filter(":f2b-sshd - [0:0]\n-A INPUT -j f2b-sshd\n-A f2b-sshd -s 10.9.0.1/32 -j REJECT\n-A f2b-sshd -j RETURN");
     let Err(Stuck::Owned(owner, _)) = repair(&rules, &[question(22, Some("10.9.0.1"))]) else { panic!() };
     assert_eq!((owner.name, owner.bans), ("fail2ban", true));
+}
+
+#[test]
+fn a_chain_that_forwarded_packets_see_is_left_as_it_is() {
+    // As Red Hat's systems had it (system-config-firewall).
+    let rh = |forward: &str| {
+        filter(&format!(
+            ":FORWARD ACCEPT [0:0]\n:RH-Firewall-1-INPUT - [0:0]\n:late - [0:0]\n-A INPUT -i lo -j ACCEPT\n-A INPUT -j RH-Firewall-1-INPUT\n{forward}\n\
+             -A RH-Firewall-1-INPUT -p icmp -j ACCEPT\n-A RH-Firewall-1-INPUT -g late\n-A late -j REJECT"
+        ))
+    };
+    let place = |rules: &Ruleset| {
+        let found = repair(rules, &[question(22, None)]).unwrap();
+        let [one] = found.as_slice() else { panic!("{found:?}") };
+        (rules.tables[0].chains[one.chain].name.clone(), one.at)
+    };
+    assert_eq!(place(&rh("-A FORWARD -j RH-Firewall-1-INPUT")), ("INPUT".into(), 1));
+    // The jump may be further down.
+    assert_eq!(place(&rh("-A FORWARD -i eth1 -g late")), ("RH-Firewall-1-INPUT".into(), 1));
+    assert_eq!(place(&rh("-A FORWARD -j ACCEPT")), ("late".into(), 0));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! stands in; "drop" and "reject" end the packet. Where it is not known whether a rule matches, both ways are followed.
 
 use std::cmp::Reverse;
+use std::mem::discriminant;
 use std::net::IpAddr;
 
 use super::matching::{Name, Packet, Truth, Why};
@@ -22,8 +23,8 @@ pub struct Question {
     pub port: u16,
     /// The device that its packets come in by, where it is known.
     pub device: Option<String>,
-    /// The host's own addresses: what is turned to another one goes elsewhere.
-    pub own: Vec<IpAddr>,
+    /// The host's own addresses with their devices: what is turned to another address goes elsewhere.
+    pub own: Vec<(String, IpAddr)>,
 }
 
 /// Which packet of a connection.
@@ -38,7 +39,7 @@ pub enum Leg {
 }
 
 /// A place in the rules.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Place {
     pub table: usize,
     pub chain: usize,
@@ -68,8 +69,6 @@ pub struct Ending {
     pub leg: Leg,
     /// Every packet that gets there ends so, and every one gets there.
     pub certain: bool,
-    /// What it depends on otherwise, with the rule that asks.
-    pub whys: Vec<(Why, Place)>,
 }
 
 /// All that may become of a connection.
@@ -83,7 +82,7 @@ pub struct Ways {
     pub accepted: Option<Place>,
     /// Where it arrives, if a rule changes that.
     pub port: Option<u16>,
-    /// What was not certain on the way.
+    /// What was not certain on the way, with the rule that asks: the first of each kind, for a list of bans has thousands.
     pub whys: Vec<(Why, Place)>,
 }
 
@@ -95,6 +94,12 @@ const DEPTH: usize = 64;
 /// Follows a connection. `usual`: limits are taken to say what they most often say.
 #[must_use]
 pub fn walk(rules: &Ruleset, q: &Question, usual: bool) -> Ways {
+    marked(rules, q, usual, Some(0))
+}
+
+/// The same for packets that come in with a mark; none: with any.
+#[must_use]
+pub fn marked(rules: &Ruleset, q: &Question, usual: bool, mark: Option<u128>) -> Ways {
     let whole = if q.v6 { (0, u128::MAX) } else { (0, u128::from(u32::MAX)) };
     let packet = Packet {
         v6: q.v6,
@@ -108,8 +113,8 @@ pub fn walk(rules: &Ruleset, q: &Question, usual: bool) -> Ways {
         states: vec!["new"],
         reply: false,
         flags: 0x02,
-        mark: Some(0),
-        conn_mark: Some(0),
+        mark,
+        conn_mark: mark,
     };
     let mut w = Walk {
         rules,
@@ -275,8 +280,12 @@ impl Walk<'_> {
     }
 
     fn end(&mut self, end: End, place: Place) {
-        let whys = if self.sure { Vec::new() } else { self.ways.whys.clone() };
-        self.ways.endings.push(Ending { end, place, leg: self.leg, certain: self.sure, whys });
+        let new = Ending { end, place, leg: self.leg, certain: self.sure };
+        match self.ways.endings.last_mut() {
+            // Another value of the same map.
+            Some(last) if Ending { certain: last.certain, ..new.clone() } == *last => last.certain |= new.certain,
+            _ => self.ways.endings.push(new),
+        }
     }
 
     /// A chain's rules in turn.
@@ -292,7 +301,7 @@ impl Walk<'_> {
             self.steps += 1;
             if self.steps > STEPS {
                 self.sure = false;
-                self.ways.whys.push((Why::Opaque("there are too many rules".into()), place.clone()));
+                self.note(&mut vec![Why::Opaque("there are too many rules".into())], &place);
                 self.opaque("too many rules", &place, &mut left);
                 return Left { out: true, ended: true };
             }
@@ -393,9 +402,8 @@ impl Walk<'_> {
 
     fn note(&mut self, whys: &mut Vec<Why>, place: &Place) {
         for w in whys.drain(..) {
-            let one = (w, place.clone());
-            if !self.ways.whys.contains(&one) {
-                self.ways.whys.push(one);
+            if !self.ways.whys.iter().any(|(old, _)| discriminant(old) == discriminant(&w)) {
+                self.ways.whys.push((w, place.clone()));
             }
         }
     }
@@ -440,7 +448,7 @@ impl Walk<'_> {
                 if *v == Verdict::Queue {
                     self.sure = false;
                     self.passed = true;
-                    self.ways.whys.push((Why::Opaque("queue".into()), place.clone()));
+                    self.note(&mut vec![Why::Opaque("queue".into())], place);
                 }
                 self.end(end, place.clone());
                 left.ended = true;
@@ -487,7 +495,8 @@ impl Walk<'_> {
             self.packet.states.push("dnat");
         }
         if let Some((a, b)) = to {
-            let ours = a == b && (self.q.own.contains(&a) || self.q.to == Some(a) || a.is_loopback());
+            let ours =
+                a == b && (self.q.own.iter().any(|(_, own)| *own == a) || self.q.to == Some(a) || a.is_loopback());
             if ours {
                 self.packet.to = (number(a), number(b));
             } else {

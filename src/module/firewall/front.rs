@@ -93,7 +93,7 @@ pub(super) fn changes(
             )));
         }
         match front {
-            Front::Ufw => out.push(ufw::change(asked, &mut rules)?),
+            Front::Ufw => out.push(ufw::change(asked, &mut rules, view)?),
             Front::Firewalld => out.extend(firewalld::changes(asked, &mut rules, &new, &questions, view)?),
             Front::Nft => {
                 out.push(nft(&mut rules, &new)?);

@@ -105,7 +105,9 @@ impl Module for Firewall {
         }
         let answers: Vec<(&Question, Answer)> = asked.questions.iter().map(|q| (q, judge(&found.rules, q))).collect();
         let by = |o: Outcome| answers.iter().find(|(_, a)| a.outcome == o);
-        if let Some((q, answer)) = by(Outcome::Denied) {
+        // Where one family is open to some, that is what there is to decide.
+        let some = answers.iter().find(|(_, a)| a.let_in);
+        if let Some((q, answer)) = some.or_else(|| by(Outcome::Denied)) {
             let denied: Vec<&Question> =
                 answers.iter().filter(|(_, a)| a.outcome == Outcome::Denied).map(|(q, _)| *q).collect();
             return kept_out(&asked, &found, q, answer, &denied, view);
@@ -159,7 +161,7 @@ impl Asked {
                     let first = here.first()?.0.clone();
                     here.iter().all(|(d, _)| *d == first).then_some(first)
                 });
-                let own = found.addresses.iter().map(|(_, a)| *a).collect();
+                let own = found.addresses.clone();
                 Question { v6, from, to: one.map(|(_, a)| *a), port, device, own }
             })
             .collect();

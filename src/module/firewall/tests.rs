@@ -9,6 +9,18 @@ use crate::plan::{Change, CommandChange};
 
 const ADDRESS: &str = "==> ip -o a\n2: eth0    inet 10.77.0.5/24 brd 10.77.0.255 scope global eth0\n==>\n";
 
+/// Who comes by the VPN gets in, and nobody else.
+const VPN: &str = r#"==> nft -j list ruleset
+{"nftables":[{"table":{"family":"inet","name":"f"}},
+{"chain":{"family":"inet","table":"f","name":"in","type":"filter","hook":"input","prio":0,"policy":"drop"}},
+{"rule":{"family":"inet","table":"f","chain":"in","handle":7,"expr":[{"match":{"op":"==","left":{"meta":{"key":"iifname"}},"right":"wg0"}},{"match":{"op":"==","left":{"payload":{"protocol":"tcp","field":"dport"}},"right":22}},{"accept":null}]}}]}
+==> nft -as list ruleset
+table inet f { # handle 1
+	chain in { # handle 1
+		iifname "wg0" tcp dport 22 accept # handle 7
+	}
+}"#;
+
 /// A host with these rules, where no service restores any.
 fn host(rules: &str) -> Canned<'static> {
     let out = format!("{rules}\n{ADDRESS}");
@@ -69,17 +81,47 @@ fn nft_is_told_by_its_handle() {
 }
 
 #[test]
-fn ufw_moves_an_equal_rule_to_the_front() {
-    let ufw = |user: &str| {
-        iptables(&format!(
-            ":ufw-user-input - [0:0]\n-A INPUT -j ufw-user-input\n-A ufw-user-input -p tcp -m tcp --dport 22 -j DROP\n{user}"
-        ))
+fn ufw_puts_the_rule_in_front_of_all_others() {
+    // What ufw keeps, and what the kernel has of it.
+    let ufw = |kept: &'static str, user: &str, params: Value| {
+        let rules = iptables(&format!(":ufw-user-input - [0:0]\n-A INPUT -j ufw-user-input\n{user}"));
+        let canned = Canned::new(move |sh| match sh {
+            sh if sh.starts_with("rb_look") => (0, "absent|1\n".into()),
+            sh if sh.contains("-legacy-save") => (0, format!("{rules}\n{ADDRESS}")),
+            sh if sh.contains("user.rules") => (0, kept.into()),
+            _ => (0, String::new()),
+        });
+        let d = canned.decide(&Firewall, &params).unwrap();
+        let all = commands(&d);
+        let [c] = all.as_slice() else { panic!("{all:?}") };
+        (c.shown.clone(), c.undo.clone().unwrap())
     };
-    assert_eq!(shown(&ufw(""), json!({"port": 22})), ["ufw prepend allow 22/tcp"]);
-    let there = "-A ufw-user-input -p tcp -m tcp --dport 22 -j ACCEPT";
-    assert_eq!(shown(&ufw(there), json!({"port": 22})), ["ufw delete allow 22/tcp && ufw prepend allow 22/tcp"]);
-    let from = json!({"port": 22, "from": "10.9.0.0/16"});
-    assert_eq!(shown(&ufw(there), from), ["ufw prepend allow from 10.9.0.0/16 to any port 22 proto tcp"]);
+    let drop = "-A ufw-user-input -p tcp -m tcp --dport 22 -j DROP";
+    let any = "### tuple ### deny any 22 0.0.0.0/0 any 0.0.0.0/0 in\n";
+    let own = |text: &str| text.to_owned();
+    let all = json!({"port": 22});
+    assert_eq!(ufw(any, drop, all.clone()), (own("ufw prepend allow 22/tcp"), own("ufw delete allow 22/tcp")));
+    // To ufw these are one rule, and it would leave the one that is there.
+    let denied = "### tuple ### deny tcp 22 0.0.0.0/0 any 0.0.0.0/0 in\n";
+    assert_eq!(
+        ufw(denied, drop, all.clone()),
+        (
+            own("ufw delete deny 22/tcp && ufw prepend allow 22/tcp"),
+            own("ufw delete allow 22/tcp && ufw deny proto tcp from any to 0.0.0.0/0 port 22")
+        )
+    );
+    let there = "### tuple ### deny any 22 0.0.0.0/0 any 0.0.0.0/0 in\n\
+        ### tuple ### allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in comment=6f7073\n### tuple ### allow any 80 0.0.0.0/0 any 0.0.0.0/0 in\n";
+    let accept = format!("{drop}\n-A ufw-user-input -p tcp -m tcp --dport 22 -j ACCEPT");
+    assert_eq!(
+        ufw(there, &accept, all),
+        (
+            own("ufw delete allow 22/tcp && ufw prepend allow 22/tcp"),
+            own("ufw delete allow 22/tcp && ufw insert 2 allow proto tcp from any to 0.0.0.0/0 port 22 comment ops")
+        )
+    );
+    let (shown, _) = ufw(there, &accept, json!({"port": 22, "from": "10.9.0.0/16"}));
+    assert_eq!(shown, "ufw prepend allow from 10.9.0.0/16 to any port 22 proto tcp");
 }
 
 /// firewalld's chains in iptables, as its versions before 0.6 and `FirewallBackend=iptables` have them.
@@ -103,6 +145,9 @@ fn what_is_left_to_a_person() {
     };
     let office = iptables("-A INPUT -s 10.9.0.0/16 -p tcp -m tcp --dport 22 -j ACCEPT\n-A INPUT -j DROP");
     assert!(todo(&office, json!({"port": 22})).contains("-e client=ADDRESS"));
+    assert!(todo(VPN, json!({"port": 22})).contains("-e client=ADDRESS"));
+    let one = "nft 'add rule inet f in ip saddr 192.0.2.7 tcp dport 22 accept comment \"runbook\"'";
+    assert_eq!(shown(VPN, json!({"port": 22, "from": "192.0.2.7"})), [one]);
     let banned = iptables(":f2b-sshd - [0:0]\n-A INPUT -j f2b-sshd\n-A f2b-sshd -s 10.9.0.1/32 -j REJECT");
     assert!(todo(&banned, json!({"port": 22, "from": "10.9.0.1"})).ends_with("fail2ban-client unban 10.9.0.1"));
     let nat = iptables(

@@ -17,7 +17,13 @@ const BY_IPV6: &[&str] =
 faults! {
     ufw_deny {
         title: "ufw denies port 22, and a later allow does not help",
-        breaks: "ufw deny 22; ufw allow 22/tcp; ufw --force enable",
+        breaks: "ufw deny 22; ufw allow 22/tcp comment ops; ufw allow 80; ufw --force enable",
+        says: r#"dropped by "-A ufw-user-input -p tcp -m tcp --dport 22 -j DROP""#,
+        ..UFW
+    }
+    ufw_deny_tcp {
+        title: "ufw denies 22/tcp, which is to ufw the same rule as the one that allows it",
+        breaks: "ufw allow 80; ufw deny 22/tcp comment 'no ssh here'; ufw allow from 10.9.0.0/16; ufw allow 81; ufw --force enable",
         says: r#"dropped by "-A ufw-user-input -p tcp -m tcp --dport 22 -j DROP""#,
         ..UFW
     }

@@ -81,7 +81,7 @@ fn ask(net: &Net, case: &Case, tally: &mut Tally) {
         .map(|(from, port)| {
             let from: IpAddr = from.parse().unwrap();
             let to = TO[usize::from(from.is_ipv6())];
-            let own = TO.iter().map(|a| a.parse().unwrap()).collect();
+            let own = TO.iter().map(|a| ("eth0".to_owned(), a.parse().unwrap())).collect();
             let q = Question {
                 v6: from.is_ipv6(),
                 from: Some((from, from)),
