@@ -3,7 +3,7 @@
 
 use super::iptables;
 use super::judge::judge;
-use super::model::Ruleset;
+use super::model::{Rule, Ruleset};
 use super::repair::{MOST, Stuck, repair};
 use super::walk::Question;
 use crate::edit::lines::Draft;
@@ -74,11 +74,10 @@ pub struct Wanted<'a> {
     pub family: &'a str,
     pub table: &'a str,
     pub chain: &'a str,
-    /// The rule that ours has to stand before, as nft prints it; none: at the end.
-    pub before: Option<&'a str>,
-    /// … its index, and how many the chain has in the kernel.
+    /// The chain's rules in the kernel, as nft prints them.
+    pub rules: &'a [Rule],
+    /// The index there of the one that ours has to stand before; as many as there are: at the end.
     pub at: usize,
-    pub of: usize,
 }
 
 /// An nft script with a rule more; none where it does not hold the chain.
@@ -88,24 +87,28 @@ pub fn nft_file(bytes: &[u8], wanted: &Wanted<'_>, rule: &str) -> Option<Vec<u8>
     let all = statements(text, wanted);
     let ours = format!("{rule} comment \"runbook\"");
     let rules: Vec<&Statement> = all.iter().filter(|s| !header(&s.text)).collect();
-    if rules.iter().any(|s| s.text == normal(&ours) || s.text == normal(rule)) {
+    let running: Vec<String> = wanted.rules.iter().map(|r| normal(&r.text)).collect();
+    let before = running.get(wanted.at).map(|text| {
+        let same = rules.iter().position(|s| s.text == *text);
+        let counted = (rules.len() == running.len()).then_some(wanted.at);
+        // In front of all of them it is in front of the right one, too.
+        same.or(counted).unwrap_or(0)
+    });
+    // What is in the file alone has not been judged, and may keep the client out as well.
+    let ends = |s: &Statement| s.text.split(' ').any(|w| ENDS.contains(&w));
+    let own = [normal(&ours), normal(rule)];
+    let strange = rules.iter().position(|s| ends(s) && !running.contains(&s.text));
+    let before = before.into_iter().chain(strange).min();
+    // Behind what keeps the client out it is of no use.
+    if rules.iter().take(before.map_or(rules.len(), |n| n + 1)).any(|s| own.contains(&s.text)) {
         return Some(bytes.to_vec());
     }
+    let before = before.and_then(|n| rules.get(n).copied());
     let full = |s: &Statement| {
         if s.block {
             ours.clone()
         } else {
             format!("add rule {} {} {} {ours}", wanted.family, wanted.table, wanted.chain)
-        }
-    };
-    let before = match wanted.before {
-        None => None,
-        Some(text) => {
-            let text = normal(text);
-            let same = rules.iter().find(|s| s.text == text).copied();
-            let counted = rules.get(wanted.at).filter(|_| rules.len() == wanted.of).copied();
-            // In front of all of them it is in front of the right one, too.
-            same.or(counted).or(rules.first().copied())
         }
     };
     let (at, piece) = match (before, all.last()) {
@@ -129,6 +132,9 @@ pub fn nft_file(bytes: &[u8], wanted: &Wanted<'_>, rule: &str) -> Option<Vec<u8>
     out.insert_str(at, &piece);
     Some(out.into_bytes())
 }
+
+/// The words of a rule that may end a packet's way, or send it where that happens.
+const ENDS: &[&str] = &["drop", "reject", "queue", "jump", "goto", "vmap", "return"];
 
 fn ending(text: &str) -> &'static str {
     if text.contains("\r\n") { "\r\n" } else { "\n" }
@@ -216,30 +222,56 @@ mod tests {
 
     const DEBIAN: &str = "#!/usr/sbin/nft -f\n\nflush ruleset\n\ntable inet filter {\n\tset bad {\n\t\ttype ipv4_addr\n\t}\n\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n\t\tiif lo accept # the host itself\n\t\ttcp dport { 80, 443 } counter accept\n\t\tct state established accept; tcp dport 22 drop\n\t}\n\tchain forward { type filter hook forward priority 0; }\n}\n";
 
-    fn with(text: &str, before: Option<&str>, at: usize, of: usize) -> String {
-        let wanted = Wanted { family: "inet", table: "filter", chain: "input", before, at, of };
+    /// With what the kernel has, and the index there that ours goes before.
+    fn with(text: &str, kernel: &[&str], at: usize) -> String {
+        let rules: Vec<Rule> = kernel.iter().map(|t| Rule { text: (*t).to_owned(), ..Rule::default() }).collect();
+        let wanted = Wanted { family: "inet", table: "filter", chain: "input", rules: &rules, at };
         String::from_utf8(nft_file(text.as_bytes(), &wanted, "tcp dport 22 accept").unwrap()).unwrap()
     }
+
+    const KERNEL: &[&str] = &[
+        "iif \"lo\" accept",
+        "tcp dport { 80, 443 } counter packets 3 bytes 9 accept",
+        "ct state established accept",
+        "tcp dport 22 drop",
+    ];
 
     #[test]
     fn a_line_in_its_place() {
         let ours = "tcp dport 22 accept comment \"runbook\"";
-        let new = with(DEBIAN, Some("tcp dport { 80, 443 } counter packets 3 bytes 9 accept"), 0, 9);
+        let new = with(DEBIAN, &KERNEL[1..], 0);
         assert!(new.contains(&format!("# the host itself\n\t\t{ours}\n\t\ttcp dport {{ 80,")), "{new}");
         assert_eq!(new.replace(&format!("\t\t{ours}\n"), ""), DEBIAN);
-        let new = with(DEBIAN, Some("tcp dport 22 drop"), 0, 9);
+        let new = with(DEBIAN, KERNEL, 3);
         assert!(new.contains(&format!("accept; {ours}; tcp dport 22 drop\n")), "{new}");
-        let new = with(DEBIAN, None, 4, 4);
+        let new = with(DEBIAN, KERNEL, 4);
         assert!(new.contains(&format!("tcp dport 22 drop\n\t\t{ours}\n\t}}")), "{new}");
-        let new = with(DEBIAN, Some("something else"), 1, 9);
+        let new = with(DEBIAN, &["something else"], 0);
         assert!(new.contains(&format!("policy drop;\n\t\t{ours}\n\t\tiif lo")), "{new}");
-        assert_eq!(with(&new, None, 0, 0), new);
-        let none = Wanted { family: "inet", table: "x", chain: "input", before: None, at: 0, of: 0 };
+        assert_eq!(with(&new, &[], 0), new);
+        let none = Wanted { family: "inet", table: "x", chain: "input", rules: &[], at: 0 };
         assert_eq!(nft_file(DEBIAN.as_bytes(), &none, "accept"), None);
         let flat = "add table inet filter\nadd rule inet filter input iif lo accept\nadd rule inet filter input drop\n";
-        assert!(with(flat, Some("drop"), 1, 2).contains(&format!("accept\nadd rule inet filter input {ours}\nadd")));
+        let new = with(flat, &["iif \"lo\" accept", "drop"], 1);
+        assert!(new.contains(&format!("accept\nadd rule inet filter input {ours}\nadd")), "{new}");
         let empty = "table inet filter {\n chain input {\n  type filter hook input priority 0; policy drop;\n }\n}\n";
-        assert!(with(empty, None, 0, 0).contains(&format!("policy drop;\n  {ours}\n }}")));
+        assert!(with(empty, &[], 0).contains(&format!("policy drop;\n  {ours}\n }}")));
+    }
+
+    #[test]
+    fn a_line_behind_the_one_that_drops_is_no_line() {
+        let file =
+            |rules: &[&str]| format!("table inet filter {{\n chain input {{\n  {}\n }}\n}}\n", rules.join("\n  "));
+        let (drop, accept, ours) =
+            ("tcp dport 22 drop", "tcp dport 22 accept", "tcp dport 22 accept comment \"runbook\"");
+        let behind = file(&[drop, accept]);
+        let mended = file(&[ours, drop, accept]);
+        assert_eq!(with(&behind, &[drop, accept], 0), mended);
+        assert_eq!(with(&mended, &[drop, accept], 0), mended);
+        // What runs has lost the drop, the file has not.
+        assert_eq!(with(&behind, &[], 0), mended);
+        let bans = file(&["ip saddr 192.0.2.7 drop", accept, drop]);
+        assert_eq!(with(&bans, &["ip saddr 192.0.2.7 drop", drop], 1), bans);
     }
 
     #[test]

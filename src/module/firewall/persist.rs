@@ -142,9 +142,8 @@ fn nft(found: &Found, kept: &[Insertion], bytes: &[u8]) -> Option<Vec<u8>> {
             family: table.family.word(),
             table: &table.name,
             chain: &chain.name,
-            before: chain.rules.get(i.at).map(|r| r.text.as_str()),
+            rules: &chain.rules,
             at: i.at,
-            of: chain.rules.len(),
         };
         bytes = nft_file(&bytes, &wanted, &i.rule.text(table))?;
     }

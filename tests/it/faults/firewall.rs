@@ -164,6 +164,14 @@ NFT
         says: r"dropped by the policy of chain input \(nftables, table inet filter, chain input\)",
         ..NFT
     }
+    nft_behind {
+        title: "port 22 is dropped, and the accept stands behind that, in the file too",
+        breaks: r#"printf '%s\n' 'flush ruleset' 'table inet filter {' ' chain input {' '  type filter hook input priority filter;' '  tcp dport 22 drop' '  tcp dport 22 accept' ' }' '}' >/etc/nftables.conf
+            systemctl enable --now nftables"#,
+        symptom: "timed out",
+        says: r"dropped by .tcp dport 22 drop",
+        ..NFT
+    }
     nft_set {
         title: "a set of addresses drops the client",
         breaks: r#"printf '%s\n' 'flush ruleset' 'table inet filter {' ' set bad { type ipv4_addr; flags interval; elements = { 10.77.0.0/28, 192.0.2.7 } }' ' chain input {' '  type filter hook input priority filter;' '  ip saddr @bad drop' '  tcp dport 22 accept' ' }' '}' >/etc/nftables.conf
