@@ -80,7 +80,8 @@ pub struct Wanted<'a> {
     pub at: usize,
 }
 
-/// An nft script with a rule more; none where it does not hold the chain.
+/// An nft script with a rule more; none where it does not hold the chain, or where the rule's place there is not known: in
+/// front of everything it would let in whom another line keeps out.
 #[must_use]
 pub fn nft_file(bytes: &[u8], wanted: &Wanted<'_>, rule: &str) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(bytes).ok()?;
@@ -88,22 +89,24 @@ pub fn nft_file(bytes: &[u8], wanted: &Wanted<'_>, rule: &str) -> Option<Vec<u8>
     let ours = format!("{rule} comment \"runbook\"");
     let rules: Vec<&Statement> = all.iter().filter(|s| !header(&s.text)).collect();
     let running: Vec<String> = wanted.rules.iter().map(|r| normal(&r.text)).collect();
-    let before = running.get(wanted.at).map(|text| {
-        let same = rules.iter().position(|s| s.text == *text);
-        let counted = (rules.len() == running.len()).then_some(wanted.at);
-        // In front of all of them it is in front of the right one, too.
-        same.or(counted).unwrap_or(0)
-    });
-    // What is in the file alone has not been judged, and may keep the client out as well.
+    let before = match running.get(wanted.at) {
+        None => Some(rules.len()),
+        Some(text) => {
+            let counted = (rules.len() == running.len()).then_some(wanted.at);
+            rules.iter().position(|s| s.text == *text).or(counted)
+        }
+    };
+    // What is in the file alone has not been judged: it may keep the client out as well, or others, whom ours would let in.
     let ends = |s: &Statement| s.text.split(' ').any(|w| ENDS.contains(&w));
     let own = [normal(&ours), normal(rule)];
     let strange = rules.iter().position(|s| ends(s) && !running.contains(&s.text));
-    let before = before.into_iter().chain(strange).min();
+    let judged = before.into_iter().chain(strange).min().unwrap_or(0);
     // Behind what keeps the client out it is of no use.
-    if rules.iter().take(before.map_or(rules.len(), |n| n + 1)).any(|s| own.contains(&s.text)) {
+    if rules.iter().take(judged + 1).any(|s| own.contains(&s.text)) {
         return Some(bytes.to_vec());
     }
-    let before = before.and_then(|n| rules.get(n).copied());
+    let before = before.filter(|n| strange.is_none_or(|s| *n <= s))?;
+    let before = rules.get(before).copied();
     let full = |s: &Statement| {
         if s.block {
             ours.clone()
@@ -246,7 +249,10 @@ mod tests {
         assert!(new.contains(&format!("accept; {ours}; tcp dport 22 drop\n")), "{new}");
         let new = with(DEBIAN, KERNEL, 4);
         assert!(new.contains(&format!("tcp dport 22 drop\n\t\t{ours}\n\t}}")), "{new}");
-        let new = with(DEBIAN, &["something else"], 0);
+        let else_ = [Rule { text: "something else".into(), ..Rule::default() }];
+        let wanted = Wanted { family: "inet", table: "filter", chain: "input", rules: &else_, at: 0 };
+        assert_eq!(nft_file(DEBIAN.as_bytes(), &wanted, "tcp dport 22 accept"), None);
+        let new = with(DEBIAN, KERNEL, 0);
         assert!(new.contains(&format!("policy drop;\n\t\t{ours}\n\t\tiif lo")), "{new}");
         assert_eq!(with(&new, &[], 0), new);
         let none = Wanted { family: "inet", table: "x", chain: "input", rules: &[], at: 0 };
@@ -268,8 +274,9 @@ mod tests {
         let mended = file(&[ours, drop, accept]);
         assert_eq!(with(&behind, &[drop, accept], 0), mended);
         assert_eq!(with(&mended, &[drop, accept], 0), mended);
-        // What runs has lost the drop, the file has not.
-        assert_eq!(with(&behind, &[], 0), mended);
+        // What runs has lost the drop, the file has not: whom it is to keep out, nobody has judged.
+        let lost = Wanted { family: "inet", table: "filter", chain: "input", rules: &[], at: 0 };
+        assert_eq!(nft_file(behind.as_bytes(), &lost, accept), None);
         let bans = file(&["ip saddr 192.0.2.7 drop", accept, drop]);
         assert_eq!(with(&bans, &["ip saddr 192.0.2.7 drop", drop], 1), bans);
     }
