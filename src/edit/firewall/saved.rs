@@ -3,22 +3,22 @@
 
 use super::iptables;
 use super::judge::judge;
-use super::model::{Rule, Ruleset};
+use super::model::{Ipset, Rule, Ruleset};
 use super::repair::{MOST, Stuck, repair};
 use super::walk::Question;
 use crate::edit::lines::Draft;
 
-/// An `iptables-save` text with the lines that let these connections in.
+/// An `iptables-save` text with the lines that let these connections in, judged with the sets that are in force.
 ///
 /// # Errors
 /// [`Stuck`]: no line of ours would help.
-pub fn iptables_file(bytes: &[u8], questions: &[Question]) -> Result<Vec<u8>, Stuck> {
+pub fn iptables_file(bytes: &[u8], questions: &[Question], ipsets: Option<&[Ipset]>) -> Result<Vec<u8>, Stuck> {
     let v6 = questions.iter().any(|q| q.v6);
     let mut bytes = bytes.to_vec();
     // One at a time: each moves the lines below it. Where a person's file puts later lines in front (-I), none may help.
     for _ in 0..=MOST {
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        let rules = Ruleset { tables: iptables::parse(&text, v6, "iptables"), ipsets: None };
+        let rules = Ruleset { tables: iptables::parse(&text, v6, "iptables"), ipsets: ipsets.map(<[Ipset]>::to_vec) };
         let found = repair(&rules, questions)?;
         let Some(new) = found.first() else { return Ok(bytes) };
         let table = &rules.tables[new.table];
@@ -34,7 +34,7 @@ pub fn iptables_file(bytes: &[u8], questions: &[Question]) -> Result<Vec<u8>, St
         bytes = draft.finish().bytes;
     }
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    let rules = Ruleset { tables: iptables::parse(&text, v6, "iptables"), ipsets: None };
+    let rules = Ruleset { tables: iptables::parse(&text, v6, "iptables"), ipsets: ipsets.map(<[Ipset]>::to_vec) };
     Err(Stuck::Still(Box::new(judge(&rules, &questions[0]))))
 }
 
@@ -285,17 +285,17 @@ mod tests {
     fn a_line_in_the_file_of_iptables() {
         let file = "# by hand\n*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -i lo -j ACCEPT\n-A INPUT -j REJECT\nCOMMIT\n";
         let q = Question { v6: false, from: None, to: None, port: 22, device: None, own: Vec::new() };
-        let new = String::from_utf8(iptables_file(file.as_bytes(), std::slice::from_ref(&q)).unwrap()).unwrap();
+        let new = String::from_utf8(iptables_file(file.as_bytes(), std::slice::from_ref(&q), None).unwrap()).unwrap();
         let ours = "-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\n";
         assert!(new.contains(&format!("-i lo -j ACCEPT\n{ours}-A INPUT -j REJECT")), "{new}");
-        assert_eq!(iptables_file(new.as_bytes(), std::slice::from_ref(&q)).unwrap(), new.as_bytes());
+        assert_eq!(iptables_file(new.as_bytes(), std::slice::from_ref(&q), None).unwrap(), new.as_bytes());
         let policy = "*filter\n:INPUT DROP [0:0]\nCOMMIT\n*nat\nCOMMIT\n";
-        let new = String::from_utf8(iptables_file(policy.as_bytes(), std::slice::from_ref(&q)).unwrap()).unwrap();
+        let new = String::from_utf8(iptables_file(policy.as_bytes(), std::slice::from_ref(&q), None).unwrap()).unwrap();
         assert_eq!(new, format!("*filter\n:INPUT DROP [0:0]\n{ours}COMMIT\n*nat\nCOMMIT\n"));
         // What a person's file puts in front of everything, no line behind it answers.
         let hand =
             "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -i lo -j ACCEPT\n-I INPUT -p tcp --dport 22 -j DROP\nCOMMIT\n";
-        let new = iptables_file(hand.as_bytes(), std::slice::from_ref(&q));
+        let new = iptables_file(hand.as_bytes(), std::slice::from_ref(&q), None);
         assert!(new.is_err(), "{new:?}");
     }
 }

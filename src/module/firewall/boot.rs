@@ -73,10 +73,13 @@ pub(super) fn read(now: &Found, view: &View<'_>) -> Result<Option<Found>, Halt> 
         "{UFW}{FIREWALLD}l() {{ n=$1; shift; case $1 in fwd) set -- fwd \"$devices\";; esac; \
          case $1 in *-restore) s=$(\"$1\" <\"$n\" 2>&1);; nft) s=$(nft -f \"$n\" 2>&1);; *) s=$(\"$@\" 2>&1);; esac || \
          {{ printf '%s: %s\\n' \"$n\" \"$s\"; exit 1; }}; }}\n\
-         devices={devices}; ip link set lo up; for d in $devices; do for k in dummy bridge veth; do \
+         {{ ! command -v ipset || ipset restore -exist; }} >/dev/null 2>&1; devices={devices}; ip link set lo up; for d in $devices; do for k in dummy bridge veth; do \
          ip link add \"$d\" type $k 2>/dev/null && break; done; done\n{load}\n{SCRIPT}"
     );
-    let sh = format!("unshare -n sh -c {} 2>&1", quoted(&inside)?);
+    // Where something loads sets at boot, too: those that there are now.
+    let sets = "for f in /usr/share/netfilter-persistent/plugins.d/*ipset* /etc/iptables/ipsets /etc/sysconfig/ipset; do \
+        [ ! -e \"$f\" ] || { ipset save; break; }; done 2>/dev/null";
+    let sh = format!("{sets} | unshare -n sh -c {} 2>&1", quoted(&inside)?);
     let a = view.script(&sh, false, &[Resource::Rules])?;
     let out = String::from_utf8_lossy(&a.stdout);
     if !out.starts_with("==>") {

@@ -119,7 +119,10 @@ pub(super) fn kept(found: &Found, denied: &[&Question], view: &View<'_>) -> Resu
     {
         let rule = &i.rule;
         return Err(Stopped::ByHand(match Front::of(&found.rules, &i.against.place) {
-            Front::Ufw => format!("ufw prepend allow {}/tcp, and look at it: ufw show added", rule.port),
+            Front::Ufw => format!(
+                "ufw prepend allow {0}/tcp (where ufw says that it skips it: ufw delete deny {0}/tcp, and again), and look at it: ufw show added",
+                rule.port
+            ),
             _ => format!(
                 "firewall-cmd --permanent --add-port={}/tcp (in the zone of the client's network device)",
                 rule.port

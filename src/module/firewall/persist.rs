@@ -98,7 +98,7 @@ pub(super) fn changes(
                 _ => {
                     let v6 = of == Of::Ip6tables;
                     let asked: Vec<Question> = questions.iter().filter(|q| q.v6 == v6).cloned().collect();
-                    iptables_file(bytes, &asked).ok()
+                    iptables_file(bytes, &asked, found.rules.ipsets.as_deref()).ok()
                 }
             };
             let Some(new) = new else {
