@@ -89,6 +89,13 @@ impl TargetArgs {
     /// The hosts of `-t`; one without a name where it was not given.
     fn hosts(&self, inventory: &Inventory) -> Result<Vec<Host>, Failure> {
         if self.target.is_empty() {
+            // Ansible would take all of them; that is asked for by name here.
+            if !self.inventory.is_empty() && self.via.is_empty() {
+                return Err(Failure::usage(
+                    "an inventory is given, and no target",
+                    "-t NAME, -t GROUP or -t all; without -i and -t it is this machine",
+                ));
+            }
             return Ok(vec![Host::default()]);
         }
         let mut out = Vec::new();
