@@ -11,6 +11,8 @@ use std::process::{Command, Stdio};
 use runbook::edit::hosts_access::{ALLOW, Answer, Client, DENY, Files, Host, Name, Tables, Truth, Why};
 use serde::{Deserialize, Serialize};
 
+use crate::support::Dice;
+
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/fixtures/hosts_access.jsonl");
 
 /// The names that the oracle finds.
@@ -41,25 +43,6 @@ struct Case {
     /// `hosts.deny 3`: the rule that matched.
     #[serde(skip_serializing_if = "Option::is_none")]
     matched: Option<String>,
-}
-
-/// Numbers that are the same each time (splitmix64).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % below as u64).unwrap()
-    }
-    fn of<'a>(&mut self, list: &[&'a str]) -> &'a str {
-        list[self.roll(list.len())]
-    }
-    fn in_hundred(&mut self, n: usize) -> bool {
-        self.roll(100) < n
-    }
 }
 
 const DAEMONS: &[&str] = &[

@@ -2,26 +2,12 @@
 //! a seed; 15 in every test run, 100 with `RUNBOOK_FULL`.
 
 use crate::faults::{self, Fault, PRELUDE, REPAIRED};
-use crate::support::{Host, full, until};
+use crate::support::{Dice, Host, full, until};
 
 /// One takes the key elsewhere that the other spoils, and a line names it alone: such a key is not made anew without a word,
 /// for clients know it by the name that somebody gave it.
 const APART: (&[&str], &[&str]) =
     (&["key_in_run", "key_blank"], &["no_keys", "keys_corrupt", "keys_empty", "keys_with_passphrase"]);
-
-/// Drawn anew for every pair, the same in every run.
-struct Draw(u64);
-
-impl Draw {
-    /// Below `n` (Steele, Lea, Flood: SplitMix64).
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % n as u64).unwrap()
-    }
-}
 
 fn values(f: &Fault) -> Vec<&'static str> {
     f.args.iter().copied().filter(|a| *a != "-e").collect()
@@ -43,10 +29,10 @@ fn drawn(count: usize) -> Vec<(&'static Fault, &'static Fault)> {
     }
     let all: Vec<&Fault> =
         faults::all().filter(|f| f.book == REPAIRED.book && f.exit == 0 && f.reboots.is_none()).collect();
-    let mut draw = Draw(2026);
+    let mut draw = Dice(2026);
     let mut out: Vec<(&Fault, &Fault)> = Vec::new();
     while out.len() < count {
-        let (a, b) = (all[draw.below(all.len())], all[draw.below(all.len())]);
+        let (a, b) = (all[draw.roll(all.len())], all[draw.roll(all.len())]);
         let known =
             |(x, y): &(&Fault, &Fault)| [x.name, y.name] == [a.name, b.name] || [x.name, y.name] == [b.name, a.name];
         if fit(a, b) && !out.iter().any(known) {

@@ -299,6 +299,26 @@ pub fn difference(a: &str, b: &str) -> String {
     only(a, b, '-') + &only(b, a, '+')
 }
 
+/// Numbers that are the same each time (Steele, Lea, Flood: SplitMix64).
+pub struct Dice(pub u64);
+
+impl Dice {
+    /// Below a number.
+    pub fn roll(&mut self, below: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % below as u64).unwrap()
+    }
+    pub fn of<'a>(&mut self, list: &[&'a str]) -> &'a str {
+        list[self.roll(list.len())]
+    }
+    pub fn in_hundred(&mut self, n: usize) -> bool {
+        self.roll(100) < n
+    }
+}
+
 /// Polls until it holds; false if it did not within the seconds.
 pub fn until(seconds: u64, mut holds: impl FnMut() -> bool) -> bool {
     let end = std::time::Instant::now() + std::time::Duration::from_secs(seconds);

@@ -27,6 +27,29 @@ pub struct Question {
     pub own: Vec<(String, IpAddr)>,
 }
 
+impl Question {
+    /// The client's first packet; `mark`: what it carries, where that is known.
+    #[must_use]
+    pub fn first(&self, mark: Option<u128>) -> Packet {
+        let whole = if self.v6 { (0, u128::MAX) } else { (0, u128::from(u32::MAX)) };
+        Packet {
+            v6: self.v6,
+            from: self.from.map_or(whole, |(a, b)| (number(a), number(b))),
+            to: self.to.map_or(whole, |a| (number(a), number(a))),
+            // What nobody but root may take is no client's (ip(7), ip_local_port_range).
+            sport: (1024, 65535),
+            dport: (self.port.into(), self.port.into()),
+            iif: self.device.clone().map_or(Name::Unknown, Name::Is),
+            oif: Name::None,
+            states: vec!["new"],
+            reply: false,
+            flags: 0x02,
+            mark,
+            conn_mark: mark,
+        }
+    }
+}
+
 /// Which packet of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leg {
@@ -100,22 +123,7 @@ pub fn walk(rules: &Ruleset, q: &Question, usual: bool) -> Ways {
 /// The same for packets that come in with a mark; none: with any.
 #[must_use]
 pub fn marked(rules: &Ruleset, q: &Question, usual: bool, mark: Option<u128>) -> Ways {
-    let whole = if q.v6 { (0, u128::MAX) } else { (0, u128::from(u32::MAX)) };
-    let packet = Packet {
-        v6: q.v6,
-        from: q.from.map_or(whole, |(a, b)| (number(a), number(b))),
-        to: q.to.map_or(whole, |a| (number(a), number(a))),
-        // What nobody but root may take is no client's (ip(7), ip_local_port_range).
-        sport: (1024, 65535),
-        dport: (q.port.into(), q.port.into()),
-        iif: q.device.clone().map_or(Name::Unknown, Name::Is),
-        oif: Name::None,
-        states: vec!["new"],
-        reply: false,
-        flags: 0x02,
-        mark,
-        conn_mark: mark,
-    };
+    let packet = q.first(mark);
     let mut w = Walk {
         rules,
         q,

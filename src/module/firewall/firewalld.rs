@@ -3,7 +3,6 @@
 
 use super::front::{Stopped, command, quoted};
 use super::{Asked, network};
-use crate::edit::firewall::matching::{Name, Packet};
 use crate::edit::firewall::model::{Part, Ruleset, Table, Verdict};
 use crate::edit::firewall::repair::{Accept, Insertion, add};
 use crate::edit::firewall::{Question, Truth};
@@ -14,22 +13,7 @@ use crate::plan::{Change, Resource, View};
 /// firewall/core/nftables.py and ipXtables.py: INPUT_ZONES sends to IN_ZONE, with `filter_` in front for nftables; there
 /// `_pre`, `_deny`, `_allow` and `_post` follow one another.
 fn zone(rules: &Ruleset, table: &Table, q: &Question) -> Option<String> {
-    let whole = if q.v6 { (0, u128::MAX) } else { (0, u128::from(u32::MAX)) };
-    let number = crate::edit::firewall::model::number;
-    let packet = Packet {
-        v6: q.v6,
-        from: q.from.map_or(whole, |(a, b)| (number(a), number(b))),
-        to: q.to.map_or(whole, |a| (number(a), number(a))),
-        sport: (1024, 65535),
-        dport: (q.port.into(), q.port.into()),
-        iif: q.device.clone().map_or(Name::Unknown, Name::Is),
-        oif: Name::None,
-        states: vec!["new"],
-        reply: false,
-        flags: 2,
-        mark: Some(0),
-        conn_mark: Some(0),
-    };
+    let packet = q.first(Some(0));
     for chain in table.chains.iter().filter(|c| c.name.contains("INPUT_ZONES")) {
         for rule in &chain.rules {
             let mut truth = Truth::Yes;

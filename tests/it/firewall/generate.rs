@@ -1,5 +1,7 @@
 //! Rule sets that look like what people and programs write, only at random.
 
+use crate::support::Dice;
+
 /// One, with what loads it.
 pub struct Case {
     pub name: String,
@@ -10,25 +12,6 @@ pub struct Case {
 impl Case {
     pub fn text(&self) -> String {
         self.loads.iter().map(|(program, text)| format!("# {} {program}\n{text}", self.name)).collect()
-    }
-}
-
-/// Numbers that are the same each time (splitmix64).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % below as u64).unwrap()
-    }
-    fn of<'a>(&mut self, list: &[&'a str]) -> &'a str {
-        list[self.roll(list.len())]
-    }
-    fn in_hundred(&mut self, n: usize) -> bool {
-        self.roll(100) < n
     }
 }
 
