@@ -81,6 +81,14 @@ static SPEC: Spec = Spec {
     open: false,
 };
 
+fn nothing_to_make(path: &str) -> Halt {
+    Halt::error("path", format!("{path} does not exist, and no content is given to create it with"))
+}
+
+fn in_the_way(path: &str, facts: &FileState) -> Halt {
+    Halt::error("path", format!("{path} is {}", facts.noun()))
+}
+
 impl Module for File {
     fn spec(&self) -> &'static Spec {
         &SPEC
@@ -133,6 +141,7 @@ impl Module for File {
         let (found, copied) = (found?, copied?);
         let content = p.str("content").map(|text| text.as_bytes().to_vec()).or(copied);
         let facts = &found.state;
+        let content_less = content.is_none();
         let mut wanted = FileState { kind: facts.kind.clone(), mode: p.mode("mode"), owner: None };
         match state {
             "absent" => wanted = FileState::ABSENT,
@@ -148,10 +157,7 @@ impl Module for File {
                         _ => Kind::File(Content::Bytes(bytes)),
                     };
                 } else if facts.kind == Kind::Absent && (p.has("mode") || p.has("owner") || p.has("group")) {
-                    return Err(Halt::error(
-                        "path",
-                        format!("{path} does not exist, and no content is given to create it with"),
-                    ));
+                    return Err(nothing_to_make(path));
                 }
             }
         }
@@ -161,7 +167,7 @@ impl Module for File {
             _ => false,
         };
         if clash {
-            return Err(Halt::error("path", format!("{path} is {}", facts.noun())));
+            return Err(in_the_way(path, facts));
         }
         if facts.kind == Kind::Absent {
             wanted.mode = wanted.mode.or(match wanted.kind {
@@ -174,8 +180,16 @@ impl Module for File {
             wanted.owner = Some(owner(p, facts, view)?);
         }
         let change = view.change_file(path, &found, wanted, secret)?;
+        // A path alone asks for a file there, whatever is in it; that cannot be made of nothing.
+        let bare = state == "file" && content_less && !(p.has("mode") || p.has("owner") || p.has("group"));
+        let amiss = bare && !matches!(facts.kind, Kind::File(_));
+        if amiss && view.wants_changes() {
+            return Err(if facts.kind == Kind::Absent { nothing_to_make(path) } else { in_the_way(path, facts) });
+        }
         let content = facts.bytes().map(|b| String::from_utf8_lossy(b).into_owned());
         let said = match &change {
+            None if amiss && facts.kind == Kind::Absent => format!("{path} does not exist"),
+            None if amiss => format!("{path} is {}", facts.noun()),
             None => format!("{path} is as it should be"),
             Some(_) => match (&facts.kind, state) {
                 (Kind::Absent, _) => format!("{path} does not exist"),
@@ -183,7 +197,7 @@ impl Module for File {
                 _ => format!("{path} is not as it should be"),
             },
         };
-        Ok(Decision::new(change.is_none(), said)
+        Ok(Decision::new(change.is_none() && !amiss, said)
             .with("exists", facts.kind != Kind::Absent)
             .with("kind", facts.noun())
             .with("mode", facts.mode.map(|m| format!("{m:04o}")))

@@ -419,6 +419,13 @@ impl Maker<'_> {
         }
     }
 
+    fn has_fields(&self, id: &str) -> bool {
+        match self.values.get(id) {
+            Some(Value::Array(all)) => all.iter().any(|one| one.get("evidence").is_some()),
+            one => one.is_some_and(|one| one.get("evidence").is_some()),
+        }
+    }
+
     /// Whether all that an expression speaks of is known by now.
     fn known(&self, t: &Text) -> Result<(), Halt> {
         self.names_known(expr::expression_names(&t.text).map_err(|e| error_at(t, &e))?)
@@ -434,6 +441,10 @@ impl Maker<'_> {
                     Some((StepStatus::Unknown, at, Some(_))) => return Err(Halt::Waits(*at)),
                     Some((StepStatus::Unknown, ..)) => {
                         return Err(Halt::unknown(format!("it depends on the step \"{id}\", which is unknown")));
+                    }
+                    // One that found a fault has its fields; one that could not be done has none.
+                    Some((StepStatus::Failed, ..)) if !self.has_fields(id) => {
+                        return Err(Halt::unknown(format!("it depends on the step \"{id}\", which failed")));
                     }
                     _ => {}
                 },

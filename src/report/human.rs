@@ -22,6 +22,8 @@ pub struct Human<W: Write> {
     verbose: bool,
     dry: bool,
     changed: usize,
+    /// A file was changed: what it held is kept. Of what a command did nothing is.
+    kept: bool,
     /// Something failed that may have changed something all the same.
     doubt: bool,
     /// A way was lost in mid-run, and the next plan is what is left.
@@ -63,6 +65,7 @@ impl<W: Write> Human<W> {
             verbose,
             dry,
             changed: 0,
+            kept: false,
             doubt: false,
             resumed: false,
             unresolved: Vec::new(),
@@ -432,7 +435,8 @@ impl<W: Write> Human<W> {
             }
         }
         if let Some(id) = run.filter(|_| self.changed > 0) {
-            self.line(&[(Ink::Dim, &format!("What was there before is kept. The record: runbook runs {id}"))]);
+            let kept = if self.kept { "What was there before is kept. " } else { "" };
+            self.line(&[(Ink::Dim, &format!("{kept}The record: runbook runs {id}"))]);
         } else if exit == 4 && self.dry {
             self.line(&[(Ink::Dim, "To make them: the same line with apply in place of plan.")]);
         }
@@ -509,6 +513,7 @@ impl<W: Write> Sink for Human<W> {
             }
             Event::Done { planned, seconds } => {
                 self.changed += 1;
+                self.kept |= matches!(planned.change, Change::File(_));
                 let slow = if *seconds >= 1.0 { format!(" ({seconds:.1} s)") } else { String::new() };
                 self.line(&[(Ink::Green, "  done    "), (Ink::Plain, &planned.change.title()), (Ink::Dim, &slow)]);
             }

@@ -620,3 +620,36 @@ fn a_secret_of_several_lines_does_not_spoil_the_report() {
     });
     assert!(kept);
 }
+
+#[test]
+fn a_path_alone_asks_for_a_file_there() {
+    let b = Bench::new();
+    b.write("there", "x");
+    b.write("dir/x", "x");
+    b.write(
+        "book.yaml",
+        "name: t\ntitle: t\nsteps:\n\
+        - {name: there, check: {file: DIR/there}}\n- {name: nothing, check: {file: DIR/nope}}\n- {name: directory, check: {file: DIR/dir}}\n\
+        - {name: asked, check: {file: DIR/nope}, condition: check.exists}\n- {name: made of nothing, ensure: {file: DIR/nope}}\n\
+        - {name: a mode of a directory, check: {file: {path: DIR/dir, mode: \"0755\"}}}\n",
+    );
+    let run = b.plan().expect(1);
+    let says = |n: usize| run.json["rounds"][0]["steps"][n]["evidence"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(run.statuses(), ["ok", "failed", "failed", "ok", "failed", "ok"], "{}", run.text);
+    assert!(says(1).ends_with("/nope does not exist") && says(2).ends_with("/dir is a directory"), "{}", run.text);
+}
+
+#[test]
+fn what_needs_the_answer_of_a_step_that_failed_says_so() {
+    let b = Bench::new();
+    b.write(
+        "book.yaml",
+        "name: t\ntitle: t\nvars: {user: {type: string}}\nsteps:\n\
+        - {name: a, id: a, check: {login: {user: \"{{ user }}\"}}}\n\
+        - {name: \"b {{ item }}\", loop: steps.a.obstacles, check: {command: {sh: 'true'}}}\n\
+        - {name: c, id: c, check: {command: {sh: 'exit 3'}}}\n- {name: d, check: {command: {sh: 'true'}}, condition: steps.c.rc == 0}\n",
+    );
+    let run = b.run(&["plan", "./book.yaml", "-o", "json", "-e", "user="]).expect(1);
+    assert_eq!(run.statuses(), ["failed", "unknown", "failed", "ok"], "{}", run.text);
+    assert!(run.text.contains("it depends on the step \\\"a\\\", which failed"), "{}", run.text);
+}

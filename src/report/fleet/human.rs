@@ -324,7 +324,8 @@ impl<W: Write> HumanFleet<W> {
             out += &self.line(Ink::Plain, &format!("See also: {see}"));
         }
         if changed {
-            out += &self.line(Ink::Dim, "What was there before is kept. The records: runbook runs");
+            let kept = if self.views.iter().any(|v| v.kept) { "What was there before is kept. " } else { "" };
+            out += &self.line(Ink::Dim, &format!("{kept}The records: runbook runs"));
             for v in self.views.iter().filter(|_| self.style.verbose) {
                 if let Some(id) = &v.run {
                     out += &self.line(Ink::Dim, &format!("  {}: runbook runs {id}", v.name));

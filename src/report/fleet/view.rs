@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::alike::{anonymous, key};
 use super::{Shared, table};
 use crate::apply::exit;
+use crate::plan::Change;
 use crate::report::human::Human;
 use crate::report::words::count;
 use crate::report::{Event, Proof, Redactor, Sink};
@@ -36,6 +37,8 @@ pub(super) struct View {
     /// Rounds that changed something.
     pub rounds: usize,
     changed: usize,
+    /// A file was changed: what it held is kept.
+    pub kept: bool,
     planned: usize,
     bad: bool,
     /// Why it went no further, and what to do about it.
@@ -80,6 +83,7 @@ impl View {
             round: 0,
             rounds: 0,
             changed: 0,
+            kept: false,
             planned: 0,
             bad: false,
             broken: None,
@@ -135,8 +139,9 @@ impl View {
             Event::Doing { number, of, planned } => {
                 self.does(&format!("{number}/{of}  {} …", planned.change.title()));
             }
-            Event::Done { .. } => {
+            Event::Done { planned, .. } => {
                 self.changed += 1;
+                self.kept |= matches!(planned.change, Change::File(_));
                 self.does("done; looking whether it holds …");
             }
             Event::NotDone { .. } => self.bad = true,
