@@ -169,7 +169,7 @@ impl<'a> Linter<'a> {
                 self.expression(t, scope);
             }
         }
-        for t in s.finding.iter().chain(s.manual.as_ref().map(|m| &m.text)) {
+        for t in s.finding.iter().chain(&s.note).chain(s.manual.as_ref().map(|m| &m.text)) {
             self.template(t, seen);
         }
         if let Some(c) = &s.check {

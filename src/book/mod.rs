@@ -122,10 +122,14 @@ pub struct Step {
     pub why: Option<String>,
     /// What is wrong when the condition holds: a sentence, a template.
     pub finding: Option<Text>,
+    /// What a person should know where nothing is wrong.
+    pub note: Option<Text>,
     /// From where.
     pub vantage: Where,
     /// Whether it applies at all.
     pub when: Option<Text>,
+    /// It applies only where no earlier step found a cause.
+    pub otherwise: bool,
     /// What is looked at.
     pub check: Option<Call>,
     /// Whether the fault is there.

@@ -97,10 +97,7 @@ impl Module for Process {
         let found: Vec<&Proc> = all.iter().filter(|x| !except.contains(&x.name)).collect();
         let hidden = all.is_empty() && out.lines().any(|l| l == "held");
         if hidden && !view.facts()?.root {
-            return Err(Halt::Unknown {
-                why: format!("{} held, and only root can tell by whom", wanted.subject()),
-                hint: Some("run it as root".into()),
-            });
+            return Err(view.takes_root(format!("{} held, and only root can tell by whom", wanted.subject())));
         }
         let away = p.bool("running") == Some(false);
         let none = found.is_empty() && !hidden;

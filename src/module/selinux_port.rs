@@ -75,8 +75,8 @@ impl Module for SelinuxPort {
         }
         let a = view.script(SCRIPT, false, &[store()])?;
         if a.status != Status::Exit(0) {
-            let hint = (!view.facts()?.root).then(|| "run it as root".to_owned());
-            return Err(Halt::Unknown { why: format!("semanage says: {}", first_line(&a.stderr)), hint });
+            let why = format!("semanage says: {}", first_line(&a.stderr));
+            return Err(if view.facts()?.root { Halt::unknown(why) } else { view.takes_root(why) });
         }
         let seen = Seen::read(&String::from_utf8_lossy(&a.stdout));
         seen.decide(port, kind)

@@ -53,6 +53,7 @@ struct Outcome {
     evidence: String,
     hint: Option<String>,
     finding: Option<String>,
+    note: Option<String>,
     manual: Option<String>,
     asks: Option<Box<Question>>,
     waits_for: Option<usize>,
@@ -69,6 +70,7 @@ impl Outcome {
             evidence: evidence.into(),
             hint: None,
             finding: None,
+            note: None,
             manual: None,
             asks: None,
             waits_for: None,
@@ -149,7 +151,8 @@ impl Maker<'_> {
             None => Ok(true),
             Some(text) => self.condition(text, &Map::new()),
         };
-        match when {
+        let applies = when.and_then(|yes| if yes && step.otherwise { self.unexplained() } else { Ok(yes) });
+        match applies {
             Ok(false) => Some(Outcome::new(StepStatus::Skipped, NOT_HERE)),
             Err(Halt::Pending) => {
                 // Built-in probes go out ahead of a `when` that is not known yet, and count for nothing if it is false.
@@ -171,6 +174,26 @@ impl Maker<'_> {
             }
             Ok(true) => None,
         }
+    }
+
+    /// Whether no step so far found a cause: a symptom is none, and what could not be looked at may be one.
+    fn unexplained(&self) -> Result<bool, Halt> {
+        let cause =
+            |s: &&StepPlan| s.finding.is_some() && self.input.book.steps.get(s.step).is_some_and(|b| !b.looks_only());
+        if self.plan.steps.iter().any(|s| cause(&s)) {
+            return Ok(false);
+        }
+        for s in &self.plan.steps {
+            match (s.status, s.waits_for) {
+                (StepStatus::Pending, _) => return Err(Halt::Pending),
+                (StepStatus::Unknown, Some(at)) => return Err(Halt::Waits(at)),
+                (StepStatus::Unknown | StepStatus::Failed, None) if s.finding.is_none() => {
+                    return Err(Halt::unknown(format!("the cause may be what could not be looked at: {}", s.name)));
+                }
+                _ => {}
+            }
+        }
+        Ok(true)
     }
 
     fn step_view(&self, step: &Step) -> View<'_> {
@@ -212,7 +235,8 @@ impl Maker<'_> {
         let mut result = decision.value();
         result["status"] = if fault { "fault" } else { "ok" }.into();
         if !fault {
-            return Outcome { result, ..Outcome::new(StepStatus::Ok, decision.evidence) };
+            let note = step.note.as_ref().and_then(|t| self.said(t, &extra));
+            return Outcome { note, result, ..Outcome::new(StepStatus::Ok, decision.evidence) };
         }
         // With a condition of the runbook's own, the evidence alone may well read as if all were well.
         let finding = match (&step.finding, &step.condition) {
@@ -363,6 +387,7 @@ impl Maker<'_> {
             evidence: waits.unwrap_or(o.evidence),
             hint: o.hint,
             finding: o.finding,
+            note: o.note,
             manual: o.manual,
             asks: o.asks,
             waits_for: o.waits_for,
@@ -373,14 +398,14 @@ impl Maker<'_> {
     }
 
     fn manual(&self, step: &Step, extra: &Map<String, Value>) -> Option<String> {
-        step.manual
-            .as_ref()
-            .map(|m| {
-                let text = self.text(&m.text, extra);
-                m.link.as_ref().map_or(text.clone(), |l| format!("{text} ({l})"))
-            })
-            // A template may well have nothing to say here.
-            .filter(|text| !text.trim().is_empty())
+        let m = step.manual.as_ref()?;
+        let text = self.said(&m.text, extra)?;
+        Some(m.link.as_ref().map_or(text.clone(), |l| format!("{text} ({l})")))
+    }
+
+    /// As [`Self::text`]; a template may well have nothing to say here.
+    fn said(&self, t: &Text, extra: &Map<String, Value>) -> Option<String> {
+        Some(self.text(t, extra)).filter(|text| !text.trim().is_empty())
     }
 
     /// A template that people read; what of it cannot be resolved is an ellipsis.

@@ -97,6 +97,8 @@ pub struct StepPlan {
     pub hint: Option<String>,
     /// What is wrong, in a sentence; only where a fault was found.
     pub finding: Option<String>,
+    /// What a person should know although nothing is wrong.
+    pub note: Option<String>,
     /// Instructions for a person, resolved.
     pub manual: Option<String>,
     /// A variable of the runbook without a value would decide what is left to a person.
@@ -275,6 +277,7 @@ impl<'a> Maker<'a> {
         let book = self.input.book;
         let looks = |s: &StepPlan| book.steps.get(s.step).is_some_and(crate::book::Step::looks_only);
         let causes = self.plan.steps.iter().any(|s| s.finding.is_some() && !looks(s));
+        let unseen = self.plan.steps.iter().any(|s| s.status == StepStatus::Unknown && s.waits_for.is_none());
         for i in 0..self.plan.steps.len() {
             let s = &self.plan.steps[i];
             let Some(step) = book.steps.get(s.step).filter(|b| b.looks_only()) else { continue };
@@ -282,9 +285,10 @@ impl<'a> Maker<'a> {
             else {
                 continue;
             };
-            if causes {
-                let s = &mut self.plan.steps[i];
-                (s.symptom, s.hint) = (true, None);
+            let s = &mut self.plan.steps[i];
+            s.symptom = causes;
+            if causes || unseen {
+                s.hint = None;
             }
             let declared: Vec<Resource> =
                 call.module.spec().reads.split(", ").filter_map(|r| Resource::parse(r).ok()).collect();

@@ -192,6 +192,12 @@ impl<'a> View<'a> {
     pub fn place(&self) -> &Place {
         self.place
     }
+    /// What only root can tell, with the way to become it.
+    #[must_use]
+    pub fn takes_root(&self, why: impl Into<String>) -> Halt {
+        let hint = if self.place.here { "run it as root" } else { "add --become, or come as root" };
+        Halt::Unknown { why: why.into(), hint: Some(hint.into()) }
+    }
     /// The facts.
     pub fn facts(&self) -> Result<&'a Facts, Halt> {
         self.facts.ok_or(Halt::Pending)

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::words::{capital, count, wrap};
+use super::words::{count, wrap};
 use super::{Event, Proof, Redactor, Sink, printable};
 use crate::book::{Runbook, Where};
 use crate::plan::diff::{self, Tag};
@@ -176,7 +176,7 @@ impl<W: Write> Human<W> {
             plan.steps.iter().filter(|s| s.finding.is_some()).partition(|s| s.symptom);
         self.blank();
         for s in &symptoms {
-            self.para(Ink::Yellow, "Seen:  ", 7, &capital(&s.finding.clone().unwrap_or_default()));
+            self.para(Ink::Yellow, "Seen:  ", 7, &s.finding.clone().unwrap_or_default());
         }
         if found.is_empty() && plan.changes.is_empty() {
             let unknown = plan.steps.iter().filter(|s| unresolved(s)).count();
@@ -192,10 +192,13 @@ impl<W: Write> Human<W> {
         }
         for s in found {
             let said = s.finding.clone().unwrap_or_default();
-            self.para(Ink::Red, "Found: ", 7, &capital(&said));
+            self.para(Ink::Red, "Found: ", 7, &said);
             if !said.contains(&s.evidence) {
                 self.para(Ink::Dim, "       ", 7, &s.evidence);
             }
+        }
+        for note in plan.steps.iter().filter_map(|s| s.note.as_ref()) {
+            self.para(Ink::Yellow, "Note:  ", 7, note);
         }
         for o in &plan.owed {
             self.para(
@@ -209,13 +212,14 @@ impl<W: Write> Human<W> {
 
     fn steps(&mut self, plan: &Plan, book: &Runbook) {
         self.blank();
-        for s in &plan.steps {
-            // What was seen from here, and what could not be, is never left out: it is the proof from outside.
+        let quiet = |s: &StepPlan| {
+            matches!(s.status, StepStatus::Ok | StepStatus::Skipped | StepStatus::Blocked) || is_later(s)
+        };
+        // What was seen from here, and what could not be, is never left out: it is the proof from outside.
+        let shown = |s: &&StepPlan| self.verbose || !quiet(s) || seen_from_here(book, s);
+        let mut rest = plan.steps.iter().filter(shown).collect::<Vec<_>>().into_iter().peekable();
+        while let Some(s) = rest.next() {
             let from_here = seen_from_here(book, s);
-            let quiet = matches!(s.status, StepStatus::Ok | StepStatus::Skipped | StepStatus::Blocked) || is_later(s);
-            if quiet && !self.verbose && !from_here {
-                continue;
-            }
             let (ink, word) = match s.status {
                 StepStatus::Ok => (Ink::Green, "ok"),
                 StepStatus::Change => (Ink::Yellow, "repair"),
@@ -228,6 +232,11 @@ impl<W: Write> Human<W> {
                 StepStatus::Failed | StepStatus::Pending => (Ink::Red, "failed"),
             };
             self.line(&[(ink, &format!("  {word:<8}")), (Ink::Plain, &s.name)]);
+            // What keeps several in a row from being looked at is said once, below them.
+            let same = |n: &&StepPlan| (n.status, &n.evidence, &n.hint) == (s.status, &s.evidence, &s.hint);
+            if s.status == StepStatus::Unknown && rest.peek().is_some_and(same) {
+                continue;
+            }
             let explain = match s.status {
                 StepStatus::Ok | StepStatus::Change => self.verbose || from_here,
                 StepStatus::Failed => s.finding.is_none() || s.hint.is_some() || self.verbose,
@@ -388,7 +397,13 @@ impl<W: Write> Human<W> {
         let took = if seconds < 10.0 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") };
         let changes = format!("{} {}", self.changed, if self.changed == 1 { "change" } else { "changes" });
         let rounds = if rounds > 1 { format!(" in {rounds} rounds") } else { String::new() };
-        let unresolved = self.unresolved.join("; ");
+        // All of them stand above; the last line names the first.
+        let unresolved = match self.unresolved.as_slice() {
+            [first, second, _, more @ ..] if !more.is_empty() => {
+                format!("{first}; {second}; and {} more", more.len() + 1)
+            }
+            few => few.join("; "),
+        };
         match (exit, self.changed) {
             (0, 0) if self.offline => format!("Healthy as far as a disk tells ({took}). Verified: offline."),
             (0, 0) if !self.proofs.is_empty() && self.proofs.iter().all(|p| p.0 == Proof::NotPossible) => {

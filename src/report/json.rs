@@ -133,7 +133,7 @@ fn plan_json(round: usize, plan: &Plan, book: &crate::book::Runbook) -> Value {
     let step = |s: &crate::plan::StepPlan| {
         json!({
             "id": book.steps.get(s.step).and_then(|b| b.id.clone()), "item": s.item, "name": s.name, "status": s.status, "evidence": s.evidence,
-            "finding": s.finding, "symptom": s.symptom, "hint": s.hint, "manual": s.manual, "asks": s.asks, "result": s.result,
+            "finding": s.finding, "note": s.note, "symptom": s.symptom, "hint": s.hint, "manual": s.manual, "asks": s.asks, "result": s.result,
             "waits_for": s.waits_for.and_then(|w| book.steps.get(w)).map(|b| b.name.text.clone()),
         })
     };

@@ -69,6 +69,9 @@ fn step(out: &mut String, n: usize, s: &Step) {
     if let Some(w) = &s.when {
         row("applies if", &one(&w.text));
     }
+    if s.otherwise {
+        row("applies if", "no step before it found a cause");
+    }
     if let Some(c) = &s.check {
         row(if s.ensure { "makes sure of" } else { from }, &call(c));
     }
@@ -77,6 +80,9 @@ fn step(out: &mut String, n: usize, s: &Step) {
     }
     if let Some(f) = &s.finding {
         row("says", &one(&f.text));
+    }
+    if let Some(n) = &s.note {
+        row("notes", &one(&n.text));
     }
     for c in &s.remediation {
         row("repairs by", &call(c));

@@ -79,9 +79,11 @@ This page is made from the code (`src/report/reference.rs`); a test fails when i
 | `why` | why it matters |
 | `where` | `target` (default) or `controller`: where it looks from, and where its commands run |
 | `when` | an expression: whether the step applies at all |
+| `otherwise` | `true`: it applies only where no earlier step found a cause; what could not be looked at may be one |
 | `check` | what is looked at: a module |
 | `condition` | an expression: true is the fault; `not check.ok` unless given |
 | `finding` | a template: what is wrong, in a sentence; the check's evidence unless given |
+| `note` | a template: what a person should know although the step is ok; nothing is said where it is empty |
 | `remediation` | what is done about it: a list of modules |
 | `ensure` | short for check X, condition \"not check.ok\", remediation X |
 | `manual` | what only a person can do: a text, or `{text, link}` |

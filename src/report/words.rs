@@ -5,22 +5,6 @@ pub(super) fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-/// A sentence's beginning.
-pub(super) fn capital(s: &str) -> String {
-    let mut c = s.chars();
-    match c.next() {
-        // A path or a unit's name keeps its spelling.
-        Some(f)
-            if f.is_lowercase()
-                && s.split_whitespace().next().is_some_and(|w| w.chars().all(char::is_alphabetic))
-                && !["sshd", "systemd"].iter().any(|w| s.starts_with(w)) =>
-        {
-            f.to_uppercase().chain(c).collect()
-        }
-        _ => s.to_owned(),
-    }
-}
-
 /// Words in lines of at most `width` characters; longer words stand alone.
 #[must_use]
 pub fn wrap(text: &str, width: usize) -> Vec<String> {

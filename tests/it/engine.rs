@@ -653,3 +653,45 @@ fn what_needs_the_answer_of_a_step_that_failed_says_so() {
     assert_eq!(run.statuses(), ["failed", "unknown", "failed", "ok"], "{}", run.text);
     assert!(run.text.contains("it depends on the step \\\"a\\\", which failed"), "{}", run.text);
 }
+
+/// A cause that an earlier step found, or that could not be looked at, leaves nothing to guess; a symptom is no cause.
+#[test]
+fn otherwise_is_what_is_left_when_nothing_was_found() {
+    let b = Bench::new();
+    let book = |first: &str| {
+        format!(
+            "name: book\ntitle: t\nsteps:\n  - {first}\n  - {{name: seen, check: {{command: 'false'}}}}\n  \
+             - {{name: the rest, otherwise: true, check: {{command: 'true'}}, condition: check.ok, manual: look around}}\n"
+        )
+    };
+    for (first, status, exit) in [
+        ("{name: fine, check: {command: 'true'}}", "manual", 1),
+        ("{name: cause, check: {command: 'false'}, remediation: [{command: 'true'}]}", "skipped", 4),
+        ("{name: dark, check: {command: no-such-tool}}", "unknown", 1),
+    ] {
+        b.write("book.yaml", &book(first));
+        let run = b.plan().expect(exit);
+        assert_eq!(run.statuses().last(), Some(&status), "{first}: {}", run.text);
+    }
+}
+
+#[test]
+fn a_note_is_said_where_all_is_well_and_what_hides_several_steps_is_said_once() {
+    let b = Bench::new();
+    b.write(
+        "book.yaml",
+        "name: book\ntitle: t\nsteps:\n  - {name: fine, check: {command: echo 22}, note: 'it was {{ check.stdout }}'}\n  \
+         - {name: also, check: {command: 'true'}, note: '{% if not check.ok %}no{% endif %}'}\n",
+    );
+    let run = b.run(&["plan", "./book.yaml"]).expect(0);
+    assert!(run.text.contains("\nNote:  it was 22\n") && run.text.matches("Note:").count() == 1, "{}", run.text);
+    let step = |name: &str| format!("  - {{name: {name}, check: {{command: no-such-tool}}}}\n");
+    b.write(
+        "book.yaml",
+        &format!("name: book\ntitle: t\nsteps:\n{}{}{}{}", step("a"), step("b"), step("c"), step("d")),
+    );
+    let run = b.run(&["plan", "./book.yaml"]).expect(1);
+    let start = run.text.find("  unknown a\n  unknown b\n  unknown c\n  unknown d\n          ");
+    assert!(start.is_some() && run.text.matches("no-such-tool").count() == 1, "{}", run.text);
+    assert!(run.text.contains("Unresolved: a; b; and 2 more"), "{}", run.text);
+}

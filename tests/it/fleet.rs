@@ -155,7 +155,7 @@ fn plans_that_are_alike_are_shown_once_and_one_host_hides_no_other() {
     let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("no {what}: {text}"));
     let healthy = "== 14 hosts: h6, h7, h8, h9, h10, h11, h12, h13, h14, h15, h16, h17, h18, h19\n";
     assert!(at(healthy) < at("== No channel works to h20\n"), "{text}");
-    assert!(at("host h20\n") < at("== h5\nFound: The disk is full\n"), "{text}");
+    assert!(at("host h20\n") < at("== h5\nFound: the disk is full\n"), "{text}");
     at("== 3 hosts: h1, h2, h3\n");
     at("== h4\n");
     assert_eq!(text.matches("1. edit /srv/app.conf").count(), 2, "alike once, different ones apart: {text}");

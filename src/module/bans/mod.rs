@@ -74,8 +74,7 @@ impl Module for Bans {
         let out = String::from_utf8_lossy(&a.stdout).into_owned();
         let (bans, tools) = (read(&out, address), tools(&out));
         if bans.is_empty() && !view.facts()?.root && !tools.is_empty() {
-            let why = format!("{} tells only root whom it has banned", tools.join(", "));
-            return Err(Halt::Unknown { why, hint: Some("run it as root".into()) });
+            return Err(view.takes_root(format!("{} tells only root whom it has banned", tools.join(", "))));
         }
         if bans.is_empty() && out.lines().any(|l| l == "silent fail2ban") {
             return Err(Halt::Unknown {

@@ -23,10 +23,7 @@ pub(super) struct Found {
 pub(super) fn read(view: &View<'_>) -> Result<Found, Halt> {
     let a = view.script(SCRIPT, false, &[Resource::Rules])?;
     if !view.facts()?.root {
-        return Err(Halt::Unknown {
-            why: "the rules of packet filters cannot be read without root".into(),
-            hint: Some("run it as root".into()),
-        });
+        return Err(view.takes_root("the rules of packet filters cannot be read without root"));
     }
     parse(&String::from_utf8_lossy(&a.stdout))
 }

@@ -115,8 +115,7 @@ impl Module for Login {
         let lines = view.lines(super::sshd::MAIN, SSHD, TELLING, &[]);
         let (answer, lines) = (answer?, lines?);
         if !view.facts()?.root {
-            let why = "who may log in is told by files that only root can read".to_owned();
-            return Err(Halt::Unknown { why, hint: Some("run it as root, or with --become".into()) });
+            return Err(view.takes_root("who may log in is told by files that only root can read"));
         }
         if answer.status != Status::Exit(0) {
             return Err(Halt::unknown(format!("it cannot be told: {}", first_line(&answer.stderr))));

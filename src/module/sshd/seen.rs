@@ -104,15 +104,14 @@ impl Seen {
         let files = view.lines(seen.main(), tree::SSHD, TELLING, &reads)?;
         let facts = view.facts()?;
         let err = String::from_utf8_lossy(&answer.stderr);
-        if !facts.root && (seen.settings.is_none() || err.contains("ermission denied")) {
-            return Err(Halt::Unknown {
-                why: "sshd reads its files and host keys as root only".into(),
-                hint: Some("run it as root".into()),
-            });
+        // That there is none is seen by everybody.
+        let none = seen.program.is_empty() && answer.status == Status::Exit(127);
+        if !facts.root && !none && (seen.settings.is_none() || err.contains("ermission denied")) {
+            return Err(view.takes_root("sshd reads its files and host keys as root only"));
         }
         if let Some(key) = seen.keys.iter().find(|k| k.state == "unread") {
-            let hint = (!facts.root).then(|| "run it as root".to_owned());
-            return Err(Halt::Unknown { why: format!("the host key {} cannot be read", key.path), hint });
+            let why = format!("the host key {} cannot be read", key.path);
+            return Err(if facts.root { Halt::unknown(why) } else { view.takes_root(why) });
         }
         // 255 is its own way to say no; the others are the shell's, for a program that cannot be run or was killed.
         if !matches!(answer.status, Status::Exit(..126 | 255)) && seen.said.broken.is_none() {
