@@ -11,7 +11,8 @@ pub(super) const INIT: Init = Init {
     disk: r#"case $rb_i in */systemd) ;; '') rb_real /etc/systemd/system; [ -d "$R$REPLY" ] || { rb_real /lib/systemd/systemd; [ -e "$R$REPLY" ]; };; *) false;; esac"#,
     units: "rb_units_systemd",
     verb: r#"rb_verb_systemd "$@""#,
-    said: r#"journalctl -u "$1" -n "$2" -o cat --no-pager -b 2>/dev/null"#,
+    // As `journalctl -u`, and its last main process: of one that ended at once, journald may come too late to see the unit.
+    said: r#"rb_f=$(systemctl show -p ExecMainPID -- "$1" 2>/dev/null); journalctl -n "$2" -o cat --no-pager -b _SYSTEMD_UNIT="$1" + UNIT="$1" _PID=1 + COREDUMP_UNIT="$1" + _PID="${rb_f#*=}" 2>/dev/null"#,
     functions: FUNCTIONS,
     live_functions: LIVE,
     disk_functions: DISK,
