@@ -202,7 +202,7 @@ impl Seen {
         let mut out = Vec::new();
         for entry in fstab::read(table) {
             let found = match &entry {
-                Err(bad) => Some((bad.line, bad.why.to_owned(), "comment")),
+                Err(bad) => Some((bad.line, bad.why.trim_start_matches("it ").to_owned(), "comment")),
                 Ok(e) => self.problem(e).map(|(what, repair)| (e.line, what, repair)),
             };
             out.extend(found.map(|(line, what, repair)| Problem { line, text: text(line), what, repair }));
