@@ -47,7 +47,7 @@ pub(crate) fn unreadable(path: &str, e: &io::Error) -> Diagnostic {
 }
 
 /// Why a file cannot be read, without the number.
-fn reason(e: &io::Error) -> String {
+pub(super) fn reason(e: &io::Error) -> String {
     match e.kind() {
         io::ErrorKind::NotFound => "there is no such file".into(),
         io::ErrorKind::IsADirectory => "it is a directory".into(),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::decode::{Decoder, boolean_hint, is_name, nearest};
 use super::{Diagnostic, Node, Source, Spot};
 use crate::channel::Password;
+use crate::edit::authorized_keys;
 use crate::module::parse_duration;
 
 /// The type of a variable.
@@ -24,6 +25,10 @@ pub enum VarKind {
     Ip,
     /// An absolute path.
     Path,
+    /// The name of an account.
+    User,
+    /// A public key of ssh's or its fingerprint; where a path is given, what is in that file of the controller.
+    PublicKey,
     /// `10s`.
     Duration,
     /// One of these words.
@@ -142,7 +147,8 @@ const RESERVED: &[&str] = &[
     "facts", "target", "check", "steps", "item", "loop", "self", "and", "or", "not", "in", "is", "if", "else", "true",
     "false", "none",
 ];
-const TYPES: &[&str] = &["string", "int", "bool", "port", "ip", "path", "duration", "enum", "list", "secret"];
+const TYPES: &[&str] =
+    &["string", "int", "bool", "port", "ip", "path", "user", "public_key", "duration", "enum", "list", "secret"];
 
 impl Vars {
     pub(super) fn decode(root: &Node, d: &mut Decoder<'_>) -> Self {
@@ -229,6 +235,8 @@ impl VarKind {
             VarKind::Port => "like 22".into(),
             VarKind::Ip => "like 203.0.113.5 or 2001:db8::5".into(),
             VarKind::Path => "like /etc/ssh/sshd_config".into(),
+            VarKind::User => "like admin".into(),
+            VarKind::PublicKey => "like ~/.ssh/id_ed25519.pub, the line in it, or SHA256:…".into(),
             VarKind::Duration => "like 10s, 500ms or 2m".into(),
             VarKind::Enum(words) => {
                 let shown = value.as_str().unwrap_or_default();
@@ -265,12 +273,22 @@ impl VarKind {
             VarKind::Port => Value::from(
                 need("a port")?.parse::<u16>().ok().filter(|p| *p > 0).ok_or_else(|| not("a port, 1 to 65535"))?,
             ),
+            // As sshd's log has a client of IPv4 where one socket is for both (RFC 4291, 2.5.5.2): its packets are IPv4's.
             VarKind::Ip => Value::String(
-                need("an address")?.parse::<std::net::IpAddr>().map_err(|_| not("an IP address"))?.to_string(),
+                need("an address")?
+                    .parse::<std::net::IpAddr>()
+                    .map_err(|_| not("an IP address"))?
+                    .to_canonical()
+                    .to_string(),
             ),
             VarKind::Path => Value::String(
                 need("a path").and_then(|t| if t.starts_with('/') { Ok(t) } else { Err(not("an absolute path")) })?,
             ),
+            VarKind::User => Value::String(
+                need("a user's name")
+                    .and_then(|t| if crate::module::is_user(&t) { Ok(t) } else { Err(not("a user's name")) })?,
+            ),
+            VarKind::PublicKey => Value::String(public_key(&need("a public key")?)?),
             VarKind::Duration => Value::String(
                 need("a duration")
                     .and_then(|t| if parse_duration(&t).is_some() { Ok(t) } else { Err(not("a duration")) })?,
@@ -290,6 +308,30 @@ impl VarKind {
                 _ => return Err(not("a list")),
             },
         })
+    }
+}
+
+/// A key or a fingerprint as it is, or the key in the file that is named.
+fn public_key(text: &str) -> Result<String, String> {
+    let is_one = |t: &str| authorized_keys::wanted(t).is_some();
+    let text = text.trim();
+    if is_one(text) {
+        return Ok(text.to_owned());
+    }
+    let not = "is neither a public key, nor its fingerprint, nor a file with one";
+    let home = text.strip_prefix("~/").zip(std::env::var_os("HOME"));
+    let path = home.map_or_else(|| text.into(), |(rest, home)| std::path::Path::new(&home).join(rest));
+    // What has white space was meant for a key.
+    if text.is_empty() || text.split_whitespace().nth(1).is_some() && !path.exists() {
+        return Err(format!("\"{text}\" {not}"));
+    }
+    let bytes = super::read_capped(&path).map(|b| String::from_utf8_lossy(&b).into_owned());
+    match bytes {
+        Err(e) => Err(format!("\"{text}\" {not} ({})", super::load::reason(&e))),
+        Ok(key) if is_one(&key) => Ok(key.lines().find(|l| is_one(l)).unwrap_or(&key).trim().to_owned()),
+        // It is not shown, and never leaves this machine.
+        Ok(key) if key.contains("PRIVATE KEY") => Err(format!("{text} has the private key in it: give {text}.pub")),
+        Ok(_) => Err(format!("{text} has no public key in it")),
     }
 }
 
@@ -349,6 +391,8 @@ fn kind(e: &Node, d: &mut Decoder<'_>) -> Option<VarKind> {
         "port" => VarKind::Port,
         "ip" => VarKind::Ip,
         "path" => VarKind::Path,
+        "user" => VarKind::User,
+        "public_key" => VarKind::PublicKey,
         "duration" => VarKind::Duration,
         "list" => VarKind::List,
         "secret" => VarKind::Secret(secret_from(e, d)?),
@@ -421,5 +465,36 @@ pub fn parse_extra(arg: &str) -> Result<Vec<Given>, Vec<Diagnostic>> {
     match root.entries() {
         Some(entries) => Ok(entries.iter().filter_map(Given::entry).collect()),
         None => Err(vec![root.expected("a map of variables").hint("one NAME: VALUE a line")]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_may_be_in_a_file() {
+        let read = |text: &str| VarKind::PublicKey.read(&text.into());
+        let line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILYT+uWPVc7HKhZsiVFEpRd6bzs+2bCzBP1tf3rz67hx me";
+        assert_eq!(read(line), Ok(line.into()));
+        let print = "SHA256:WSN1oEt1NPBGlCuhS6C0QbMK3nP1n8ZXMapufRWm1yQ";
+        assert_eq!(read(print), Ok(print.into()));
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            read(path.to_str().unwrap())
+        };
+        assert_eq!(file("k.pub", &format!("# mine\n{line}\n")), Ok(line.into()));
+        let private = file("k", "-----BEGIN OPENSSH PRIVATE KEY-----\nsecret\n").unwrap_err();
+        assert!(private.ends_with("/k.pub") && !private.contains("secret"), "{private}");
+        assert!(file("x", "nothing\n").unwrap_err().ends_with("has no public key in it"));
+        assert!(read("./no-such.pub").unwrap_err().ends_with("(there is no such file)"));
+    }
+
+    #[test]
+    fn an_address_is_of_the_family_that_its_packets_are() {
+        assert_eq!(VarKind::Ip.read(&"::ffff:192.0.2.7".into()), Ok("192.0.2.7".into()));
+        assert_eq!(VarKind::Ip.read(&"2001:DB8::7".into()), Ok("2001:db8::7".into()));
     }
 }

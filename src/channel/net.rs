@@ -79,7 +79,8 @@ pub struct Knocked {
     pub to: String,
     /// Its family, where it is known.
     pub family: Option<Family>,
-    /// Our own end of it, where it came about; address translation on the way is not seen.
+    /// Our own end of it, or what that would be, for one that did not come about; address translation on the way is not
+    /// seen.
     pub from: Option<IpAddr>,
     /// How it went.
     pub outcome: Outcome,
@@ -125,6 +126,7 @@ pub async fn knock(k: &Knock) -> Result<Vec<Knocked>, String> {
     let mut out = Vec::new();
     for (to, t) in tasks {
         let (from, outcome) = t.await.map_err(|e| e.to_string())?;
+        let from = from.or_else(|| source(SocketAddr::new(to, k.port)));
         out.push(Knocked { to: to.to_string(), family: Some(Family::of(&to)), from, outcome });
     }
     Ok(out)
@@ -243,22 +245,60 @@ async fn said_first(mut stream: TcpStream, k: &Knock) -> Outcome {
 }
 
 /// The addresses that this machine would use to speak to the world: the source address the kernel picks for a
-/// documentation address of each family (RFC 5737, RFC 3849). Connecting a UDP socket sends nothing.
+/// documentation address of each family (RFC 5737, RFC 3849).
 fn own_addresses() -> Vec<IpAddr> {
-    [("0.0.0.0:0", "192.0.2.1:9"), ("[::]:0", "[2001:db8::1]:9")]
-        .iter()
-        .filter_map(|(from, to)| {
-            let s = UdpSocket::bind(from).ok()?;
-            s.connect(to).ok()?;
-            s.local_addr().ok().map(|a| a.ip())
-        })
-        .filter(|a| !a.is_loopback() && !a.is_unspecified())
-        .collect()
+    let world = ["192.0.2.1:9", "[2001:db8::1]:9"];
+    world.iter().filter_map(|to| source(to.parse().ok()?)).filter(|a| !a.is_loopback()).collect()
+}
+
+/// The address that the kernel would send from. Connecting a UDP socket sends nothing.
+fn source(to: SocketAddr) -> Option<IpAddr> {
+    let s = UdpSocket::bind(if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }).ok()?;
+    s.connect(to).ok()?;
+    s.local_addr().ok().map(|a| a.ip()).filter(|a| !a.is_unspecified())
+}
+
+/// The address that the other side sees, as far as can be told from here; none where address translation lies on the way
+/// for sure (a private address on its way to a public one), or where both ends are one machine.
+#[must_use]
+pub fn seen_as(from: IpAddr, to: IpAddr) -> Option<IpAddr> {
+    (from != to && !from.is_loopback() && private(from) == private(to)).then_some(from)
+}
+
+/// An address that no packet has on the public internet (RFC 1918, RFC 3927, RFC 4193, RFC 4291, RFC 6598).
+fn private(a: IpAddr) -> bool {
+    match a {
+        IpAddr::V4(a) => {
+            let [first, second, ..] = a.octets();
+            a.is_private() || a.is_loopback() || a.is_link_local() || (first == 100 && second & 0xc0 == 0x40)
+        }
+        IpAddr::V6(a) => a.is_loopback() || a.is_unique_local() || a.is_unicast_link_local(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn as_whom_the_other_side_sees_us() {
+        let of = |from: &str, to: &str| seen_as(from.parse().unwrap(), to.parse().unwrap()).is_some();
+        assert!(of("10.77.0.1", "10.77.0.5") && of("192.168.1.2", "100.64.0.9") && of("fd00::1", "fd00::2"));
+        assert!(of("203.0.113.7", "198.51.100.7") && of("2001:db8::1", "2001:db8::2"));
+        // Behind a router, and on the host itself.
+        assert!(!of("192.168.1.2", "203.0.113.7") && !of("fd00::1", "2001:db8::2"));
+        assert!(!of("10.77.0.5", "10.77.0.5") && !of("127.0.0.1", "127.0.0.1"));
+    }
+
+    #[tokio::test]
+    async fn our_own_end_of_a_connection_that_does_not_come_about() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let hosts = vec!["127.0.0.1".to_owned()];
+        let timeout = Duration::from_secs(1);
+        let k = Knock { hosts, port: taken.port(), family: None, banner: false, timeout, proxy: None, salt: 0 };
+        let one = knock(&k).await.unwrap().remove(0);
+        assert_eq!((one.outcome, one.from), (Outcome::Refused, Some("127.0.0.1".parse().unwrap())));
+    }
 
     #[test]
     fn what_a_proxy_says() {

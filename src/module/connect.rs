@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty};
-use crate::channel::net::{Family, Knock, Outcome};
+use crate::channel::net::{Family, Knock, Outcome, seen_as};
 use crate::plan::View;
 
 /// A TCP connection.
@@ -51,7 +51,11 @@ static SPEC: Spec = Spec {
         Field { name: "banner", help: "the first line that the other side said, or null" },
         Field {
             name: "addresses",
-            help: "a list of {address, family, kind, banner, from}; family: null for a name that is resolved beyond a proxy; from: our own address, where a connection came about",
+            help: "a list of {address, family, kind, banner, from}; family: null for a name that is resolved beyond a proxy; from: our own address there",
+        },
+        Field {
+            name: "from",
+            help: "our own address on the way to the worst one, as the host sees it; empty where that is not known: beyond a proxy, behind address translation, on the host itself",
         },
         Field { name: "port", help: "the port that was tried" },
     ],
@@ -97,7 +101,9 @@ impl Module for Connect {
                 (k.to.clone(), kind, banner, format!("{} port {port}{by}: {said}", show(&k.to)))
             })
             .collect();
-        let worst = rows.iter().find(|r| r.1 != "open").or(rows.first());
+        let at = rows.iter().position(|r| r.1 != "open").unwrap_or(0);
+        let worst = rows.get(at);
+        let from = found.get(at).and_then(|k| seen_as(k.from?, k.to.parse().ok()?));
         let (kind, banner, said) = worst.map(|r| (r.1, r.2.clone(), r.3.clone())).unwrap_or_default();
         let outside =
             if place.here && !p.has("host") { " (from this machine itself: not proven from outside)" } else { "" };
@@ -110,6 +116,7 @@ impl Module for Connect {
             .with("kind", kind)
             .with("banner", banner)
             .with("addresses", list)
+            .with("from", from.map(|a| a.to_string()).unwrap_or_default())
             .with("port", port))
     }
 }

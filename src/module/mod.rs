@@ -231,6 +231,12 @@ pub fn parse_mode(s: &str) -> Option<u32> {
     u32::from_str_radix(digits, 8).ok().filter(|m| *m <= 0o7777 && !digits.starts_with('+'))
 }
 
+/// What may be a user's name, of this host or of a directory; nothing that a shell or a pattern would read.
+#[must_use]
+pub fn is_user(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('-') && name.chars().all(|c| c.is_alphanumeric() || "._-@+".contains(c))
+}
+
 /// `10s`, `500ms`, `2m`, `1h`, or a number of seconds.
 #[must_use]
 pub fn parse_duration(s: &str) -> Option<std::time::Duration> {

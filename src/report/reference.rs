@@ -65,7 +65,7 @@ This page is made from the code (`src/report/reference.rs`); a test fails when i
 | `requires` | the version of runbook that it needs: `\">=0.1\"` |
 | `answers` | error texts that lead here: regular expressions |
 | `see` | other runbooks worth a look |
-| `vars` | variables: `NAME: {type, default, optional, help, values, from}`; types string, int, bool, port, ip, path, duration, enum, list, secret |
+| `vars` | variables: `NAME: {type, default, optional, help, values, from}`; types string, int, bool, port, ip, path, user, public_key, duration, enum, list, secret |
 | `verify` | proofs at the end, from the controller, over new connections: a list of modules |
 | `handlers` | what is done once after a round's edits: `id`, `validate`, and one module |
 | `steps` | the steps, in order; `include: FILE` splices in those of another file |

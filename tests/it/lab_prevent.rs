@@ -84,7 +84,14 @@ const DANGERS: &[Danger] = &[
         plant: "systemctl -q enable --now firewalld; until firewall-cmd --state; do sleep 0.1; done
             firewall-cmd --permanent --remove-service=ssh",
         step: "firewall",
-        says: "(icmpx admin-prohibited) by \"reject with icmpx admin-prohibited\" (nftables, table inet firewalld, chain filter_INPUT",
+        says: "(icmpx admin-prohibited) by \"reject with icmpx admin-prohibited\" (nftables, table inet firewalld, chain filter_IN_public",
+        made: Err("systemctl -q disable --now firewalld"),
+    },
+    Danger {
+        plant: "firewall-offline-cmd -q --add-service=ssh; systemctl -q enable --now firewalld; until firewall-cmd --state; do sleep 0.1; done
+            firewall-cmd --permanent --add-rich-rule='rule port port=22 protocol=tcp drop'; firewall-cmd --permanent --zone=internal --add-source=10.9.0.0/16",
+        step: "firewall",
+        says: "dropped by \"tcp dport 22 drop\" (nftables, table inet firewalld, chain filter_IN_public_deny",
         made: Err("systemctl -q disable --now firewalld"),
     },
     Danger {

@@ -43,6 +43,7 @@ mod lab_plan;
 mod lab_prevent;
 mod lab_reboot;
 mod lab_refusals;
+mod lab_said;
 mod lab_shells;
 mod lang;
 mod lang_hostile;

@@ -90,8 +90,10 @@ pub fn fingerprint(blob: &[u8]) -> String {
 #[must_use]
 pub fn wanted(text: &str) -> Option<String> {
     let text = text.trim();
-    if text.starts_with("SHA256:") {
-        return Some(text.trim_end_matches('=').to_owned());
+    if let Some(digest) = text.strip_prefix("SHA256:") {
+        let digest = digest.trim_end_matches('=');
+        let whole = STANDARD_NO_PAD.decode(digest).is_ok_and(|d| d.len() == 32);
+        return whole.then(|| format!("SHA256:{digest}"));
     }
     read(text.as_bytes()).entries.first().map(Entry::fingerprint)
 }
@@ -316,7 +318,9 @@ mod tests {
         assert_eq!(k.entries[0].fingerprint(), "SHA256:WSN1oEt1NPBGlCuhS6C0QbMK3nP1n8ZXMapufRWm1yQ");
         assert!(k.entries[0].rsa_bits().is_none());
         assert_eq!(wanted(&format!("{ED} x")), Some(k.entries[0].fingerprint()));
-        assert_eq!((wanted("SHA256:abc="), wanted("a key")), (Some("SHA256:abc".into()), None));
+        let print = k.entries[0].fingerprint();
+        assert_eq!(wanted(&format!("{print}=")), Some(print));
+        assert_eq!((wanted("SHA256:abc="), wanted("a key")), (None, None));
     }
 
     #[test]

@@ -63,6 +63,14 @@ pub fn parse(json: &str, text: &str) -> Result<Ruleset, String> {
     Ok(out)
 }
 
+/// The one set or map of `nft -j list set`.
+#[must_use]
+pub fn set_alone(json: &str) -> Option<Set> {
+    let all: Value = serde_json::from_str(json).ok()?;
+    let mut items = all["nftables"].as_array()?.iter().filter_map(|i| i.as_object()?.iter().next());
+    items.find(|(kind, _)| *kind == "set" || *kind == "map").map(|(kind, v)| set(v, kind == "map"))
+}
+
 /// The rules' text by family, table and handle. A rule's set may go over several lines, its handle is on the last.
 fn texts(text: &str) -> HashMap<(String, String, u64), String> {
     let mut out = HashMap::new();

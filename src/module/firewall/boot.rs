@@ -31,21 +31,12 @@ for f in before after user; do $r -n </etc/ufw/$f$e.rules || return 1; done &&
 printf '*filter\n-A ufw%s-before-input -j ufw%s-user-input\n-A ufw%s-before-output -j ufw%s-user-output\nCOMMIT\n' "$e" "$e" "$e" "$e" | $r -n || return 1; done; }
 "#;
 
-/// The zone of firewalld's permanent files (firewalld.zone(5)) that the network device has, else the default one; where they
-/// say more than which ports are open, that is said and not judged.
-const FIREWALLD: &str = r#"fwd() { e=/etc/firewalld u=/usr/lib/firewalld
-if cat $e/zones/*.xml $e/direct.xml $e/policies/*.xml 2>/dev/null | grep -qE '<(rule|source|passthrough|policy)[ >]'; then echo 'it has rich rules, sources, policies or direct rules'; return 1; fi
-if grep -qrs '^zone=.' /etc/NetworkManager/system-connections || grep -qrs '^ZONE=.' /etc/sysconfig/network-scripts; then echo 'NetworkManager says which zones network devices have'; return 1; fi
-f=; for d in $1; do [ -n "$f" ] || f=$(grep -lsF "<interface name=\"$d\"" $e/zones/*.xml | head -n 1); done
-z=$(sed -n 's/^DefaultZone=//p' $e/firewalld.conf 2>/dev/null); z=${z:-public}.xml
-for d in $e $u; do [ -n "$f" ] || [ ! -f "$d/zones/$z" ] || f=$d/zones/$z; done
-[ -n "$f" ] || { echo "there is no zone $z"; return 1; }
-case $(sed -n 's/.*<zone.* target="\([^"]*\)".*/\1/p' "$f") in ACCEPT) return 0;; DROP) t=drop;; *) t='reject with icmpx type admin-prohibited';; esac
-p() { sed -n '/<port /{/protocol="tcp"/s/.* port="\([0-9-]*\)".*/tcp dport \1 accept;/p;}' "$1"; }
-{ echo 'table inet firewalld { chain filter_INPUT { type filter hook input priority 10; ct state established,related accept; iifname lo accept;'
-p "$f"; for s in $(sed -n 's/.*<service name="\([^"]*\)".*/\1/p' "$f"); do
-for d in $e $u; do if [ -f "$d/services/$s.xml" ]; then p "$d/services/$s.xml"; break; fi; done; done
-printf '%s\n}\n}\n' "$t"; } | nft -f -; }
+/// firewalld's own code (firewall/core/fw.py), which makes of the permanent files what it makes of them at boot, without its
+/// daemon: it is in Python, so that is there where it is. NetworkManager says only at boot which zones devices have.
+const FIREWALLD: &str = r#"fwd() { if grep -qrs '^zone=.' /etc/NetworkManager/system-connections || grep -qrs '^ZONE=.' /etc/sysconfig/network-scripts; then echo 'NetworkManager says which zones network devices have'; return 1; fi
+p=$(sed -n '1s/^#! *//p' "$(command -v firewalld)"); ${p:-python3} -c 'from firewall.core.fw import Firewall
+try: Firewall().start()
+except Exception as e: raise SystemExit(str(e))'; }
 "#;
 
 /// The rules after the next boot; none: no service loads any.
@@ -70,7 +61,7 @@ pub(super) fn read(now: &Found, view: &View<'_>) -> Result<Option<Found>, Halt> 
     }
     // A device that rules name by its number has to be there; of which kind is all the same.
     let inside = format!(
-        "{UFW}{FIREWALLD}l() {{ n=$1; shift; case $1 in fwd) set -- fwd \"$devices\";; esac; \
+        "{UFW}{FIREWALLD}l() {{ n=$1; shift; \
          case $1 in *-restore) s=$(\"$1\" <\"$n\" 2>&1);; nft) s=$(nft -f \"$n\" 2>&1);; *) s=$(\"$@\" 2>&1);; esac || \
          {{ printf '%s: %s\\n' \"$n\" \"$s\"; exit 1; }}; }}\n\
          {{ ! command -v ipset || ipset restore -exist; }} >/dev/null 2>&1; devices={devices}; ip link set lo up; for d in $devices; do for k in dummy bridge veth; do \
@@ -164,7 +155,7 @@ fn file(table: &Table) -> Option<&'static str> {
     let has = |start: &str| table.chains.iter().any(|c| c.name.starts_with(start));
     match (table.backend, table.family) {
         _ if has("ufw-") || has("ufw6-") => Some("ufw"),
-        _ if table.name == "firewalld" => Some("firewalld"),
+        _ if table.name == "firewalld" || has("INPUT_ZONES") => Some("firewalld"),
         (Backend::Nft, _) => Some("the file of nftables"),
         (_, Family::Ip6) => Some("the file of ip6tables"),
         _ => Some("the file of iptables"),

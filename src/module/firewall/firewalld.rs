@@ -1,6 +1,8 @@
 //! firewalld: its zones, in the running rules and in the permanent ones each; never `--reload`, which forgets what is only
 //! in the running ones.
 
+use std::net::IpAddr;
+
 use super::front::{Stopped, command, quoted};
 use super::{Asked, network};
 use crate::edit::firewall::model::{Part, Ruleset, Table, Verdict};
@@ -33,6 +35,22 @@ fn zone(rules: &Ruleset, table: &Table, q: &Question) -> Option<String> {
     None
 }
 
+/// What opens the port, after `--add-`; `denies`: in front of the zone's own denials.
+pub(super) fn what(port: u16, from: Option<(IpAddr, IpAddr)>, denies: bool) -> String {
+    let rich = |version: &str, from: Option<String>| {
+        let source = from.map(|f| format!(" source address=\"{f}\"")).unwrap_or_default();
+        let priority = if denies { " priority=\"-1\"" } else { "" };
+        let family = if version.is_empty() { String::new() } else { format!(" family=\"{version}\"") };
+        format!("rich-rule=rule{priority}{family}{source} port port=\"{port}\" protocol=\"tcp\" accept")
+    };
+    match from {
+        Some(from) => rich(if from.0.is_ipv6() { "ipv6" } else { "ipv4" }, Some(network(from))),
+        None if denies => rich("", None),
+        None if port == 22 => "service=ssh".to_owned(),
+        None => format!("port={port}/tcp"),
+    }
+}
+
 /// What opens the port in that zone, now and after a reboot.
 pub(super) fn changes(
     asked: &Asked,
@@ -57,19 +75,7 @@ pub(super) fn changes(
         ))
     })?;
     let denies = table.chains[place.chain].name.ends_with("_deny");
-    let rich = |version: &str, from: Option<String>| {
-        let source = from.map(|f| format!(" source address=\"{f}\"")).unwrap_or_default();
-        // Negative: in front of the zone's own denials.
-        let priority = if denies { " priority=\"-1\"" } else { "" };
-        let family = if version.is_empty() { String::new() } else { format!(" family=\"{version}\"") };
-        format!("rich-rule=rule{priority}{family}{source} port port=\"{}\" protocol=\"tcp\" accept", asked.port)
-    };
-    let what = match asked.from {
-        Some(from) => rich(if from.0.is_ipv6() { "ipv6" } else { "ipv4" }, Some(network(from))),
-        None if denies => rich("", None),
-        None if asked.port == 22 => "service=ssh".to_owned(),
-        None => format!("port={}/tcp", asked.port),
-    };
+    let what = what(asked.port, asked.from, denies);
     // What the rules will be like; tried by whoever asked.
     let before = rules.clone();
     let stem = if denies { "_pre" } else { "_allow" };

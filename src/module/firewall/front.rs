@@ -106,6 +106,22 @@ pub(super) fn changes(
         }
         through.push(front);
     }
+    let whom = match (asked.from, asked.own) {
+        // What nobody is to find out afterwards.
+        (None, None) => Some("for everybody: you named no client; -e client=ADDRESS lets in that one alone".to_owned()),
+        (None, Some(own)) => Some(format!(
+            "for everybody: you named no client; -e client={own} lets in you alone, by the address that you connect from now"
+        )),
+        (Some(_), Some(own)) => {
+            Some(format!("for {own} alone, from where you connect now; for another: -e client=ADDRESS"))
+        }
+        (Some(_), None) => None,
+    };
+    for change in &mut out {
+        if let Change::Command(c) = change {
+            c.notes.extend(whom.clone());
+        }
+    }
     persist::changes(found, &questions, &kept, &mut out, view)?;
     Ok(out)
 }
@@ -123,10 +139,14 @@ pub(super) fn kept(found: &Found, denied: &[&Question], view: &View<'_>) -> Resu
                 "ufw prepend allow {0}/tcp (where ufw says that it skips it: ufw delete deny {0}/tcp, and again), and look at it: ufw show added",
                 rule.port
             ),
-            _ => format!(
-                "firewall-cmd --permanent --add-port={}/tcp (in the zone of the client's network device)",
-                rule.port
-            ),
+            _ => {
+                let place = &i.against.place;
+                let denies = found.rules.tables[place.table].chains[place.chain].name.ends_with("_deny");
+                let what = firewalld::what(rule.port, rule.from, denies);
+                format!(
+                    "firewall-cmd --permanent '--add-{what}' (and --zone=, where the client is in another than the default)"
+                )
+            }
         }));
     }
     let mut out = Vec::new();
@@ -181,10 +201,11 @@ fn nft(rules: &mut Ruleset, new: &Insertion) -> Result<Change, Stopped> {
     };
     add(rules, new);
     let shown = format!("nft {}", quoted(&line)?);
-    // Of its own rules alone, by its own word.
+    // Of its own rules alone, by its own word: to the handle, which only the kernel gives. Before 0.9.1 a port was "ssh"
+    // unless the option for numbers was given twice (nft(8), -n).
     let find = quoted(&format!("s|^[[:space:]]*{ours} # handle \\([0-9]*\\)$|\\1|p"))?;
     let undo = format!(
-        "h=$(nft -a list chain {0} | sed -n {find} | head -n 1) && [ -n \"$h\" ] && nft delete rule {0} handle $h",
+        "h=$(nft -ann list chain {0} | sed -n {find} | head -n 1) && [ -n \"$h\" ] && nft delete rule {0} handle $h",
         quoted(&at)?
     );
     Ok(command(shown.clone(), shown, undo, Some(listing(&before, rules, new.table, new.chain))))

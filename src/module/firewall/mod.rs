@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty};
 use crate::edit::firewall::model::{Item, address, number};
-use crate::edit::firewall::{Answer, End, Outcome, Owner, Place, Question, Ruleset, Stuck, judge, owner};
+use crate::edit::firewall::{Answer, End, Outcome, Owner, Place, Question, Ruleset, Stuck, Why, judge, owner};
 use crate::plan::View;
 use front::Front;
 use read::Found;
@@ -36,6 +36,12 @@ static SPEC: Spec = Spec {
             ty: Ty::Str,
             required: false,
             help: "the client: an address, or a network ADDRESS/LENGTH; without it, anybody whom no rule names",
+        },
+        Param {
+            name: "own",
+            ty: Ty::Str,
+            required: false,
+            help: "the controller's own address, as the host sees it: asked about by itself where no client is named and no rule keeps everybody out; the rule is for it alone then",
         },
         Param {
             name: "to",
@@ -76,6 +82,10 @@ static SPEC: Spec = Spec {
 struct Asked {
     port: u16,
     from: Option<(IpAddr, IpAddr)>,
+    /// The controller's own address, where no other is named.
+    own: Option<IpAddr>,
+    /// Where the client goes to, where that is not of its own family: no packet of its can be meant.
+    astray: Option<IpAddr>,
     questions: Vec<Question>,
 }
 
@@ -98,33 +108,75 @@ impl Module for Firewall {
         }
         // A long look that most hosts never need.
         view.not_ahead()?;
-        let found = read::read(view)?;
-        let asked = Asked::of(p, &found)?;
+        let mut found = read::read(view)?;
+        let asked = Asked::of(p, named(p, "from")?, &found)?;
         if p.is("at_boot") {
             return after_boot(&asked, &found, view);
         }
-        let answers: Vec<(&Question, Answer)> = asked.questions.iter().map(|q| (q, judge(&found.rules, q))).collect();
-        let by = |o: Outcome| answers.iter().find(|(_, a)| a.outcome == o);
-        // Where one family is open to some, that is what there is to decide.
-        let some = answers.iter().find(|(_, a)| a.let_in);
-        if let Some((q, answer)) = some.or_else(|| by(Outcome::Denied)) {
-            let denied: Vec<&Question> =
-                answers.iter().filter(|(_, a)| a.outcome == Outcome::Denied).map(|(q, _)| *q).collect();
-            return kept_out(&asked, &found, q, answer, &denied, view);
+        let network = asked.from.is_some_and(|(a, b)| a != b);
+        let clients: Vec<IpAddr> = asked.from.map(|(a, _)| a).or(asked.own).into_iter().collect();
+        read::sets(&mut found, (!network).then_some(&clients), view)?;
+        let said = now(&asked, &found, view);
+        // Others may get in, and who asks may not.
+        let Some(own) = asked.own.filter(|_| match &said {
+            Ok(d) => d.ok,
+            Err(halt) => matches!(halt, Halt::Unknown { .. }),
+        }) else {
+            return said;
+        };
+        let alone = now(&Asked::of(p, Some((own, own)), &found)?, &found, view);
+        match (&said, &alone) {
+            (_, Err(Halt::Unknown { .. })) => said,
+            (Ok(_), Ok(d)) if d.ok => said,
+            _ => alone,
         }
-        if let Some((q, answer)) = by(Outcome::Unknown) {
-            return Err(Halt::Unknown {
-                why: format!(
-                    "whether the firewall lets {} in to port {} is not known: {}",
-                    asked.who(q),
-                    asked.port,
-                    told::unclear(&found.rules, answer)
-                ),
-                hint: asked.from.is_none().then(|| "say where you come from: -e client=ADDRESS".into()),
-            });
-        }
-        Ok(let_in(&asked, &found, &answers))
     }
+}
+
+/// What is so now.
+fn now(asked: &Asked, found: &Found, view: &View<'_>) -> Result<Decision, Halt> {
+    let answers: Vec<(&Question, Answer)> = asked.questions.iter().map(|q| (q, judge(&found.rules, q))).collect();
+    let by = |o: Outcome| answers.iter().find(|(_, a)| a.outcome == o);
+    // Where one family is open to some, that is what there is to decide.
+    let some = answers.iter().find(|(_, a)| a.let_in);
+    if let Some((q, answer)) = some.or_else(|| by(Outcome::Denied)) {
+        let denied: Vec<&Question> =
+            answers.iter().filter(|(_, a)| a.outcome == Outcome::Denied).map(|(q, _)| *q).collect();
+        return kept_out(asked, found, q, answer, &denied, view);
+    }
+    if let Some((q, answer)) = by(Outcome::Unknown) {
+        let long = "a set of its rules is too long to be read whole: one address is looked up in it, -e client=ADDRESS";
+        let hint = match &answer.unclear {
+            Some((Why::Opaque(what), _)) if what.starts_with("the set ") => Some(long.to_owned()),
+            _ => asked.from.is_none().then(|| "say where you come from: -e client=ADDRESS".into()),
+        };
+        return Err(Halt::Unknown {
+            why: format!(
+                "whether the firewall lets {} in to port {} is not known: {}",
+                asked.who(q),
+                asked.port,
+                told::unclear(&found.rules, answer)
+            ),
+            hint,
+        });
+    }
+    if let Some(to) = asked.astray {
+        let [of, other] = if to.is_ipv6() { ["IPv4", "IPv6"] } else { ["IPv6", "IPv4"] };
+        return Err(Halt::Unknown {
+            why: format!(
+                "the client that you named has an address of {of}, and {to}, where no client gets in, is of {other}"
+            ),
+            hint: Some(format!("name the client by its address of {other}: -e client=ADDRESS")),
+        });
+    }
+    Ok(let_in(asked, found, &answers))
+}
+
+/// The client that a parameter names.
+fn named(p: &Params, param: &'static str) -> Result<Option<(IpAddr, IpAddr)>, Halt> {
+    let one =
+        |f: &str| client(f).ok_or_else(|| Halt::error(param, format!("\"{f}\" is neither an address nor a network")));
+    p.str(param).filter(|f| !f.is_empty()).map(one).transpose()
 }
 
 /// An address or a network, as its first and last address.
@@ -136,24 +188,19 @@ fn client(text: &str) -> Option<(IpAddr, IpAddr)> {
 }
 
 impl Asked {
-    fn of(p: &Params, found: &Found) -> Result<Self, Halt> {
+    fn of(p: &Params, from: Option<(IpAddr, IpAddr)>, found: &Found) -> Result<Self, Halt> {
         let port = p.port("port").ok_or_else(|| Halt::error("port", "it is missing"))?;
-        let from = match p.str("from").filter(|f| !f.is_empty()) {
-            None => None,
-            Some(f) => Some(
-                client(f).ok_or_else(|| Halt::error("from", format!("\"{f}\" is neither an address nor a network")))?,
-            ),
-        };
+        let own = named(p, "own")?.map(|(a, _)| a);
         let to: Vec<IpAddr> = p.list("to").iter().filter_map(|a| a.parse().ok()).collect();
-        let own = |v6: bool| found.addresses.iter().filter(move |(_, a)| a.is_ipv6() == v6);
+        let there = |v6: bool| found.addresses.iter().filter(move |(_, a)| a.is_ipv6() == v6);
         let families = [false, true].into_iter().filter(|v6| match (from, to.as_slice()) {
             (Some((a, _)), _) => a.is_ipv6() == *v6,
-            (None, []) => !v6 || own(true).next().is_some(),
+            (None, []) => !v6 || there(true).next().is_some(),
             (None, to) => to.iter().any(|a| a.is_ipv6() == *v6),
         });
         let questions = families
             .map(|v6| {
-                let here: Vec<&(String, IpAddr)> = own(v6).collect();
+                let here: Vec<&(String, IpAddr)> = there(v6).collect();
                 // Behind another machine's address translation the host is known by another one.
                 let one = here.iter().find(|(_, a)| to.contains(a)).copied();
                 let one = one.or(if here.len() == 1 { here.first().copied() } else { None });
@@ -165,7 +212,10 @@ impl Asked {
                 Question { v6, from, to: one.map(|(_, a)| *a), port, device, own }
             })
             .collect();
-        Ok(Self { port, from, questions })
+        let astray =
+            from.and_then(|(a, _)| to.first().filter(|_| to.iter().all(|t| t.is_ipv6() != a.is_ipv6())).copied());
+        let own = own.filter(|o| from.is_none_or(|(a, b)| (a, b) == (*o, *o)));
+        Ok(Self { port, from, own, astray, questions })
     }
 
     /// Whom it is about.
@@ -276,8 +326,11 @@ fn kept_out(
         return Ok(decision);
     }
     if answer.let_in && asked.from.is_none() {
-        let todo = "some clients are let in: say whether you are to be one of them, by the address that the host sees: -e client=ADDRESS";
-        return Err(Halt::Person { why: evidence, todo: todo.into(), param: None });
+        let you = asked.own.map_or("ADDRESS".to_owned(), |a| format!("{a} (from where you connect now)"));
+        let todo = format!(
+            "some clients are let in: say whether you are to be one of them, by the address that the host sees: -e client={you}"
+        );
+        return Err(Halt::Person { why: evidence, todo, param: None });
     }
     let changes =
         front::changes(asked, found, denied, view).map_err(|stopped| said(stopped, asked, found, &evidence))?;

@@ -2,14 +2,18 @@
 
 use std::net::IpAddr;
 
+use crate::edit::firewall::model::{Backend, Element, Item, Part, Set, Test, Values, number};
 use crate::edit::firewall::{Ruleset, ipset, iptables, join, nft};
 use crate::module::Halt;
+use crate::payload::sh_quote;
 use crate::plan::{Resource, View, first_line};
 
-/// Each tool's answer after a line that names it. Where both backends of iptables are there, both hold rules.
+/// Each tool's answer after a line that names it. Where both backends of iptables are there, both hold rules. A list of
+/// bans may have a hundred thousand elements: of a long answer the sets are left out (`-t`), and asked for by `sets`.
 pub(super) const SCRIPT: &str = "v() { command -v $1 >/dev/null && echo \"==> $*\" && \"$@\" 2>&1; }
 for c in iptables ip6tables; do v $c-nft-save || v $c-save; v $c-legacy-save; done
-v ipset save; v nft -j list ruleset && v nft -as list ruleset; v ip -o a; echo '==>'";
+v ipset save; t=; if nft -jt list tables >/dev/null 2>&1 && [ $(nft -j list ruleset 2>&1 | wc -c) -gt 99999 ]; then t=-t; fi
+v nft -j $t list ruleset && v nft -ast list ruleset || v nft -as list ruleset; v ip -o a; echo '==>'";
 
 /// What was read.
 pub(super) struct Found {
@@ -53,9 +57,11 @@ pub(super) fn parse(out: &str) -> Result<Found, Halt> {
         }
         tables.extend(iptables::parse(text, program.starts_with("ip6"), program));
     }
-    let native = match get("nft -j list ruleset") {
+    let terse = get("nft -j -t list ruleset");
+    let text = ["nft -ast list ruleset", "nft -as list ruleset"].into_iter().filter_map(get).next_back();
+    let mut native = match get("nft -j list ruleset").or(terse) {
         None => Ruleset::default(),
-        Some(json) => nft::parse(json.trim(), get("nft -as list ruleset").unwrap_or_default()).map_err(|why| {
+        Some(json) => nft::parse(json.trim(), text.unwrap_or_default()).map_err(|why| {
             let said = first_line(json.as_bytes());
             Halt::Unknown {
                 why: if said.starts_with('{') { why } else { format!("nft cannot list the rules as JSON: {said}") },
@@ -63,9 +69,80 @@ pub(super) fn parse(out: &str) -> Result<Found, Halt> {
             }
         })?,
     };
+    if terse.is_some() {
+        let all = native.tables.iter_mut().flat_map(|t| &mut t.sets);
+        all.filter(|s| s.elements.is_empty()).for_each(|s| s.opaque = true);
+    }
     let tools = sections.iter().any(|(n, _)| n.ends_with("-save") || n.starts_with("nft"));
     let addresses = get("ip -o a").unwrap_or_default().lines().filter_map(address).collect();
     Ok(Found { rules: join(native, tables, get("ipset save").map(ipset::parse)), addresses, tools })
+}
+
+/// The sets that the first look left out and a rule asks for: those that are not long, and of a long one whether these
+/// addresses are in it, by the kernel's own word (nft(8), "get element"), with its first element for those whom nobody
+/// named. What is still not known of a set leaves it opaque, and of whole networks (`None`) nothing is.
+pub(super) fn sets(found: &mut Found, clients: Option<&[IpAddr]>, view: &View<'_>) -> Result<(), Halt> {
+    let mut sh = String::from(
+        "s() { j=$(nft -j list set \"$@\" 2>/dev/null || nft -j list map \"$@\" 2>/dev/null); echo '==> set'
+if [ ${#j} -lt 99999 ]; then echo \"$j\"; return; fi
+nft list set \"$@\" | sed -n 's/.*elements = { *\\([^ ,]*\\).*/first \\1/p'
+for c in $a; do if e=$(nft get element \"$@\" \"{ $c }\" 2>&1); then echo \"in $c\"; else case $e in *'No such file'*) echo \"out $c\";; esac; fi; done; }\n",
+    );
+    let words: Vec<String> = clients.unwrap_or_default().iter().map(IpAddr::to_string).collect();
+    sh += &format!("a='{}'\n", words.join(" "));
+    let mut wanted: Vec<(usize, usize)> = Vec::new();
+    for (t, table) in found.rules.tables.iter().enumerate().filter(|(_, t)| t.backend == Backend::Nft) {
+        let parts = || table.chains.iter().flat_map(|c| &c.rules).flat_map(|r| &r.parts);
+        for (n, set) in table.sets.iter().enumerate().filter(|(_, s)| s.opaque) {
+            let named = |v: &Values| matches!(v, Values::Named(name) if *name == set.name);
+            let asks = |p: &Part| match p {
+                Part::Test(Test::Within { values, .. }) | Part::Map(_, values) => named(values),
+                _ => false,
+            };
+            if parts().any(asks)
+                && let (Some(of), Some(name)) = (sh_quote(&table.name), sh_quote(&set.name))
+            {
+                sh += &format!("s {} {of} {name}\n", table.family.word());
+                wanted.push((t, n));
+            }
+        }
+    }
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let a = view.script(&sh, false, &[Resource::Rules])?;
+    let out = String::from_utf8_lossy(&a.stdout);
+    for ((t, n), said) in wanted.into_iter().zip(out.split("==> set\n").skip(1)) {
+        let set = &mut found.rules.tables[t].sets[n];
+        if let Some(read) = nft::set_alone(said).or_else(|| long(said, &set.name, clients?)) {
+            *set = read;
+        }
+    }
+    Ok(())
+}
+
+/// What is known of a long set of addresses.
+fn long(said: &str, name: &str, clients: &[IpAddr]) -> Option<Set> {
+    let mut elements = Vec::new();
+    let mut told = Vec::new();
+    let mut v6 = None;
+    for line in said.lines() {
+        let (word, rest) = line.split_once(' ')?;
+        if word == "first" {
+            let (item, six) = Item::address(rest)?;
+            v6 = Some(six);
+            elements.push(Element::one(item));
+            continue;
+        }
+        let client: IpAddr = rest.parse().ok()?;
+        told.push(client);
+        if word == "in" {
+            elements.push(Element::one(Item::number(number(client))));
+        }
+    }
+    let v6 = v6?;
+    let all = clients.iter().filter(|c| c.is_ipv6() == v6).all(|c| told.contains(c));
+    all.then(|| Set { name: name.to_owned(), elements, opaque: false })
 }
 
 /// `2: eth0    inet 10.77.0.5/24 brd …`; an address that no client can use is none.

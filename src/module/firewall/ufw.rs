@@ -171,7 +171,7 @@ mod tests {
     fn the_rule_that_gives_way_comes_back_where_it_was() {
         let of = |port: u16, from: Option<&str>| {
             let from = from.map(|f| (f.parse().unwrap(), f.parse().unwrap()));
-            let asked = Asked { port, from, questions: Vec::new() };
+            let asked = Asked { port, from, own: None, astray: None, questions: Vec::new() };
             let Ok((all, true)) = old(KEPT, &Accept { port, answers: false, from }) else { panic!() };
             all.iter().map(|o| o.again(&asked)).collect::<Vec<_>>()
         };

@@ -23,7 +23,7 @@ pub struct Obstacle {
     pub what: String,
     /// What a person can do about it, where a person must.
     pub todo: String,
-    /// What else a repair needs: path, mode, owner, state, file, line, text, set, add, command, undo, shell.
+    /// What else a repair needs: path, mode, owner, state, file, line, text, set, unset, add, command, undo, shell.
     pub more: Map<String, Value>,
 }
 
@@ -46,6 +46,7 @@ impl Obstacle {
         }
         all.insert("line".into(), Value::Null);
         all.insert("set".into(), json!({}));
+        all.insert("unset".into(), json!([]));
         all.insert("add".into(), json!({}));
         all.insert("kind".into(), self.kind.into());
         all.insert("what".into(), self.what.clone().into());
@@ -85,9 +86,10 @@ impl Judge<'_> {
         out.extend(self.shell(account));
         out.extend(self.lists());
         out.extend(self.root(account));
+        out.extend(self.hung());
         if self.asked.password {
             out.extend(self.by_password())
-        } else {
+        } else if self.seen.hangs.is_empty() {
             out.extend(self.by_key(account))
         }
         out.extend(self.methods());
@@ -155,6 +157,19 @@ impl Judge<'_> {
         }
     }
 
+    /// sshd looks for keys there before it says a word, and a shell begins there.
+    fn hung(&self) -> Option<Obstacle> {
+        let path = self.seen.hangs.first()?;
+        let what =
+            format!("{path} is on a file system of the network that does not answer: a login waits there for ever");
+        let todo = "see to its server, or let go of it: grep -E 'nfs|cifs|fuse|autofs' /proc/mounts shows what is mounted where, umount -l DIRECTORY lets go";
+        Some(
+            Obstacle::new("place", what)
+                .with("path", path.clone())
+                .todo(format!("{todo}; which keys there are is not known until then")),
+        )
+    }
+
     /// AllowUsers, DenyUsers, AllowGroups, DenyGroups.
     fn lists(&self) -> Vec<Obstacle> {
         let (name, seen) = (self.asked.name, self.seen);
@@ -164,19 +179,23 @@ impl Judge<'_> {
         let mut out = Vec::new();
         for (option, fits) in [("DenyUsers", &user as &dyn Fn(&str) -> Truth), ("DenyGroups", &group)] {
             let key = option.to_ascii_lowercase();
-            if let Some(word) = self.words(&key).into_iter().find(|w| fits(w) == Truth::Yes) {
-                let (line, at) = self.line(&key, Some(&word));
-                let whom = if option == "DenyUsers" {
-                    format!("{name}{from}")
-                } else {
-                    format!("{name}, who is in the group {word},")
-                };
-                let what = format!("sshd is told not to let {whom} in: {at}");
-                out.push(
-                    policy(option, what, &line)
-                        .todo(format!("if that is no longer meant, take {word} out of that line ({at})")),
-                );
-            }
+            let words: Vec<String> = self.words(&key).into_iter().filter(|w| fits(w) == Truth::Yes).collect();
+            // A word for this user alone may go; of one that is about others, too, that is found first.
+            let own = |w: &str| option == "DenyUsers" && w.split('@').next() == Some(name);
+            let Some(word) = words.iter().find(|w| !own(w)).or(words.first()) else { continue };
+            let (line, at) = self.line(&key, Some(word));
+            let whom = if option == "DenyUsers" {
+                format!("{name}{from}")
+            } else {
+                format!("{name}, who is in the group {word},")
+            };
+            let found = policy(option, format!("sshd is told not to let {whom} in: {at}"), &line);
+            let todo = format!("if that is no longer meant, take {word} out of that line ({at})");
+            out.push(match own(word).then(|| self.without(&key, &words)).flatten() {
+                Some(rest) if rest.is_empty() => found.todo(todo).with("unset", json!([option])),
+                Some(rest) => found.todo(todo).with("set", json!({option: rest})),
+                None => found.todo(format!("{todo}; it is not about {name} alone, so -e policy=overrule leaves it")),
+            });
         }
         let users = self.words("allowusers");
         if !users.is_empty() && users.iter().all(|w| user(w) == Truth::No) {
@@ -325,6 +344,17 @@ impl Judge<'_> {
             }
         };
         (found, at)
+    }
+
+    /// The words of a list that holds for everybody but for these; none where one of these stands in a Match block.
+    fn without(&self, key: &str, words: &[String]) -> Option<Vec<String>> {
+        let own = |a: &&String| words.contains(a);
+        let lines = || self.tree.directives().iter().filter(|d| d.key == key);
+        let everybodys = lines().filter(|d| d.global()).any(|d| d.args.iter().any(|a| own(&a)));
+        if !everybodys || lines().any(|d| !d.global() && d.args.iter().any(|a| own(&a))) {
+            return None;
+        }
+        Some(lines().filter(|d| d.global()).flat_map(|d| &d.args).filter(|a| !own(a)).cloned().collect())
     }
 
     /// The change, if the line that decides holds for everybody: one of a Match block is for a person.

@@ -6,7 +6,7 @@ mod seen;
 
 use serde_json::{Map, Value, json};
 
-use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty};
+use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty, is_user};
 use crate::edit::authorized_keys;
 use crate::edit::sshd_config::Tree;
 use crate::payload::sh_quote;
@@ -56,7 +56,7 @@ static SPEC: Spec = Spec {
     fields: &[
         Field {
             name: "obstacles",
-            help: "what stands in the way: a list of {kind, what, todo, path, mode, owner, state, file, line, set, add, command, undo, shell}; kind is user, locked, shell, shell_mode, no_shell, policy, keys, spoiled, modes, place, nologin, closed, booting, going_down, access, expired or aged",
+            help: "what stands in the way: a list of {kind, what, todo, path, mode, owner, state, file, line, set, unset, add, command, undo, shell}; kind is user, locked, shell, shell_mode, no_shell, policy, keys, spoiled, modes, place, nologin, closed, booting, going_down, access, expired or aged",
         },
         Field { name: "client", help: "the address that the answer is about; empty if it is not known" },
         Field { name: "keys", help: "fingerprints of the keys that sshd would look at: a list" },
@@ -78,7 +78,7 @@ impl Module for Login {
     fn lint(&self, p: &Map<String, Value>) -> Vec<(&'static str, String, String)> {
         let text = |name: &str| p.get(name).and_then(Value::as_str).filter(|t| !t.contains("{{"));
         let mut out = Vec::new();
-        if let Some(name) = text("user").filter(|n| !is_name(n)) {
+        if let Some(name) = text("user").filter(|n| !is_user(n)) {
             out.push(("user", format!("\"{name}\" is no user's name"), "letters, digits and . _ - @ +".into()));
         }
         if let Some(word) = text("client").filter(|t| t.parse::<std::net::IpAddr>().is_err()) {
@@ -88,7 +88,7 @@ impl Module for Login {
     }
     fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
         let name = p.text("user");
-        if !is_name(name) {
+        if !is_user(name) {
             return Err(Halt::error("user", format!("\"{name}\" is no user's name")));
         }
         if let Some(path) = p.str("mend") {
@@ -151,11 +151,6 @@ impl Module for Login {
     }
 }
 
-/// What may be a user's name, of this host or of a directory; nothing that a shell or a pattern would read.
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && !name.starts_with('-') && name.chars().all(|c| c.is_alphanumeric() || "._-@+".contains(c))
-}
-
 fn well(asked: &Asked<'_>, seen: &Seen, beyond: Option<String>) -> String {
     let name = asked.name;
     if asked.password {
@@ -164,8 +159,12 @@ fn well(asked: &Asked<'_>, seen: &Seen, beyond: Option<String>) -> String {
     let with = seen.files.iter().find(|f| f.listed && f.keys.own().next().is_some());
     match (with, beyond) {
         (Some(f), _) => {
-            let n = f.keys.own().count();
-            format!("{name} may log in by key: {} has {n} key{}", f.name, if n == 1 { "" } else { "s" })
+            const SHOWN: usize = 3;
+            let all: Vec<String> = f.keys.own().map(authorized_keys::Entry::fingerprint).collect();
+            let more = all.len().saturating_sub(SHOWN);
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            let few = all.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+            format!("{name} may log in by key: {} has {few}{more}", f.name)
         }
         (None, Some(beyond)) => format!("{name} may log in by key, if {beyond} knows it"),
         (None, None) => format!("{name} may log in"),

@@ -73,6 +73,8 @@ pub struct Seen {
     pub refusal: String,
     /// With links followed.
     pub home: String,
+    /// What a look at did not come back from within three seconds: it is on a file system of the network.
+    pub hangs: Vec<String>,
     pub files: Vec<KeyFile>,
     /// Of each group: its name and its members.
     pub members: BTreeMap<u32, Vec<String>>,
@@ -181,6 +183,7 @@ impl Seen {
             "nosshd" => self.no_sshd = true,
             "debian" => self.debian = true,
             "home" => value.clone_into(&mut self.home),
+            "hangs" => self.hangs.push(value.to_owned()),
             "file" => {
                 let (listed, name) = value.split_once(' ').unwrap_or(("", value));
                 let (name, listed) = (name.to_owned(), listed == "listed");

@@ -5,6 +5,8 @@ use super::*;
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILYT+uWPVc7HKhZsiVFEpRd6bzs+2bCzBP1tf3rz67hx me\n";
 
+const OTHER: &str = "SHA256:uNiVztksCsDhcc0u9e8BrrJXVGDhm0oCzk8i0pD0wXo";
+
 /// A host as it should be, with parts of its answer replaced.
 fn host(changes: &[(&str, &str)]) -> String {
     let mut out = format!(
@@ -53,7 +55,10 @@ fn way(changes: &[(&str, &str)], config: &str) -> (String, String) {
 #[test]
 fn a_host_that_lets_bob_in() {
     let d = decide(&host(&[]), "", json!({"user": "bob"})).unwrap();
-    assert_eq!(d.evidence, "bob may log in by key: /home/bob/.ssh/authorized_keys has 1 key");
+    assert_eq!(
+        d.evidence,
+        "bob may log in by key: /home/bob/.ssh/authorized_keys has SHA256:WSN1oEt1NPBGlCuhS6C0QbMK3nP1n8ZXMapufRWm1yQ"
+    );
     assert_eq!(d.fields["keys"], json!(["SHA256:WSN1oEt1NPBGlCuhS6C0QbMK3nP1n8ZXMapufRWm1yQ"]));
     assert!(decide(&host(&[]), "", json!({"user": "bob", "key": KEY})).unwrap().ok);
     assert!(decide(&host(&[]), "", json!({"user": "bob", "by": "password"})).unwrap().ok);
@@ -65,8 +70,19 @@ fn modes_and_owners() {
     assert_eq!(kind, "modes");
     assert_eq!(
         what,
-        "others than bob may write to /home/bob (mode 0777, of bob), and so sshd does not trust the keys in /home/bob/.ssh/authorized_keys"
+        "others than bob may write to /home/bob (mode 0777, of bob), and so sshd does not trust the keys in /home/bob/.ssh/authorized_keys; \
+         anybody on this host may have added a key there: ssh-keygen -lf /home/bob/.ssh/authorized_keys"
     );
+    let open = [
+        ("|700|1001|1001|bob|bob|/home/bob/.ssh\n", "|777|1001|1001|bob|bob|/home/bob/.ssh\n"),
+        ("|600|1001|1001|bob|bob|/home/bob/.ssh/auth", "|666|1001|1001|bob|bob|/home/bob/.ssh/auth"),
+    ];
+    let d = decide(&host(&open), "", json!({"user": "bob"})).unwrap();
+    let all = d.fields["obstacles"].as_array().unwrap();
+    let modes: Vec<&Value> = all.iter().map(|o| &o["mode"]).collect();
+    assert_eq!(modes, ["0700", "0600"]);
+    let said = |o: &Value| o["what"].as_str().unwrap().contains("anybody on this host may have added a key");
+    assert!(said(&all[0]) && !said(&all[1]));
     // Above the home nothing is judged, and a private group of Debian's does no harm.
     assert!(ways(&[("|755|0|0|root|root|/home\n", "|777|0|0|root|root|/home\n")], "").is_empty());
     let private = ("|750|1001|1001|bob|bob|/home/bob\n", "|770|1001|1001|bob|bob|/home/bob\n");
@@ -92,8 +108,11 @@ fn keys_that_are_not_there() {
     let content = format!("content {} /home/bob/.ssh/authorized_keys\n{KEY}\n", KEY.len());
     let none = [gone, (content.as_str(), "")];
     assert_eq!(way(&none, "").1, "there is no key of bob's: /home/bob/.ssh/authorized_keys does not exist");
-    let d = decide(&host(&[]), "", json!({"user": "bob", "key": "SHA256:xyz"})).unwrap();
-    assert_eq!(d.evidence, "the key SHA256:xyz is not among the 1 in /home/bob/.ssh/authorized_keys");
+    let d = decide(&host(&[]), "", json!({"user": "bob", "key": OTHER})).unwrap();
+    assert_eq!(
+        d.evidence,
+        "the key SHA256:uNiVztksCsDhcc0u9e8BrrJXVGDhm0oCzk8i0pD0wXo is not among the 1 in /home/bob/.ssh/authorized_keys"
+    );
     let elsewhere = [
         ("file listed /home/bob", "file listed /etc/keys/bob\nabsent\nfile other /home/bob"),
         (".ssh/authorized_keys .ssh/authorized_keys2", "/etc/keys/%u"),
@@ -123,6 +142,21 @@ fn who_may_come_in() {
     assert_eq!(with("allowgroups wheel adm", "7:AllowGroups wheel adm\n").0, "policy");
     assert!(with("denyusers b*@10.77.0.0/24", "7:DenyUsers b*@10.77.0.0/24\n").1.contains("sshd_config:7"));
     assert!(with("denygroups staff", "").1.contains("who is in the group staff,"));
+    // What is overruled: a word for bob alone, which stands in a line for everybody.
+    let denied = |setting: &str, config: &str| {
+        let out = host(&[("usepam yes\n", &format!("usepam yes\n{setting}\n"))]);
+        let d = decide(&out, config, json!({"user": "bob"})).unwrap();
+        let o = &d.fields["obstacles"][0];
+        (o["set"].clone(), o["unset"].clone())
+    };
+    let nothing = (json!({}), json!([]));
+    assert_eq!(denied("denyusers bob", "7:DenyUsers bob\n"), (json!({}), json!(["DenyUsers"])));
+    let two = "7:DenyUsers eve bob\n9:DenyUsers bob@10.* mallory\n";
+    let rest = json!({"DenyUsers": ["eve", "mallory"]});
+    assert_eq!(denied("denyusers eve\ndenyusers bob\ndenyusers bob@10.*\ndenyusers mallory", two), (rest, json!([])));
+    assert_eq!(denied("denyusers bob\ndenyusers b*", "7:DenyUsers bob b*\n"), nothing);
+    assert_eq!(denied("denyusers bob", "6:Match Address 10.*\n7:DenyUsers bob\n"), nothing);
+    assert_eq!(denied("denygroups staff", "7:DenyGroups staff\n"), nothing);
     assert!(
         ways(&[("usepam yes\n", "usepam yes\nallowusers b?b@10.*\nallowgroups staff\ndenyusers al\n")], "").is_empty()
     );
@@ -187,6 +221,21 @@ fn pam_s_rules() {
     assert_eq!(
         way(&access, "").1,
         "PAM does not let bob in: /etc/security/access.conf:9 says \"- : ALL EXCEPT root : ALL\""
+    );
+}
+
+#[test]
+fn a_home_that_hangs() {
+    let out = host(&[]);
+    let (before, rest) = out.split_once("home /home/bob\n").unwrap();
+    let after = &rest[rest.find("shell regular").unwrap()..];
+    let d = decide(&format!("{before}hangs /home/bob\n{after}"), "", json!({"user": "bob"})).unwrap();
+    let all = d.fields["obstacles"].as_array().unwrap();
+    assert_eq!((d.ok, all.len(), &all[0]["kind"]), (false, 1, &json!("place")));
+    assert!(
+        d.evidence.starts_with("/home/bob is on a file system of the network that does not answer"),
+        "{}",
+        d.evidence
     );
 }
 

@@ -98,9 +98,13 @@ impl Module for Mount {
             let (ok, evidence) = judged(path, at, line.as_ref());
             return Ok(about(Decision::new(ok, evidence), at, line.map(|e| e.line)));
         }
-        let evidence = match problems.iter().find(|p| p.repair != "person").or(problems.first()) {
-            None => "every line of /etc/fstab can be mounted, or need not be".to_owned(),
-            Some(p) => format!("{FSTAB}:{} {}", p.line, p.what),
+        // Of what is changed every line is named.
+        let says = |p: &Problem| format!("{FSTAB}:{} {}", p.line, p.what);
+        let changed: Vec<String> = problems.iter().filter(|p| p.repair != "person").map(says).collect();
+        let evidence = match (changed.is_empty(), problems.first()) {
+            (_, None) => "every line of /etc/fstab can be mounted, or need not be".to_owned(),
+            (false, _) => changed.join("; "),
+            (true, Some(p)) => says(p),
         };
         let decision = about(Decision::new(problems.is_empty(), evidence), None, None);
         let new = problems.iter().fold(old.to_vec(), |text, p| match p.repair {
@@ -198,7 +202,7 @@ impl Seen {
         let mut out = Vec::new();
         for entry in fstab::read(table) {
             let found = match &entry {
-                Err(bad) => Some((bad.line, bad.why.to_owned(), "comment")),
+                Err(bad) => Some((bad.line, bad.why.trim_start_matches("it ").to_owned(), "comment")),
                 Ok(e) => self.problem(e).map(|(what, repair)| (e.line, what, repair)),
             };
             out.extend(found.map(|(line, what, repair)| Problem { line, text: text(line), what, repair }));
@@ -265,7 +269,9 @@ mod tests {
     #[test]
     fn lines_that_keep_the_system_from_starting() {
         let d = decide(MARKS, TABLE, json!({}));
-        assert_eq!(d.evidence, "/etc/fstab:2 wants UUID=2 on /data, and there is no such device");
+        let named: Vec<&str> = d.evidence.split("; ").map(|e| e.split(' ').next().unwrap()).collect();
+        assert_eq!(named, ["/etc/fstab:2", "/etc/fstab:4", "/etc/fstab:5"], "{}", d.evidence);
+        assert!(d.evidence.starts_with("/etc/fstab:2 wants UUID=2 on /data, and there is no such device; "));
         let all: Vec<(u64, &str)> = d.fields["problems"]
             .as_array()
             .unwrap()

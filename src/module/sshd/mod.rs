@@ -125,7 +125,10 @@ impl Module for Sshd {
 }
 
 fn answer(what: &str, s: &Seen) -> Result<(bool, String), Halt> {
-    let refused = || s.said.faults.first().map(shown).or_else(|| s.said.other.clone());
+    let refused = || {
+        let all: Vec<String> = s.said.faults.iter().map(shown).collect();
+        (!all.is_empty()).then(|| all.join("; ")).or_else(|| s.said.other.clone())
+    };
     // What sshd says first hides what it would say next.
     let known = |about: &str| match refused() {
         Some(why) if s.settings.is_none() => Err(Halt::unknown(format!("{about} is not known while sshd says: {why}"))),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Refused, refused};
-use crate::module::{Decision, Halt};
+use crate::module::{Decision, Halt, is_user};
 use crate::plan::{Change, Resource, View};
 use crate::target::files::{Content, FileReading, FileState, Kind, Look};
 use crate::target::frame::Status;
@@ -14,6 +14,7 @@ const TRIES: usize = 20;
 /// All that visudo refuses, taken out one after the other until it is content.
 pub(super) fn decide(first: &[Refused], view: &View<'_>) -> Result<Decision, Halt> {
     let mut files: BTreeMap<String, (FileReading, Vec<u8>)> = BTreeMap::new();
+    let mut gone: Vec<(Refused, String)> = Vec::new();
     let mut next = first.to_vec();
     let person = |why: String| Halt::Person { why, todo: "mend it with visudo, as root".into(), param: None };
     for _ in 0..TRIES {
@@ -26,6 +27,7 @@ pub(super) fn decide(first: &[Refused], view: &View<'_>) -> Result<Decision, Hal
         let says = format!("{}:{}: {}", bad.file, bad.line, bad.why);
         let Some((_, bytes)) = files.get_mut(&bad.file) else { return Err(person(says)) };
         let Some(new) = without(bytes, bad.line) else { return Err(person(says)) };
+        gone.extend(whose(bytes, bad.line).map(|w| (bad.clone(), w)));
         *bytes = new;
         let changes = changes(&files, view)?;
         // All files together, as they would be, where nobody else sees them.
@@ -52,7 +54,8 @@ pub(super) fn decide(first: &[Refused], view: &View<'_>) -> Result<Decision, Hal
     match next.first() {
         Some(bad) => Err(person(format!("{}:{}: {}, and more", bad.file, bad.line, bad.why))),
         None => {
-            let changes = changes(&files, view)?;
+            let mut changes = changes(&files, view)?;
+            rights(&gone, &mut changes, view)?;
             let said = if changes.is_empty() {
                 "visudo can read every line"
             } else {
@@ -70,6 +73,57 @@ fn changes(files: &BTreeMap<String, (FileReading, Vec<u8>)>, view: &View<'_>) ->
         out.extend(view.change_file(path, found, after, false)?);
     }
     Ok(out)
+}
+
+/// Says of each line that becomes a comment whose right it was, and whether they keep any: asked of sudo itself, with the
+/// files as they would be.
+fn rights(gone: &[(Refused, String)], changes: &mut [Change], view: &View<'_>) -> Result<(), Halt> {
+    let sh = |user: &str| format!("PATH=$PATH:/usr/sbin:/sbin; LC_ALL=C sudo -n -l -U '{user}' 2>&1 </dev/null");
+    let reads = [Resource::File("/etc/sudoers".into()), Resource::File("/etc/sudoers.d/**".into())];
+    let mut notes = Vec::new();
+    for (bad, whose) in gone {
+        let line = format!("line {}", bad.line);
+        let note = if let Some(group) = whose.strip_prefix('%') {
+            format!(
+                "{line} is a right of the group {group}: whoever has no other loses it, until it is written anew (visudo)"
+            )
+        } else {
+            let asked = view.with_changes(changes, |v| {
+                v.own_script(&sh(whose), &reads).map(|a| String::from_utf8_lossy(&a.stdout).into_owned())
+            });
+            match asked {
+                Err(Halt::Pending) => return Err(Halt::Pending),
+                Ok(said) if said.contains("is not allowed to run sudo") => format!(
+                    "{line} is the only right of {whose}, who may not use sudo without it, until it is written anew (visudo)"
+                ),
+                Ok(said) if said.contains("may run the following commands") => {
+                    format!("{line} is a right of {whose}, who may still use sudo by another line")
+                }
+                _ => format!("{line} is a right of {whose}: it may be the only one"),
+            }
+        };
+        notes.push((bad.file.as_str(), note));
+    }
+    for change in changes {
+        if let Change::File(f) = change {
+            f.notes.extend(notes.iter().filter(|(path, _)| *path == f.path).map(|(_, n)| n.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Whose right a line is: a user, or `%GROUP`; none for what is not about one.
+fn whose(bytes: &[u8], line: usize) -> Option<String> {
+    let lines: Vec<&[u8]> = bytes.split(|b| *b == b'\n').collect();
+    let goes_on = |n: usize| lines.get(n).is_some_and(|l| l.trim_ascii_end().ends_with(b"\\"));
+    let at = line.checked_sub(1)?;
+    let first = (0..at).rev().take_while(|n| goes_on(*n)).last().unwrap_or(at);
+    let text = String::from_utf8_lossy(lines.get(first)?).into_owned();
+    let word = text.split_whitespace().next()?;
+    let name = word.strip_prefix('%').unwrap_or(word);
+    // "ALL", an alias, a list, a number: no one name.
+    let one = is_user(name) && name.chars().any(char::is_lowercase);
+    one.then(|| word.to_owned())
 }
 
 /// With the line, and all that it goes on with, as comments; `None` if it is one already, or there is none, or if more could
@@ -110,6 +164,14 @@ fn without(bytes: &[u8], line: usize) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whose_right_it_is() {
+        let text = b"%wheel ALL=(ALL ALL\nbob ALL= \\\n  NOPASSWD ls\nADMINS ALL=ALL x\n$(x) y\n";
+        let of = |n| whose(text, n);
+        assert_eq!((of(1).as_deref(), of(2).as_deref(), of(3).as_deref()), (Some("%wheel"), Some("bob"), Some("bob")));
+        assert_eq!((of(4), of(5), of(9), of(0)), (None, None, None, None));
+    }
 
     #[test]
     fn a_line_with_all_that_it_goes_on_with() {

@@ -4,7 +4,7 @@ mod mend;
 
 use serde_json::{Map, Value, json};
 
-use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty};
+use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty, is_user};
 use crate::payload::sh_quote;
 use crate::plan::{View, first_line};
 use crate::target::frame::Status;
@@ -80,14 +80,14 @@ impl Module for Sudo {
         &SPEC
     }
     fn lint(&self, p: &Map<String, Value>) -> Vec<(&'static str, String, String)> {
-        let name = p.get("user").and_then(Value::as_str).filter(|n| !n.contains("{{") && !is_name(n));
+        let name = p.get("user").and_then(Value::as_str).filter(|n| !n.contains("{{") && !is_user(n));
         name.map(|n| ("user", format!("\"{n}\" is no user's name"), "letters, digits and . _ - @ +".to_owned()))
             .into_iter()
             .collect()
     }
     fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
         let user = p.str("user").unwrap_or_default();
-        if !user.is_empty() && !is_name(user) {
+        if !user.is_empty() && !is_user(user) {
             return Err(Halt::error("user", format!("\"{user}\" is no user's name")));
         }
         let quoted = sh_quote(user).ok_or_else(|| Halt::error("user", "a name with a NUL"))?;
@@ -121,10 +121,6 @@ impl Module for Sudo {
             .with("problems", problems)
             .with("allowed", asked.then(|| seen.allowed())))
     }
-}
-
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && !name.starts_with('-') && name.chars().all(|c| c.is_alphanumeric() || "._-@+".contains(c))
 }
 
 /// `FILE:LINE:COLUMN: why` (sudo 1.9.9 and later), `>>> FILE: why near line N <<<` (earlier).

@@ -16,6 +16,7 @@ const CLIENT: &[&str] = &["-e", "client=10.77.0.1"];
 
 faults! {
     bans_fail2ban { title: "fail2ban has banned the client", ci: true, ..BANNED }
+    bans_fail2ban_own { title: "fail2ban has banned the very machine that asks, and nobody says which client it is about", args: &[], ..BANNED }
     bans_fail2ban_nft {
         title: "fail2ban has banned the client in nftables, and drops what it sends",
         breaks: "printf '[sshd]\nbanaction = nftables[type=multiport, blocktype=drop]\n' >/etc/fail2ban/jail.d/lab.local

@@ -59,6 +59,23 @@ faults! {
         ci: true,
         ..FILTERED
     }
+    iptables_own {
+        title: "iptables drops what comes from the very machine that asks, and nobody says which client it is about",
+        breaks: "iptables -A INPUT -s 10.77.0.1 -p tcp --dport 22 -j DROP",
+        symptom: "timed out",
+        says: r#"what 10\.77\.0\.1 sends to port 22 is dropped by "-A INPUT -s 10\.77\.0\.1/32"#,
+        ..FILTERED
+    }
+    nft_long {
+        title: "a set of 16,000 networks in nftables has the client's, too",
+        breaks: "{ printf 'table inet f {\nset bl { type ipv4_addr; flags interval\nelements = { 10.77.0.0/24'; i=0
+            while [ $i -lt 16000 ]; do echo \", 20.$((i / 256)).$((i % 256)).0/28\"; i=$((i + 1)); done
+            printf '} \n}\nset p { type inet_service; elements = { 80, 22 } \n}\nchain in {\ntype filter hook input priority 0; policy drop\n'
+            printf 'iif lo accept\nct state established accept\nip saddr @bl drop\ntcp dport @p accept\nmeta l4proto icmp accept\n}\n}\n'; } | nft -f -",
+        symptom: "timed out",
+        says: r#"what 10\.77\.0\.1 sends to port 22 is dropped by "ip saddr @bl drop""#,
+        ..FILTERED
+    }
     iptables_legacy {
         title: "iptables-legacy drops port 22",
         breaks: "iptables-legacy -A INPUT -p tcp --dport 22 -j DROP",

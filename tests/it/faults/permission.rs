@@ -134,6 +134,20 @@ faults! {
         args: OVERRULE,
         ..DECIDED
     }
+    permission_deny_users_overruled {
+        title: "DenyUsers has the user's own name among others, and the user is to be let in",
+        breaks: "config 'DenyUsers guest admin mallory'",
+        says: r"sshd is told not to let admin from 10\.77\.0\.1 in: ",
+        args: OVERRULE,
+        ..DENIED
+    }
+    permission_deny_user_overruled {
+        title: "DenyUsers has the user's name alone, and the user is to be let in",
+        breaks: "config 'DenyUsers admin'",
+        says: r"sshd is told not to let admin from 10\.77\.0\.1 in: ",
+        args: OVERRULE,
+        ..DENIED
+    }
     permission_allow_groups {
         title: "the user is in none of the groups of AllowGroups",
         breaks: "config 'AllowGroups root wheel'",

@@ -70,6 +70,13 @@ faults! {
         says: "wants UUID=0c6d7f1e-ffff-4c6a-9d9c-3a1f6e4f9b11 on /data, and there is no such device",
         ..FSTAB
     }
+    fstab_three {
+        title: "three lines of fstab are wrong, each in its way",
+        breaks: "mkdir /data; printf 'UUID=0c6d7f1e-ffff-4c6a-9d9c-3a1f6e4f9b11 /data ext4 defaults 0 2\nfoo\n/dev/nothing /data ext4 defaults 0 2\n' >>/etc/fstab",
+        symptom: "can't find UUID|parse error",
+        says: r"/etc/fstab:\d+ wants UUID=.*; /etc/fstab:\d+ has no three fields.*; /etc/fstab:\d+ wants /dev/nothing on /data",
+        ..FSTAB
+    }
     fstab_line {
         title: "a line of fstab cannot be read",
         breaks: "printf 'tmpfs /scratch\n' >>/etc/fstab",

@@ -159,6 +159,10 @@ impl Judge<'_> {
             }
             let home = below(&part.path);
             let mut mode = if open { part.mode & !0o022 } else { part.mode };
+            // Nobody else has any business with what ssh(1) makes 0700 and 0600.
+            if open && home && part.uid == account.uid && part.path != seen.home {
+                mode &= if directory { !0o077 } else { !0o177 };
+            }
             let owner = match (home, owned, shut) {
                 (true, false, _) | (true, _, true) => name,
                 (false, false, _) => "root",
@@ -170,11 +174,16 @@ impl Judge<'_> {
                 mode |= if directory { 0o011 } else { 0o044 };
             }
             let is = format!("mode {:04o}, of {}", part.mode, part.user);
+            let anybody = if open && part.mode & 0o002 != 0 && out.is_empty() {
+                format!("; anybody on this host may have added a key there: ssh-keygen -lf {}", file.name)
+            } else {
+                String::new()
+            };
             let what = if open && !owned {
                 format!("{} belongs to {}, and so sshd does not trust the keys in {}", part.path, part.user, file.name)
             } else if open {
                 format!(
-                    "others than {name} may write to {} ({is}), and so sshd does not trust the keys in {}",
+                    "others than {name} may write to {} ({is}), and so sshd does not trust the keys in {}{anybody}",
                     part.path, file.name
                 )
             } else {
