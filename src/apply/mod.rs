@@ -4,6 +4,7 @@ mod act;
 pub mod fleet;
 pub mod journal;
 mod lock;
+pub mod past;
 mod round;
 mod verify;
 mod ways;

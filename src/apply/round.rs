@@ -90,10 +90,7 @@ impl Session<'_> {
                     let begun = at + n > 0 || round > 1;
                     return Err(Stop::Exit(if begun { exit::FAILED } else { exit::CHANGES }));
                 }
-                let step = p
-                    .handler
-                    .clone()
-                    .unwrap_or_else(|| self.book.steps.get(p.step).map_or_else(String::new, |s| s.name.text.clone()));
+                let step = p.handler.clone().unwrap_or_else(|| p.name.clone());
                 let number = number(round, at + n);
                 if let Some(j) = &mut self.journal {
                     j.intent(number, &step, &p.change, &p.notify)?;
@@ -256,14 +253,18 @@ impl Session<'_> {
         let mut sh = lock::take(&me);
         loop {
             let a = self.script(&sh, Duration::from_secs(20)).await?;
+            let said = String::from_utf8_lossy(&a.stdout).into_owned();
             let attempt = match a.status {
-                Status::Exit(0) => {
-                    lock::parse(&String::from_utf8_lossy(&a.stdout), &String::from_utf8_lossy(&a.stderr))
-                }
+                Status::Exit(0) => lock::parse(&said, &String::from_utf8_lossy(&a.stderr)),
                 _ => lock::Attempt::Failed(format!("the script ended early: {}", first_line(&a.stderr))),
             };
             match attempt {
-                lock::Attempt::Ours => break,
+                lock::Attempt::Ours => {
+                    if let Some(kept) = lock::kept(&said) {
+                        self.record("kept", json!({"directory": kept}))?;
+                    }
+                    break;
+                }
                 lock::Attempt::Failed(why) => {
                     self.sink.event(&Event::Broken {
                         why: &format!("the target cannot be locked: {why}"),

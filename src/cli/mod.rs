@@ -115,6 +115,15 @@ fn colour(stream: &impl IsTerminal) -> bool {
         && std::env::var("TERM").is_ok_and(|t| t != "dumb")
 }
 
+/// What texts are wrapped to: the terminal's width, or COLUMNS; 80 where nobody looks. Lines of more than 100 are hard to
+/// read, and below 40 nothing fits.
+fn width() -> usize {
+    let set = || std::env::var("COLUMNS").ok()?.parse().ok();
+    let seen = || terminal_size::terminal_size_of(std::io::stdout()).map(|(w, _)| usize::from(w.0));
+    let there = std::io::stdout().is_terminal().then(|| set().or_else(seen)).flatten();
+    there.map_or(80, |w: usize| w.clamp(40, 100))
+}
+
 /// A diagnostic that stops nothing.
 fn warning(d: &Diagnostic) -> String {
     d.render(colour(&std::io::stderr()), 80).replacen("error:", "warning:", 1) + "\n"

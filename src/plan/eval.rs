@@ -334,7 +334,8 @@ impl Maker<'_> {
         }
         for change in o.changes {
             self.overlay.add(&change, index);
-            self.plan.changes.push(Planned { step: index, handler: None, notify: step.notify.clone(), change });
+            let (name, notify) = (name.clone(), step.notify.clone());
+            self.plan.changes.push(Planned { step: index, name, handler: None, notify, change });
         }
         if o.status == StepStatus::Change {
             let position = self.plan.changes.len();

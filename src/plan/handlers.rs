@@ -63,11 +63,18 @@ impl Maker<'_> {
                 }
                 _ => false,
             };
+            let name = self.plan.steps.iter().find(|s| s.step == step).map_or(String::new(), |s| s.name.clone());
             let planned: Vec<Planned> = decision
                 .changes
                 .into_iter()
                 .filter(|c| !satisfied(c))
-                .map(|change| Planned { step, handler: Some(h.id.clone()), notify: Vec::new(), change })
+                .map(|change| Planned {
+                    step,
+                    name: name.clone(),
+                    handler: Some(h.id.clone()),
+                    notify: Vec::new(),
+                    change,
+                })
                 .collect();
             match left.filter(|_| step == usize::MAX) {
                 _ if planned.is_empty() => self.plan.satisfied.push(h.id.clone()),

@@ -127,6 +127,8 @@ pub struct Question {
 pub struct Planned {
     /// The step that wants it (index in the runbook), unless a handler does.
     pub step: usize,
+    /// That step's name, resolved; empty for a handler that an earlier run left over.
+    pub name: String,
     /// The handler that wants it.
     pub handler: Option<String>,
     /// Handlers that this change notifies.

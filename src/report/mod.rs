@@ -4,6 +4,7 @@ pub mod fleet;
 mod human;
 mod json;
 pub mod page;
+pub mod record;
 mod redact;
 pub mod reference;
 mod words;

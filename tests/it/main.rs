@@ -47,6 +47,7 @@ mod lab_shells;
 mod lang;
 mod lang_hostile;
 mod probe;
+mod runs;
 mod secrets;
 mod sshd_trees;
 mod support;
