@@ -12,7 +12,7 @@ use super::many::{self, ManyArgs};
 use super::secret::secret;
 use super::targets::{Chosen, TargetArgs};
 use super::{Failure, Output, colour, say, warn, warning};
-use crate::apply::{Answer, Ask, Asked, Interrupt, Options, Session, exit};
+use crate::apply::{Answer, Ask, Asked, Interrupt, Leave, Options, Session, exit};
 use crate::book::{self, Diagnostic, Given, Runbook, VarKind};
 use crate::channel::{Dead, Login, Url};
 use crate::plan::{Place, Plan, Question, Tags};
@@ -123,7 +123,7 @@ async fn go(
         Output::Json => Box::new(Json::new(out, redactor.clone())),
         Output::Jsonl => Box::new(JsonLines::new(out, redactor.clone())),
     };
-    let (options, mut ask) = engine(a, redactor, dry);
+    let (options, mut ask) = engine(a, redactor, dry)?;
     let controller = controller()?;
     chosen.look_up(access).await;
     let ways = open(chosen, access).await;
@@ -132,7 +132,7 @@ async fn go(
 }
 
 /// How the engine is to go, and who is asked.
-pub(super) fn engine(a: &Args, redactor: Redactor, dry: bool) -> (Options, Terminal) {
+pub(super) fn engine(a: &Args, redactor: Redactor, dry: bool) -> Result<(Options, Terminal), Failure> {
     let interrupt = on_interrupt();
     let ask = Terminal {
         yes: a.yes,
@@ -141,8 +141,14 @@ pub(super) fn engine(a: &Args, redactor: Redactor, dry: bool) -> (Options, Termi
         interrupt: interrupt.clone(),
         redactor: redactor.clone(),
     };
+    if a.step && !dry && !ask.interactive {
+        return Err(Failure::usage(
+            "--step asks before each change, and there is nobody to ask",
+            "at a terminal, with -o human; without --step, --yes makes all of them",
+        ));
+    }
     let tags = Tags { only: a.tags.clone(), skip: a.skip_tags.clone() };
-    (Options { dry_run: dry, tags, interrupt: Some(interrupt), redactor }, ask)
+    Ok((Options { dry_run: dry, tags, interrupt: Some(interrupt), redactor }, ask))
 }
 
 /// This machine, for what is looked at from here.
@@ -278,6 +284,20 @@ impl Terminal {
         }
     }
 
+    /// As `git add -p` asks; what is no answer is asked again, and the end of the input ends it.
+    pub(super) async fn about_change(&mut self, what: String) -> Leave {
+        let question = format!("  {what}? [y]es / [n]o, leave it / [a]ll the rest / [q]uit: ");
+        loop {
+            match self.read(&question).await.as_deref() {
+                Some("y" | "yes") => return Leave::Yes,
+                Some("n" | "no") => return Leave::Skip,
+                Some("a" | "all") => return Leave::Rest,
+                Some("q" | "quit") | None => return Leave::Quit,
+                Some(_) => say("  y, n, a or q\n"),
+            }
+        }
+    }
+
     async fn about_plan(&mut self, plan: &Plan) -> Answer {
         if self.yes {
             return if self.step && self.interactive { Answer::Step } else { Answer::Yes };
@@ -313,8 +333,8 @@ impl Ask for Terminal {
     fn decide<'a>(&'a mut self, question: &'a Question) -> Asked<'a, Option<String>> {
         Box::pin(self.about_variable(question))
     }
-    fn change<'a>(&'a mut self, title: &'a str) -> Asked<'a, bool> {
-        let question = format!("  {}? [y/n] ", self.safe(title));
-        Box::pin(async move { matches!(self.read(&question).await.as_deref(), Some("y" | "yes")) })
+    fn change<'a>(&'a mut self, title: &'a str) -> Asked<'a, Leave> {
+        let what = self.safe(title);
+        Box::pin(self.about_change(what))
     }
 }

@@ -11,7 +11,7 @@ use super::apply::{Args, Terminal, controller, engine, open};
 use super::targets::Chosen;
 use super::{Failure, Output, colour, say};
 use crate::apply::fleet::{self, How, Member, People, Reply, Serial};
-use crate::apply::{Answer, Asked};
+use crate::apply::{Answer, Asked, Leave};
 use crate::book::Runbook;
 use crate::plan::Question;
 use crate::report;
@@ -60,7 +60,7 @@ pub(super) async fn go(
         Output::Json => Box::new(RefCell::new(JsonFleet::new(out, redactor.clone()))),
         Output::Jsonl => Box::new(RefCell::new(JsonLinesFleet::new(out, redactor.clone()))),
     };
-    let (options, mut person) = engine(a, redactor, dry);
+    let (options, mut person) = engine(a, redactor, dry)?;
     let controller = controller()?;
     stream::iter(&mut chosen).for_each_concurrent(a.many.forks, |(c, _)| c.look_up(access)).await;
     let mut members = Vec::new();
@@ -121,8 +121,8 @@ impl People for Terminal {
         say(&format!("\n{}\n", report::wrap(&format!("{count}{hosts}: {names}"), 80).join("\n")));
         Box::pin(self.about_variable(question))
     }
-    fn change<'a>(&'a mut self, target: &'a str, title: &'a str) -> Asked<'a, bool> {
-        let question = format!("  {}: {}? [y/n] ", self.safe(target), self.safe(title));
-        Box::pin(async move { matches!(self.read(&question).await.as_deref(), Some("y" | "yes")) })
+    fn change<'a>(&'a mut self, target: &'a str, title: &'a str) -> Asked<'a, Leave> {
+        let what = format!("{}: {}", self.safe(target), self.safe(title));
+        Box::pin(self.about_change(what))
     }
 }

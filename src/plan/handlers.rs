@@ -56,6 +56,10 @@ impl Maker<'_> {
                     continue;
                 }
             };
+            if let Some(c) = decision.changes.iter().find(|c| self.input.declined.contains(&c.digest())) {
+                self.plan.kept_back.push((h.id.clone(), format!("you left it: {}", c.title())));
+                continue;
+            }
             let later = &self.plan.changes[position.min(self.plan.changes.len())..];
             let satisfied = |c: &Change| match c {
                 Change::Unit(u) => {

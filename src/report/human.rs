@@ -29,6 +29,10 @@ pub struct Human<W: Write> {
     /// A way was lost in mid-run, and the next plan is what is left.
     resumed: bool,
     unresolved: Vec<String>,
+    /// What the user wants left, and the plan that was shown with it.
+    left: Vec<String>,
+    leaving: bool,
+    shown: Option<Plan>,
     proofs: Vec<(Proof, String)>,
     drawn: bool,
     checked: usize,
@@ -69,6 +73,9 @@ impl<W: Write> Human<W> {
             doubt: false,
             resumed: false,
             unresolved: Vec::new(),
+            left: Vec::new(),
+            leaving: false,
+            shown: None,
             proofs: Vec::new(),
             drawn: false,
             checked: 0,
@@ -134,8 +141,13 @@ impl<W: Write> Human<W> {
     fn plan(&mut self, round: usize, plan: &Plan, book: &Runbook) {
         self.checked = plan.steps.iter().filter(|s| s.status != StepStatus::Skipped).count();
         self.planned = plan.changes.len();
-        let told = |s: &&StepPlan| unresolved(s) && s.status != StepStatus::Blocked;
+        let told = |s: &&StepPlan| unresolved(s) && !matches!(s.status, StepStatus::Blocked | StepStatus::Declined);
         self.unresolved = plan.steps.iter().filter(told).map(|s| s.name.clone()).collect();
+        let goes_on = self.goes_on(plan);
+        let before = self.shown.replace(plan.clone()).unwrap_or_default();
+        if std::mem::take(&mut self.leaving) && goes_on {
+            return self.without(&before, plan);
+        }
         if round == 1 {
             self.preamble(plan);
         } else if plan.changes.is_empty() {
@@ -152,6 +164,30 @@ impl<W: Write> Human<W> {
         }
         self.todo(plan);
         self.changes(plan, book);
+    }
+
+    /// The plan is what was shown already, without what the user wants left.
+    pub(super) fn goes_on(&self, plan: &Plan) -> bool {
+        self.leaving && self.shown.as_ref().is_some_and(|before| plan.within(before))
+    }
+
+    /// What else does not happen since something was left.
+    fn without(&mut self, before: &Plan, plan: &Plan) {
+        let was = |s: &StepPlan| before.steps.iter().find(|b| (b.step, b.item) == (s.step, s.item)).map(|b| b.status);
+        for s in plan.steps.iter().filter(|s| unresolved(s) && s.status != StepStatus::Declined) {
+            if was(s) != Some(s.status) {
+                let (ink, word) = word(s);
+                self.para(ink, &format!("  {word:<8}"), 10, &format!("{}: {}", s.name, s.evidence));
+            }
+        }
+        let new = |k: &&(String, String)| !before.kept_back.contains(k);
+        for (handler, why) in plan.kept_back.iter().filter(new) {
+            self.para(Ink::Yellow, "  left    ", 10, &format!("{handler} is not done: {why}"));
+        }
+        for v in plan.validations.iter().filter(|v| v.outcome == Verdict::Failed) {
+            self.para(Ink::Red, "  refused ", 10, &v.evidence);
+        }
+        self.todo(plan);
     }
 
     fn preamble(&mut self, plan: &Plan) {
@@ -216,17 +252,7 @@ impl<W: Write> Human<W> {
             if quiet && !self.verbose && !from_here {
                 continue;
             }
-            let (ink, word) = match s.status {
-                StepStatus::Ok => (Ink::Green, "ok"),
-                StepStatus::Change => (Ink::Yellow, "repair"),
-                StepStatus::Manual => (Ink::Yellow, "by hand"),
-                StepStatus::Skipped => (Ink::Dim, "skipped"),
-                StepStatus::Blocked => (Ink::Red, "blocked"),
-                StepStatus::Unknown | StepStatus::Failed if s.symptom => (Ink::Yellow, "symptom"),
-                StepStatus::Unknown if s.waits_for.is_some() => (Ink::Cyan, "later"),
-                StepStatus::Unknown => (Ink::Yellow, "unknown"),
-                StepStatus::Failed | StepStatus::Pending => (Ink::Red, "failed"),
-            };
+            let (ink, word) = word(s);
             self.line(&[(ink, &format!("  {word:<8}")), (Ink::Plain, &s.name)]);
             let explain = match s.status {
                 StepStatus::Ok | StepStatus::Change => self.verbose || from_here,
@@ -389,6 +415,7 @@ impl<W: Write> Human<W> {
         let changes = format!("{} {}", self.changed, if self.changed == 1 { "change" } else { "changes" });
         let rounds = if rounds > 1 { format!(" in {rounds} rounds") } else { String::new() };
         let unresolved = self.unresolved.join("; ");
+        let left = if self.left.is_empty() { String::new() } else { format!("; you left: {}", self.left.join(", ")) };
         match (exit, self.changed) {
             (0, 0) if self.offline => format!("Healthy as far as a disk tells ({took}). Verified: offline."),
             (0, 0) if !self.proofs.is_empty() && self.proofs.iter().all(|p| p.0 == Proof::NotPossible) => {
@@ -408,9 +435,10 @@ impl<W: Write> Human<W> {
                 format!("Nothing could be looked at; nothing was changed ({took}).")
             }
             (_, 0) if unresolved.is_empty() => format!("Not healthy; nothing was changed ({took})."),
-            (_, 0) => format!("Unresolved: {unresolved} ({took})."),
+            (_, 0) => format!("Unresolved: {unresolved}{left} ({took})."),
+            (_, _) if unresolved.is_empty() && !left.is_empty() => format!("{changes} made{rounds}{left} ({took})."),
             (_, _) if unresolved.is_empty() => format!("{changes} made{rounds}; not all is well yet ({took})."),
-            (_, _) => format!("{changes} made{rounds}; still unresolved: {unresolved} ({took})."),
+            (_, _) => format!("{changes} made{rounds}; still unresolved: {unresolved}{left} ({took})."),
         }
     }
 
@@ -463,9 +491,25 @@ fn is_later(s: &StepPlan) -> bool {
     s.status == StepStatus::Unknown && s.waits_for.is_some() && !s.symptom
 }
 
+/// The word for how a step stands.
+fn word(s: &StepPlan) -> (Ink, &'static str) {
+    match s.status {
+        StepStatus::Ok => (Ink::Green, "ok"),
+        StepStatus::Change => (Ink::Yellow, "repair"),
+        StepStatus::Manual => (Ink::Yellow, "by hand"),
+        StepStatus::Skipped => (Ink::Dim, "skipped"),
+        StepStatus::Declined => (Ink::Yellow, "left"),
+        StepStatus::Blocked => (Ink::Red, "blocked"),
+        StepStatus::Unknown | StepStatus::Failed if s.symptom => (Ink::Yellow, "symptom"),
+        StepStatus::Unknown if s.waits_for.is_some() => (Ink::Cyan, "later"),
+        StepStatus::Unknown => (Ink::Yellow, "unknown"),
+        StepStatus::Failed | StepStatus::Pending => (Ink::Red, "failed"),
+    }
+}
+
 fn unresolved(s: &StepPlan) -> bool {
     match s.status {
-        StepStatus::Failed | StepStatus::Manual | StepStatus::Blocked => true,
+        StepStatus::Failed | StepStatus::Manual | StepStatus::Blocked | StepStatus::Declined => true,
         StepStatus::Unknown => s.waits_for.is_none(),
         _ => false,
     }
@@ -504,6 +548,11 @@ impl<W: Write> Sink for Human<W> {
             Event::Planned { round, plan, book } => self.plan(*round, plan, book),
             Event::Decided { decided } => {
                 self.line(&[(Ink::Bold, &format!("With {}={}:", decided.var, decided.value))]);
+            }
+            Event::Left { planned } => {
+                self.leaving = true;
+                self.left.push(planned.change.title());
+                self.line(&[(Ink::Yellow, "  left    "), (Ink::Plain, &planned.change.title())]);
             }
             Event::Doing { number, of, planned } => {
                 if *number == 1 {

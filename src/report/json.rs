@@ -111,6 +111,7 @@ pub(super) fn object(e: &Event<'_>) -> Option<(&'static str, Value)> {
         Event::Asking { .. } => return None,
         Event::Planned { round, plan, book } => ("plan", plan_json(*round, plan, book)),
         Event::Decided { decided } => ("decided", json!(decided)),
+        Event::Left { planned } => ("declined", json!({"title": planned.change.title(), "step": planned.name})),
         Event::Doing { number, planned, .. } => ("doing", json!({"number": number, "title": planned.change.title()})),
         Event::Done { planned, seconds } => {
             ("done", json!({"title": planned.change.title(), "ok": true, "seconds": seconds}))

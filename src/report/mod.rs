@@ -85,6 +85,11 @@ pub enum Event<'a> {
         /// What was decided.
         decided: &'a Decided,
     },
+    /// The user wants a change left; what is right to do without it is planned anew.
+    Left {
+        /// The change.
+        planned: &'a Planned,
+    },
     /// A change is about to be made.
     Doing {
         /// From 1.
