@@ -288,7 +288,7 @@ impl<'a> Session<'a> {
                 self.sink.event(&Event::Broken {
                     why: &why,
                     hint: Some("free some space, or set XDG_STATE_HOME to a writable directory"),
-                    changed,
+                    changed: !self.done.is_empty(),
                 });
                 exit::FAILED
             }
