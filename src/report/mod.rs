@@ -1,6 +1,7 @@
 //! Events in, bytes out. The engine says what happened; how it looks is decided here and nowhere else.
 
 pub mod fleet;
+pub mod guide;
 mod human;
 mod json;
 pub mod page;
@@ -12,7 +13,7 @@ mod words;
 pub use human::Human;
 pub use json::{Json, JsonLines};
 pub use redact::Redactor;
-pub use words::wrap;
+pub use words::{fold, wrap};
 
 use crate::book::Runbook;
 use crate::plan::{Place, Plan, Planned, StepPlan};
