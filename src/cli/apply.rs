@@ -11,7 +11,7 @@ use super::interrupt::on_interrupt;
 use super::many::{self, ManyArgs};
 use super::secret::secret;
 use super::targets::{Chosen, TargetArgs};
-use super::{Failure, Output, colour, say, warn, warning};
+use super::{Failure, Output, colour, say, warn, warning, width};
 use crate::apply::{Answer, Ask, Asked, Interrupt, Leave, Options, Session, exit};
 use crate::book::{self, Diagnostic, Given, Runbook, VarKind};
 use crate::channel::{Dead, Login, Url};
@@ -34,7 +34,7 @@ pub(super) struct Args {
     #[arg(short = 'y', long)]
     yes: bool,
     /// Plan only, change nothing
-    #[arg(short = 'n', long, visible_alias = "check")]
+    #[arg(short = 'n', long, visible_alias = "check", visible_short_alias = 'C')]
     dry_run: bool,
     /// Diffs are always shown; for hands used to Ansible
     #[arg(long, hide = true)]
@@ -57,8 +57,15 @@ pub(super) struct Args {
     #[arg(short = 'o', long, value_enum, default_value = "human")]
     pub(super) output: Output,
     /// More: skipped steps, evidence, what went over the wire
-    #[arg(short = 'v', long)]
-    pub(super) verbose: bool,
+    #[arg(short = 'v', long, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+impl Args {
+    /// Ansible has four degrees of it; here there is one.
+    pub(super) fn verbose(&self) -> bool {
+        self.verbose > 0
+    }
 }
 
 pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
@@ -119,7 +126,10 @@ async fn go(
     let out = std::io::stdout();
     let live = out.is_terminal() && a.output == Output::Human;
     let mut sink: Box<dyn Sink> = match a.output {
-        Output::Human => Box::new(Human::new(out, redactor.clone(), colour(&std::io::stdout()), live, a.verbose, dry)),
+        Output::Human => {
+            let tint = colour(&std::io::stdout());
+            Box::new(Human::new(out, redactor.clone(), tint, live, a.verbose(), dry).wide(width()))
+        }
         Output::Json => Box::new(Json::new(out, redactor.clone())),
         Output::Jsonl => Box::new(JsonLines::new(out, redactor.clone())),
     };
@@ -273,7 +283,7 @@ impl Terminal {
             return None;
         }
         let choices = Choices::new(&q.choices);
-        let help = report::wrap(&self.safe(&q.help), 80).join("\n");
+        let help = report::wrap(&self.safe(&q.help), width()).join("\n");
         let question = self.safe(&format!("{}: {}? ", q.var, choices.shown()));
         say(&format!("\n{}{}", help, if help.is_empty() { "" } else { "\n" }));
         loop {

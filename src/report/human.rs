@@ -2,14 +2,14 @@
 
 use std::io::Write;
 
-use super::words::{capital, count, wrap};
+use super::words::{capital, count, fold, wrap};
 use super::{Event, Proof, Redactor, Sink, printable};
 use crate::book::{Runbook, Where};
 use crate::plan::diff::{self, Tag};
 use crate::plan::{Change, CommandChange, NOT_HERE, Plan, Planned, StepPlan, StepStatus, Verdict};
 use crate::target::files::{Content, Kind};
 
-/// The terminal's width that texts are wrapped to.
+/// What texts are wrapped to where nobody says how wide the terminal is.
 const WIDTH: usize = 80;
 
 /// Human output.
@@ -88,6 +88,13 @@ impl<W: Write> Human<W> {
         }
     }
 
+    /// For a terminal of that many columns.
+    #[must_use]
+    pub fn wide(mut self, width: usize) -> Self {
+        self.width = width;
+        self
+    }
+
     fn ink(&self, ink: Ink, text: &str) -> String {
         paint(self.colour, ink, text)
     }
@@ -119,6 +126,19 @@ impl<W: Write> Human<W> {
             } else {
                 self.line(&[(Ink::Plain, &pad), (Ink::Plain, l)]);
             }
+        }
+    }
+
+    /// A change's title, which may be a command: folded, and otherwise as it is.
+    fn titled(&mut self, ink: Ink, first: &str, text: Ink, title: &str, after: &str) {
+        let title = self.redactor.clean(title);
+        let lines = fold(&format!("{title}{after}"), self.width.saturating_sub(first.chars().count() + 4));
+        for (n, l) in lines.iter().enumerate() {
+            // What stands behind the title is no part of it.
+            let (l, after) = l.strip_suffix(after).map_or((l.as_str(), ""), |l| (l, after));
+            let pad = " ".repeat(first.chars().count() + 4);
+            let head = if n == 0 { (ink, first) } else { (Ink::Plain, pad.as_str()) };
+            self.line(&[head, (text, l), (Ink::Dim, after)]);
         }
     }
 
@@ -224,7 +244,8 @@ impl<W: Write> Human<W> {
                     if n == 1 { "step" } else { "steps" }
                 ),
             };
-            self.line(&[(if unknown == 0 { Ink::Green } else { Ink::Yellow }, &text)]);
+            let ink = if unknown == 0 { Ink::Green } else { Ink::Yellow };
+            wrap(&text, self.width).iter().for_each(|l| self.line(&[(ink, l)]));
         }
         for s in found {
             let said = s.finding.clone().unwrap_or_default();
@@ -253,7 +274,7 @@ impl<W: Write> Human<W> {
                 continue;
             }
             let (ink, word) = word(s);
-            self.line(&[(ink, &format!("  {word:<8}")), (Ink::Plain, &s.name)]);
+            self.para(ink, &format!("  {word:<8}"), 10, &s.name);
             let explain = match s.status {
                 StepStatus::Ok | StepStatus::Change => self.verbose || from_here,
                 StepStatus::Failed => s.finding.is_none() || s.hint.is_some() || self.verbose,
@@ -374,7 +395,7 @@ impl<W: Write> Human<W> {
             None => String::new(),
         };
         let _ = book;
-        self.line(&[(Ink::Bold, &format!("  {n}. {}", p.change.title())), (Ink::Dim, &why)]);
+        self.titled(Ink::Bold, &format!("  {n}. "), Ink::Bold, &p.change.title(), &why);
         for a in p.change.attributes() {
             self.para(Ink::Plain, "     ", 5, &a);
         }
@@ -442,6 +463,10 @@ impl<W: Write> Human<W> {
         }
     }
 
+    fn last(&mut self, text: &str) {
+        wrap(text, self.width).iter().for_each(|l| self.line(&[(Ink::Dim, l)]));
+    }
+
     fn finished(&mut self, exit: u8, rounds: usize, run: Option<&str>, seconds: f64) {
         self.blank();
         let text = self.sentence(exit, rounds, seconds);
@@ -464,9 +489,9 @@ impl<W: Write> Human<W> {
         }
         if let Some(id) = run.filter(|_| self.changed > 0) {
             let kept = if self.kept { "What was there before is kept. " } else { "" };
-            self.line(&[(Ink::Dim, &format!("{kept}The record: runbook runs {id}"))]);
+            self.last(&format!("{kept}The record: runbook runs {id}"));
         } else if exit == 4 && self.dry {
-            self.line(&[(Ink::Dim, "To make them: the same line with apply in place of plan.")]);
+            self.last("To make them: the same line with apply in place of plan.");
         }
     }
 }
@@ -542,7 +567,9 @@ impl<W: Write> Sink for Human<W> {
                     return self.line(&[(Ink::Bold, &format!("Going on: {via}{at}"))]);
                 }
                 self.line(&[(Ink::Bold, &format!("{via}{at}"))]);
-                self.line(&[(Ink::Dim, &format!("{}: {}", book.name, book.title))]);
+                for l in wrap(&format!("{}: {}", book.name, book.title), self.width) {
+                    self.line(&[(Ink::Dim, &l)]);
+                }
             }
             Event::Asking { count } => self.progress(&format!("looking ({}) …", self::count(*count, "question"))),
             Event::Planned { round, plan, book } => self.plan(*round, plan, book),
@@ -552,7 +579,7 @@ impl<W: Write> Sink for Human<W> {
             Event::Left { planned } => {
                 self.leaving = true;
                 self.left.push(planned.change.title());
-                self.line(&[(Ink::Yellow, "  left    "), (Ink::Plain, &planned.change.title())]);
+                self.titled(Ink::Yellow, "  left    ", Ink::Plain, &planned.change.title(), "");
             }
             Event::Doing { number, of, planned } => {
                 if *number == 1 {
@@ -564,11 +591,11 @@ impl<W: Write> Sink for Human<W> {
                 self.changed += 1;
                 self.kept |= matches!(planned.change, Change::File(_));
                 let slow = if *seconds >= 1.0 { format!(" ({seconds:.1} s)") } else { String::new() };
-                self.line(&[(Ink::Green, "  done    "), (Ink::Plain, &planned.change.title()), (Ink::Dim, &slow)]);
+                self.titled(Ink::Green, "  done    ", Ink::Plain, &planned.change.title(), &slow);
             }
             Event::NotDone { planned, why, hint, said } => {
                 self.doubt |= !matches!(planned.change, Change::File(_));
-                self.line(&[(Ink::Red, "  failed  "), (Ink::Plain, &planned.change.title())]);
+                self.titled(Ink::Red, "  failed  ", Ink::Plain, &planned.change.title(), "");
                 self.para(Ink::Plain, "          ", 10, why);
                 for l in said.lines().skip(1).take(8) {
                     self.line(&[(Ink::Dim, &format!("          {l}"))]);
@@ -603,7 +630,7 @@ impl<W: Write> Sink for Human<W> {
                     self.para(Ink::Cyan, "   hint: ", 9, h);
                 }
                 if *changed {
-                    self.line(&[(Ink::Plain, "         what was done before stays, and is on record")]);
+                    self.para(Ink::Plain, "         ", 9, "what was done before stays, and is on record");
                 }
             }
             Event::Finished { exit, rounds, run, wire, seconds } => {

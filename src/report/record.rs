@@ -24,8 +24,9 @@ pub fn human(records: &[Value], colour: bool, width: usize) -> String {
         }
     };
     for r in of("run") {
-        let exit =
-            of("end").last().map_or_else(|| "it did not come to its end".into(), |e| format!("exit {}", e["exit"]));
+        let exit = of("end")
+            .next_back()
+            .map_or_else(|| "it did not come to its end".into(), |e| format!("exit {}", e["exit"]));
         let (book, target, channel) = (text(&r["runbook"]), text(&r["target"]), text(&r["channel"]));
         let host = r["host"].as_str().filter(|h| !h.is_empty() && !target.contains(h));
         let host = host.map(|h| format!(" ({})", printable(h))).unwrap_or_default();

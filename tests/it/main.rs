@@ -51,3 +51,4 @@ mod runs;
 mod secrets;
 mod sshd_trees;
 mod support;
+mod words;
