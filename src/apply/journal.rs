@@ -87,7 +87,8 @@ impl Journal {
             }
         }
         let mut body = change.json();
-        if let Value::Object(m) = &mut body {
+        // The bytes are beside it.
+        if let (Change::File(_), Value::Object(m)) = (change, &mut body) {
             m.remove("diff");
         }
         self.record("change", json!({"number": number, "step": step, "notify": notify, "change": body}))

@@ -4,6 +4,7 @@ mod act;
 pub mod fleet;
 pub mod journal;
 mod lock;
+pub mod past;
 mod round;
 mod verify;
 mod ways;
@@ -85,6 +86,19 @@ pub enum Answer {
     Nobody,
 }
 
+/// What the user said to one change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// Make it.
+    Yes,
+    /// Leave it, and with it its step; ask about the next one.
+    Skip,
+    /// Make it, and all that follow.
+    Rest,
+    /// Make no more.
+    Quit,
+}
+
 /// Asks the user.
 pub trait Ask {
     /// About a whole plan.
@@ -92,7 +106,7 @@ pub trait Ask {
     /// About a variable; `None` leaves it without a value.
     fn decide<'a>(&'a mut self, question: &'a Question) -> Asked<'a, Option<String>>;
     /// About one change.
-    fn change<'a>(&'a mut self, title: &'a str) -> Asked<'a, bool>;
+    fn change<'a>(&'a mut self, title: &'a str) -> Asked<'a, Leave>;
 }
 
 /// An answer that a person has to give first.
@@ -130,6 +144,11 @@ pub struct Session<'a> {
     round: usize,
     /// The machine that was changed.
     machine: Option<Facts>,
+    /// Digests of the changes that the user wants left, and whether each change is asked about.
+    declined: HashSet<String>,
+    stepwise: bool,
+    /// The last round ended at a change that the user wants left.
+    left: bool,
     /// What the user said yes to, and the plan that is being carried out.
     agreed: HashSet<String>,
     current: Option<Plan>,
@@ -153,6 +172,17 @@ pub struct Session<'a> {
     asked: HashSet<String>,
     decided: Vec<Decided>,
     locked: bool,
+}
+
+/// How a round came to its end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RoundEnd {
+    /// Every change of its plan was made.
+    Whole,
+    /// A service would not start, and what waits to be judged may say why.
+    Stumbled,
+    /// The user wants a change left: what else is still right to do is another plan.
+    Left,
 }
 
 /// Why a run stopped.
@@ -197,6 +227,9 @@ impl<'a> Session<'a> {
             refused: Vec::new(),
             round: 0,
             machine: None,
+            declined: HashSet::new(),
+            stepwise: false,
+            left: false,
             agreed: HashSet::new(),
             current: None,
             flying: Vec::new(),
@@ -255,7 +288,7 @@ impl<'a> Session<'a> {
                 self.sink.event(&Event::Broken {
                     why: &why,
                     hint: Some("free some space, or set XDG_STATE_HOME to a writable directory"),
-                    changed,
+                    changed: !self.done.is_empty(),
                 });
                 exit::FAILED
             }
@@ -263,7 +296,8 @@ impl<'a> Session<'a> {
         let code = self.close(code).await;
         self.sink.event(&Event::Finished {
             exit: code,
-            rounds: self.round,
+            // One that ended at what the user wants left went on in the next.
+            rounds: self.round.saturating_sub(self.declined.len()).max(usize::from(!self.done.is_empty())),
             run: self.journal.as_ref().map(Journal::id),
             wire: self.ways.iter().map(|w| w.1.wire()).sum(),
             seconds: started.elapsed().as_secs_f64(),
@@ -304,7 +338,8 @@ impl<'a> Session<'a> {
         self.sink.event(&Event::Started { book: self.book, place: self.place() });
         let mut plan = if again && self.round > 0 { self.rejoin().await? } else { self.gather().await? };
         loop {
-            self.sink.event(&Event::Planned { round: self.round + 1, plan: &plan, book: self.book });
+            let round = self.round + 1 - self.declined.len().min(self.round);
+            self.sink.event(&Event::Planned { round, plan: &plan, book: self.book });
             if !self.options.dry_run
                 && let Some(code) = self.privilege(&plan)
             {
@@ -315,6 +350,9 @@ impl<'a> Session<'a> {
                 continue;
             }
             if plan.changes.is_empty() {
+                if !self.declined.is_empty() && self.done.is_empty() && self.failed.is_empty() {
+                    return Ok(exit::CHANGES);
+                }
                 let proofs = if self.options.dry_run { true } else { self.prove(&plan).await? };
                 let open = plan.unresolved() || plan.with(StepStatus::Unknown).next().is_some() || !proofs;
                 return Ok(if open { exit::FAILED } else { exit::OK });
@@ -325,7 +363,7 @@ impl<'a> Session<'a> {
             if self.options.dry_run {
                 return Ok(if plan.unresolved() { exit::FAILED } else { exit::CHANGES });
             }
-            if self.round == ROUNDS {
+            if self.round == ROUNDS + self.declined.len() {
                 self.sink.event(&Event::Broken {
                     why: "five rounds, and there is still something to change",
                     hint: Some("the steps of this runbook undo one another"),
@@ -333,9 +371,13 @@ impl<'a> Session<'a> {
                 });
                 return Ok(exit::FAILED);
             }
-            let stepwise = match self.agreement(&plan, again).await {
-                Answer::Yes => false,
-                Answer::Step => true,
+            // What remains after a change was left was shown with it, and each change is asked about.
+            let shown = self.current.as_ref().is_some_and(|before| plan.within(before));
+            let going_on = self.stepwise && self.left && shown;
+            let answer = if going_on { Answer::Step } else { self.agreement(&plan, again).await };
+            match answer {
+                Answer::Yes => self.stepwise = false,
+                Answer::Step => self.stepwise = true,
                 Answer::No if self.interrupted() => return Err(Stop::Interrupted),
                 Answer::No => return Ok(if self.round > 0 { exit::FAILED } else { exit::CHANGES }),
                 Answer::Nobody => {
@@ -350,13 +392,20 @@ impl<'a> Session<'a> {
             self.round += 1;
             self.machine = self.machine.take().or_else(|| plan.facts.clone());
             self.current = Some(plan.clone());
-            let whole = self.round(self.round, &plan, stepwise).await?;
-            plan = self.settle(&plan, !whole).await?;
+            let ended = self.round(self.round, &plan).await?;
+            self.left = ended == RoundEnd::Left;
+            // Where nothing was done, nothing has to show.
+            let untouched = self.done.is_empty() && self.failed.is_empty();
+            plan = if self.left && untouched {
+                self.gather().await?
+            } else {
+                self.settle(&plan, ended != RoundEnd::Whole).await?
+            };
             let tried = |p: &Planned| {
                 let digest = p.change.digest();
                 self.failed.contains(&digest) || self.done.contains(&digest)
             };
-            if !whole && !plan.changes.is_empty() && plan.changes.iter().all(tried) {
+            if ended == RoundEnd::Stumbled && !plan.changes.is_empty() && plan.changes.iter().all(tried) {
                 self.sink.event(&Event::Broken {
                     why: "it was tried, and failed; what was seen since asks for nothing else",
                     hint: Some("the lines above say why it failed"),
@@ -426,6 +475,7 @@ impl<'a> Session<'a> {
             place: self.place(),
             cache,
             done: &self.done,
+            declined: &self.declined,
             tags: &self.options.tags,
             salt: self.salt,
         }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{Session, Stop, act, exit, journal::Journal, lock};
+use super::{Leave, RoundEnd, Session, Stop, act, exit, journal::Journal, lock};
 use crate::channel::ChannelError;
 use crate::plan::{CHANGE_DEADLINE, Change, CommandChange, FileChange, Plan, Planned, Verdict, first_line};
 use crate::report::Event;
@@ -51,8 +51,8 @@ impl Session<'_> {
         Ok(answer)
     }
 
-    /// Does what a plan says. False: a service would not start, and what waits to be judged may say why.
-    pub(super) async fn round(&mut self, round: usize, plan: &Plan, stepwise: bool) -> Result<bool, Stop> {
+    /// Does what a plan says.
+    pub(super) async fn round(&mut self, round: usize, plan: &Plan) -> Result<RoundEnd, Stop> {
         if self.journal.is_none() {
             let mut j = Journal::create(self.options.redactor.clone())?;
             let facts = plan.facts.as_ref();
@@ -79,21 +79,13 @@ impl Session<'_> {
             }
             let batch = self.batch(plan, at);
             let end = at + batch.1;
-            for (n, p) in plan.changes[at..end].iter().enumerate() {
-                let title = p.change.title();
-                if stepwise && !self.ask.change(&title).await {
-                    self.sink.event(&Event::Broken {
-                        why: "stopped before this change",
-                        hint: Some("run it again to go on"),
-                        changed: at + n > 0 || round > 1,
-                    });
-                    let begun = at + n > 0 || round > 1;
-                    return Err(Stop::Exit(if begun { exit::FAILED } else { exit::CHANGES }));
+            for p in &plan.changes[at..end] {
+                if !self.leave(p, plan).await? {
+                    return Ok(RoundEnd::Left);
                 }
-                let step = p
-                    .handler
-                    .clone()
-                    .unwrap_or_else(|| self.book.steps.get(p.step).map_or_else(String::new, |s| s.name.text.clone()));
+            }
+            for (n, p) in plan.changes[at..end].iter().enumerate() {
+                let step = p.handler.clone().unwrap_or_else(|| p.name.clone());
                 let number = number(round, at + n);
                 if let Some(j) = &mut self.journal {
                     j.intent(number, &step, &p.change, &p.notify)?;
@@ -106,11 +98,47 @@ impl Session<'_> {
                 // notified stays owed, and is done after the next round's repairs.
                 let more = plan.steps.iter().any(|s| s.waits_for.is_some() && !s.symptom);
                 let service = plan.changes[at..end].iter().all(|p| matches!(p.change, Change::Unit(_)));
-                return if more && service { Ok(false) } else { Err(Stop::Exit(exit::FAILED)) };
+                return if more && service { Ok(RoundEnd::Stumbled) } else { Err(Stop::Exit(exit::FAILED)) };
             }
             at = end;
         }
         self.paid_by_start(plan).await?;
+        Ok(RoundEnd::Whole)
+    }
+
+    /// Step by step: asks about a change. False: it is left, and its step with it.
+    async fn leave(&mut self, p: &Planned, plan: &Plan) -> Result<bool, Stop> {
+        if !self.stepwise || self.agreed.contains(&p.change.digest()) {
+            return Ok(true);
+        }
+        let answer = self.ask.change(&p.change.title()).await;
+        if self.interrupted() {
+            return Err(Stop::Interrupted);
+        }
+        match answer {
+            Leave::Yes => {
+                self.agreed.insert(p.change.digest());
+            }
+            Leave::Rest => {
+                self.stepwise = false;
+                self.agreed.extend(plan.changes.iter().map(|p| p.change.digest()));
+            }
+            Leave::Skip => {
+                self.declined.insert(p.change.digest());
+                self.record("declined", json!({"title": p.change.title(), "step": p.name}))?;
+                self.sink.event(&Event::Left { planned: p });
+                return Ok(false);
+            }
+            Leave::Quit => {
+                let begun = !self.done.is_empty();
+                self.sink.event(&Event::Broken {
+                    why: "you asked for no more changes",
+                    hint: Some("run it again to go on"),
+                    changed: begun,
+                });
+                return Err(Stop::Exit(if begun { exit::FAILED } else { exit::CHANGES }));
+            }
+        }
         Ok(true)
     }
 
@@ -256,14 +284,18 @@ impl Session<'_> {
         let mut sh = lock::take(&me);
         loop {
             let a = self.script(&sh, Duration::from_secs(20)).await?;
+            let said = String::from_utf8_lossy(&a.stdout).into_owned();
             let attempt = match a.status {
-                Status::Exit(0) => {
-                    lock::parse(&String::from_utf8_lossy(&a.stdout), &String::from_utf8_lossy(&a.stderr))
-                }
+                Status::Exit(0) => lock::parse(&said, &String::from_utf8_lossy(&a.stderr)),
                 _ => lock::Attempt::Failed(format!("the script ended early: {}", first_line(&a.stderr))),
             };
             match attempt {
-                lock::Attempt::Ours => break,
+                lock::Attempt::Ours => {
+                    if let Some(kept) = lock::kept(&said) {
+                        self.record("kept", json!({"directory": kept}))?;
+                    }
+                    break;
+                }
                 lock::Attempt::Failed(why) => {
                     self.sink.event(&Event::Broken {
                         why: &format!("the target cannot be locked: {why}"),

@@ -25,7 +25,9 @@ impl Session<'_> {
             // What waited and now wants a change may only need a moment more: a socket that is about to be bound.
             let soon = Instant::now() < begun + Duration::from_secs(2);
             let settled = |s: &plan::StepPlan| match s.status {
-                StepStatus::Ok | StepStatus::Skipped => true,
+                StepStatus::Ok | StepStatus::Skipped | StepStatus::Declined => true,
+                // By what was left: more time does not help.
+                StepStatus::Blocked if !self.declined.is_empty() => true,
                 StepStatus::Change => !soon,
                 // It waits for a change of the next round: more time does not help.
                 StepStatus::Unknown if s.waits_for.is_some() => !soon,
@@ -42,7 +44,9 @@ impl Session<'_> {
                             .iter()
                             .any(|b| b.step == s.step && (b.status == StepStatus::Change || b.symptom))
                 };
-                let told = plan.steps.iter().filter(|s| watched.contains(&s.step) && s.status != StepStatus::Skipped);
+                let told = plan.steps.iter().filter(|s| {
+                    watched.contains(&s.step) && !matches!(s.status, StepStatus::Skipped | StepStatus::Declined)
+                });
                 for step in told.filter(|s| healed(s)) {
                     self.sink.event(&Event::Verified { step });
                 }

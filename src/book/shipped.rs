@@ -51,8 +51,15 @@ pub fn find(name: &str) -> Result<Runbook, Vec<Diagnostic>> {
         ]),
         (Some(s), false) if !name.contains('/') => load_text(&format!("{}.yaml", s.name), s.text),
         (None, false) if bare => {
-            let hint = super::did_you_mean(name, SHIPPED.iter().map(|s| s.name))
-                .map_or_else(|| "runbook list shows what there is".into(), |near| format!("did you mean \"{near}\"?"));
+            let here =
+                ["yaml", "yml"].map(|end| format!("./{name}.{end}")).into_iter().find(|f| Path::new(f).is_file());
+            let near = || {
+                super::did_you_mean(name, SHIPPED.iter().map(|s| s.name)).map_or_else(
+                    || "runbook list shows what there is".into(),
+                    |near| format!("did you mean \"{near}\"?"),
+                )
+            };
+            let hint = here.map_or_else(near, |file| format!("the file is {file}"));
             let message = format!("no runbook \"{name}\", and no file of that name");
             Err(vec![Diagnostic::new("unknown-runbook", message).hint(hint)])
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::decode::{Decoder, boolean_hint, is_name, nearest};
-use super::{Diagnostic, Node, Source, Spot};
+use super::{Diagnostic, Document, Node, Source, Spot};
 use crate::channel::Password;
 use crate::edit::authorized_keys;
 use crate::module::parse_duration;
@@ -454,6 +454,18 @@ impl SecretFrom {
 
 /// Reads one `-e`: `K=V`, or `@FILE` (a YAML map).
 pub fn parse_extra(arg: &str) -> Result<Vec<Given>, Vec<Diagnostic>> {
+    // As Ansible takes it: a map in JSON or YAML's short form.
+    if arg.trim_start().starts_with('{') {
+        let root = Document::parse(COMMAND_LINE, arg.as_bytes())?.root();
+        let mut all = map(&root)?;
+        for g in &mut all {
+            // Of a command line a message shows no value.
+            let source = Source::new(COMMAND_LINE, format!("{}=…", g.name));
+            g.named = Spot::Bytes(Arc::new(source), 0..g.name.len());
+            g.spot = g.named.clone();
+        }
+        return Ok(all);
+    }
     let Some(path) = arg.strip_prefix('@') else {
         return Given::argument(arg).map(|g| vec![g]).ok_or_else(|| {
             let source = Arc::new(Source::new(COMMAND_LINE, arg));
@@ -461,7 +473,10 @@ pub fn parse_extra(arg: &str) -> Result<Vec<Given>, Vec<Diagnostic>> {
             vec![Diagnostic::at((&source, 0..arg.len()), "usage", message).hint("-e port=22, or -e @vars.yaml")]
         });
     };
-    let root = super::read_document(path)?.root();
+    map(&super::read_document(path)?.root())
+}
+
+fn map(root: &Node) -> Result<Vec<Given>, Vec<Diagnostic>> {
     match root.entries() {
         Some(entries) => Ok(entries.iter().filter_map(Given::entry).collect()),
         None => Err(vec![root.expected("a map of variables").hint("one NAME: VALUE a line")]),

@@ -150,6 +150,8 @@ impl Ssh {
 /// What ssh's own configuration makes of a destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lookup {
+    /// What was looked up.
+    pub name: String,
     /// Where TCP goes.
     pub hostname: String,
     /// The TCP port.
@@ -217,7 +219,7 @@ async fn look_up(to: &Destination) -> Option<Lookup> {
         }
         (None, None) => None,
     };
-    Some(Lookup { hostname: field("hostname")?, port: field("port")?.parse().ok()?, proxy })
+    Some(Lookup { name: to.host.clone(), hostname: field("hostname")?, port: field("port")?.parse().ok()?, proxy })
 }
 
 /// As ssh itself makes a ProxyJump a ProxyCommand (OpenSSH's ssh.c): the hosts before the last are jumped over to get to it.

@@ -11,8 +11,8 @@ use super::interrupt::on_interrupt;
 use super::many::{self, ManyArgs};
 use super::secret::secret;
 use super::targets::{Chosen, TargetArgs};
-use super::{Failure, Output, colour, say, warn, warning};
-use crate::apply::{Answer, Ask, Asked, Interrupt, Options, Session, exit};
+use super::{Failure, Output, colour, say, warn, warning, width};
+use crate::apply::{Answer, Ask, Asked, Interrupt, Leave, Options, Session, exit};
 use crate::book::{self, Diagnostic, Given, Runbook, VarKind};
 use crate::channel::{Dead, Login, Url};
 use crate::plan::{Place, Plan, Question, Tags};
@@ -34,7 +34,7 @@ pub(super) struct Args {
     #[arg(short = 'y', long)]
     yes: bool,
     /// Plan only, change nothing
-    #[arg(short = 'n', long, visible_alias = "check")]
+    #[arg(short = 'n', long, visible_alias = "check", visible_short_alias = 'C')]
     dry_run: bool,
     /// Diffs are always shown; for hands used to Ansible
     #[arg(long, hide = true)]
@@ -57,8 +57,15 @@ pub(super) struct Args {
     #[arg(short = 'o', long, value_enum, default_value = "human")]
     pub(super) output: Output,
     /// More: skipped steps, evidence, what went over the wire
-    #[arg(short = 'v', long)]
-    pub(super) verbose: bool,
+    #[arg(short = 'v', long, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+impl Args {
+    /// Ansible has four degrees of it; here there is one.
+    pub(super) fn verbose(&self) -> bool {
+        self.verbose > 0
+    }
 }
 
 pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
@@ -119,11 +126,14 @@ async fn go(
     let out = std::io::stdout();
     let live = out.is_terminal() && a.output == Output::Human;
     let mut sink: Box<dyn Sink> = match a.output {
-        Output::Human => Box::new(Human::new(out, redactor.clone(), colour(&std::io::stdout()), live, a.verbose, dry)),
+        Output::Human => {
+            let tint = colour(&std::io::stdout());
+            Box::new(Human::new(out, redactor.clone(), tint, live, a.verbose(), dry).wide(width()))
+        }
         Output::Json => Box::new(Json::new(out, redactor.clone())),
         Output::Jsonl => Box::new(JsonLines::new(out, redactor.clone())),
     };
-    let (options, mut ask) = engine(a, redactor, dry);
+    let (options, mut ask) = engine(a, redactor, dry)?;
     let controller = controller()?;
     chosen.look_up(access).await;
     let ways = open(chosen, access).await;
@@ -132,7 +142,7 @@ async fn go(
 }
 
 /// How the engine is to go, and who is asked.
-pub(super) fn engine(a: &Args, redactor: Redactor, dry: bool) -> (Options, Terminal) {
+pub(super) fn engine(a: &Args, redactor: Redactor, dry: bool) -> Result<(Options, Terminal), Failure> {
     let interrupt = on_interrupt();
     let ask = Terminal {
         yes: a.yes,
@@ -141,8 +151,14 @@ pub(super) fn engine(a: &Args, redactor: Redactor, dry: bool) -> (Options, Termi
         interrupt: interrupt.clone(),
         redactor: redactor.clone(),
     };
+    if a.step && !dry && !ask.interactive {
+        return Err(Failure::usage(
+            "--step asks before each change, and there is nobody to ask",
+            "at a terminal, with -o human; without --step, --yes makes all of them",
+        ));
+    }
     let tags = Tags { only: a.tags.clone(), skip: a.skip_tags.clone() };
-    (Options { dry_run: dry, tags, interrupt: Some(interrupt), redactor }, ask)
+    Ok((Options { dry_run: dry, tags, interrupt: Some(interrupt), redactor }, ask))
 }
 
 /// This machine, for what is looked at from here.
@@ -267,13 +283,27 @@ impl Terminal {
             return None;
         }
         let choices = Choices::new(&q.choices);
-        let help = report::wrap(&self.safe(&q.help), 80).join("\n");
+        let help = report::wrap(&self.safe(&q.help), width()).join("\n");
         let question = self.safe(&format!("{}: {}? ", q.var, choices.shown()));
         say(&format!("\n{}{}", help, if help.is_empty() { "" } else { "\n" }));
         loop {
             match choices.read(&self.read(&question).await?) {
                 Some(answer) => return answer.map(str::to_owned),
                 None => say(&format!("{}; Enter leaves it\n", choices.keys())),
+            }
+        }
+    }
+
+    /// As `git add -p` asks; what is no answer is asked again, and the end of the input ends it.
+    pub(super) async fn about_change(&mut self, what: String) -> Leave {
+        let question = format!("  {what}? [y]es / [n]o, leave it / [a]ll the rest / [q]uit: ");
+        loop {
+            match self.read(&question).await.as_deref() {
+                Some("y" | "yes") => return Leave::Yes,
+                Some("n" | "no") => return Leave::Skip,
+                Some("a" | "all") => return Leave::Rest,
+                Some("q" | "quit") | None => return Leave::Quit,
+                Some(_) => say("  y, n, a or q\n"),
             }
         }
     }
@@ -313,8 +343,8 @@ impl Ask for Terminal {
     fn decide<'a>(&'a mut self, question: &'a Question) -> Asked<'a, Option<String>> {
         Box::pin(self.about_variable(question))
     }
-    fn change<'a>(&'a mut self, title: &'a str) -> Asked<'a, bool> {
-        let question = format!("  {}? [y/n] ", self.safe(title));
-        Box::pin(async move { matches!(self.read(&question).await.as_deref(), Some("y" | "yes")) })
+    fn change<'a>(&'a mut self, title: &'a str) -> Asked<'a, Leave> {
+        let what = self.safe(title);
+        Box::pin(self.about_change(what))
     }
 }

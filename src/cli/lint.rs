@@ -1,6 +1,6 @@
 //! `runbook lint`.
 
-use super::{Failure, Output, colour, say};
+use super::{Failure, Output, colour, say, width};
 use crate::apply::exit;
 use crate::book;
 
@@ -29,7 +29,7 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
     }
     for w in &warnings {
         // The level is the first word, in colour or not.
-        say(&format!("{}\n", w.render(colour(&std::io::stdout()), 80).replacen("error", "warning", 1)));
+        say(&format!("{}\n", w.render(colour(&std::io::stdout()), width()).replacen("error", "warning", 1)));
     }
     if !errors.is_empty() {
         return Err(errors.into());

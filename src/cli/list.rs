@@ -1,7 +1,8 @@
 //! `runbook list`.
 
-use super::{Failure, Output, say};
+use super::{Failure, Output, say, width};
 use crate::book::{SHIPPED, find};
+use crate::report::wrap;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -17,11 +18,21 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
         rows.push((s.name, b.title, b.answers));
     }
     if a.output == Output::Human {
-        let width = rows.iter().map(|r| r.0.len()).max().unwrap_or(0);
+        let wide = rows.iter().map(|r| r.0.len()).max().unwrap_or(0);
+        // Beside the names where there is room for a title, else below them.
+        let narrow = width() < wide + 40;
+        let at = if narrow { 4 } else { wide + 2 };
         for (name, title, _) in &rows {
-            say(&format!("{name:<width$}  {title}\n"));
+            let lines = wrap(title, width().saturating_sub(at));
+            if narrow {
+                say(&format!("{name}\n"));
+            }
+            for (n, l) in lines.iter().enumerate() {
+                say(&format!("{:<at$}{l}\n", if n == 0 && !narrow { name } else { "" }));
+            }
         }
-        say("\nrunbook show NAME explains one; runbook plan NAME looks and changes nothing.\n");
+        let last = "runbook show NAME explains one; runbook plan NAME looks and changes nothing.";
+        say(&format!("\n{}\n", wrap(last, width()).join("\n")));
     } else {
         let list: Vec<_> = rows
             .iter()

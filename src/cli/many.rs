@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 use super::access::Access;
 use super::apply::{Args, Terminal, controller, engine, open};
 use super::targets::Chosen;
-use super::{Failure, Output, colour, say};
+use super::{Failure, Output, colour, say, width};
 use crate::apply::fleet::{self, How, Member, People, Reply, Serial};
-use crate::apply::{Answer, Asked};
+use crate::apply::{Answer, Asked, Leave};
 use crate::book::Runbook;
 use crate::plan::Question;
 use crate::report;
@@ -20,7 +20,7 @@ use crate::report::fleet::{Crowd, HumanFleet, JsonFleet, JsonLinesFleet};
 #[derive(clap::Args, Debug)]
 pub(super) struct ManyArgs {
     /// Targets that are worked on at a time
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = some)]
+    #[arg(long, visible_short_alias = 'f', value_name = "N", default_value_t = 20, value_parser = some)]
     forks: usize,
     /// Repair in batches of so many targets (5, 30%); the last size is used again
     #[arg(long, value_name = "N|N%", value_delimiter = ',')]
@@ -54,13 +54,13 @@ pub(super) async fn go(
     let size = terminal_size::terminal_size().filter(|_| out.is_terminal());
     let size = size.map(|(w, h)| (w.0, h.0)).or(out.is_terminal().then_some((80, 24)));
     let tint = colour(&out);
-    let human = |r| HumanFleet::new(std::io::stdout(), r, tint, size, a.verbose, dry);
+    let human = |r| HumanFleet::new(std::io::stdout(), r, tint, size, a.verbose(), dry).wide(width());
     let report: Box<RefCell<dyn Crowd>> = match a.output {
         Output::Human => Box::new(RefCell::new(human(redactor.clone()))),
         Output::Json => Box::new(RefCell::new(JsonFleet::new(out, redactor.clone()))),
         Output::Jsonl => Box::new(RefCell::new(JsonLinesFleet::new(out, redactor.clone()))),
     };
-    let (options, mut person) = engine(a, redactor, dry);
+    let (options, mut person) = engine(a, redactor, dry)?;
     let controller = controller()?;
     stream::iter(&mut chosen).for_each_concurrent(a.many.forks, |(c, _)| c.look_up(access)).await;
     let mut members = Vec::new();
@@ -118,11 +118,11 @@ impl People for Terminal {
         let hosts = if targets.len() == 1 { "1 host asks" } else { "hosts ask" };
         let count = if targets.len() == 1 { String::new() } else { format!("{} ", targets.len()) };
         let names = self.safe(&targets.join(", "));
-        say(&format!("\n{}\n", report::wrap(&format!("{count}{hosts}: {names}"), 80).join("\n")));
+        say(&format!("\n{}\n", report::wrap(&format!("{count}{hosts}: {names}"), width()).join("\n")));
         Box::pin(self.about_variable(question))
     }
-    fn change<'a>(&'a mut self, target: &'a str, title: &'a str) -> Asked<'a, bool> {
-        let question = format!("  {}: {}? [y/n] ", self.safe(target), self.safe(title));
-        Box::pin(async move { matches!(self.read(&question).await.as_deref(), Some("y" | "yes")) })
+    fn change<'a>(&'a mut self, target: &'a str, title: &'a str) -> Asked<'a, Leave> {
+        let what = format!("{}: {}", self.safe(target), self.safe(title));
+        Box::pin(self.about_change(what))
     }
 }

@@ -3,6 +3,7 @@
 mod access;
 mod apply;
 mod choose;
+mod habits;
 mod interrupt;
 mod lint;
 mod list;
@@ -21,7 +22,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::apply::exit;
 use crate::book::Diagnostic;
-use crate::report::Redactor;
+use crate::report::{Redactor, fold};
 
 /// Diagnoses a broken host and repairs it from a runbook, over any channel that still works.
 #[derive(Parser)]
@@ -83,7 +84,7 @@ impl From<Vec<Diagnostic>> for Failure {
 }
 
 impl Failure {
-    fn usage(why: impl Into<String>, hint: impl Into<String>) -> Self {
+    fn usage<W: Into<String>, H: Into<String>>(why: W, hint: H) -> Self {
         Failure::Usage(why.into(), Some(hint.into()))
     }
     /// What the user sees on stderr.
@@ -91,17 +92,40 @@ impl Failure {
         match self {
             Failure::Diagnostics(d) => render(d),
             Failure::Usage(why, hint) => {
-                let hint = hint.as_ref().map(|h| format!("  hint: {h}\n")).unwrap_or_default();
-                format!("error: {why}\n{hint}")
+                let lines = |first: &str, text: &str| {
+                    let pad = " ".repeat(first.len());
+                    let lines = fold(text, width().saturating_sub(first.len()));
+                    let line = |(n, l): (usize, &String)| format!("{}{l}\n", if n == 0 { first } else { &pad });
+                    lines.iter().enumerate().map(line).collect::<String>()
+                };
+                lines("error: ", why) + &hint.as_ref().map(|h| lines("  hint: ", h)).unwrap_or_default()
             }
         }
+    }
+    /// The same for a program, in the shape of lint's.
+    fn json(&self) -> String {
+        let errors: Vec<_> = match self {
+            Failure::Diagnostics(d) => d.iter().map(Diagnostic::to_json).collect(),
+            Failure::Usage(why, hint) => {
+                let d = Diagnostic { hint: hint.clone(), ..Diagnostic::new("usage", why.clone()) };
+                vec![d.to_json()]
+            }
+        };
+        let exit = exit::USAGE;
+        secrets()
+            .clean(&format!("{}\n", serde_json::json!({"schema": 1, "errors": errors, "warnings": [], "exit": exit})))
     }
 }
 
 /// Errors with their lines and carets, and how many there are.
 fn render(diagnostics: &[Diagnostic]) -> String {
     let colour = colour(&std::io::stderr());
-    let mut out: String = diagnostics.iter().map(|d| d.render(colour, 80) + "\n").collect();
+    // What has no place in a text is a sentence and a hint.
+    let one = |d: &Diagnostic| match &d.spot {
+        Some(_) => d.render(colour, width()) + "\n",
+        None => Failure::Usage(d.message.clone(), d.hint.clone()).text(),
+    };
+    let mut out: String = diagnostics.iter().map(one).collect();
     if diagnostics.len() > 1 {
         out.push_str(&format!("{} errors; nothing has run\n", diagnostics.len()));
     }
@@ -115,9 +139,19 @@ fn colour(stream: &impl IsTerminal) -> bool {
         && std::env::var("TERM").is_ok_and(|t| t != "dumb")
 }
 
+/// What texts are wrapped to: the terminal's width, or COLUMNS; 80 where nobody looks. Lines of more than 100 are hard to
+/// read, and below 40 nothing fits.
+fn width() -> usize {
+    let set = || std::env::var("COLUMNS").ok()?.parse().ok();
+    let seen = || terminal_size::terminal_size().map(|(w, _)| usize::from(w.0));
+    let looked_at = std::io::stdout().is_terminal() || std::io::stderr().is_terminal();
+    let there = looked_at.then(|| set().or_else(seen)).flatten();
+    there.map_or(80, |w: usize| w.clamp(40, 100))
+}
+
 /// A diagnostic that stops nothing.
 fn warning(d: &Diagnostic) -> String {
-    d.render(colour(&std::io::stderr()), 80).replacen("error:", "warning:", 1) + "\n"
+    d.render(colour(&std::io::stderr()), width()).replacen("error:", "warning:", 1) + "\n"
 }
 
 /// On stderr, so that what is asked for stays alone on stdout.
@@ -136,14 +170,31 @@ pub fn main() -> ExitCode {
         let prompt = std::env::args().nth(1).unwrap_or_default();
         return ExitCode::from(crate::channel::askpass(&socket, &prompt));
     }
+    let words: Vec<String> = std::env::args_os().map(|w| w.to_string_lossy().into_owned()).collect();
+    let instead = |(why, hint)| {
+        warn(&Failure::usage::<String, String>(why, hint).text());
+        ExitCode::from(exit::USAGE)
+    };
+    if let Some(said) = habits::misread(&words) {
+        return instead(said);
+    }
     let cli = match Cli::try_parse() {
         Ok(c) => c,
         Err(e) => {
+            if let Some(said) = habits::meant(&e, &words) {
+                return instead(said);
+            }
             let _ = e.print();
             return ExitCode::from(if e.use_stderr() { exit::USAGE } else { exit::OK });
         }
     };
     logging();
+    // What a program asked for, it can read in every case.
+    let for_program = match &cli.command {
+        Command::Apply(a) | Command::Plan(a) => a.output != Output::Human,
+        Command::Ping(a) => a.output != Output::Human,
+        _ => false,
+    };
     let result = match cli.command {
         Command::Apply(a) => apply::run(&a, false),
         Command::Plan(a) => apply::run(&a, true),
@@ -154,6 +205,9 @@ pub fn main() -> ExitCode {
         Command::Runs(a) => runs::run(&a),
     };
     ExitCode::from(result.unwrap_or_else(|f| {
+        if for_program {
+            say(&f.json());
+        }
         let _ = std::io::stderr().write_all(f.text().as_bytes());
         exit::USAGE
     }))

@@ -24,7 +24,7 @@ pub(super) struct Args {
     access: AccessArgs,
     /// How to say it
     #[arg(short = 'o', long, value_enum, default_value = "human")]
-    output: Output,
+    pub(super) output: Output,
 }
 
 /// What was seen of a channel that works.

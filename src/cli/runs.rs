@@ -1,7 +1,10 @@
 //! `runbook runs`.
 
-use super::{Failure, Output, say};
-use crate::apply::{exit, journal};
+use serde_json::json;
+
+use super::{Failure, Output, colour, say, width};
+use crate::apply::{exit, journal, past};
+use crate::report::record;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -10,7 +13,7 @@ pub(super) struct Args {
     /// Remove all but the newest thirty
     #[arg(long)]
     prune: bool,
-    /// How to say it: human or json
+    /// How to say it
     #[arg(short = 'o', long, value_enum, default_value = "human")]
     output: Output,
 }
@@ -23,16 +26,12 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
         return Ok(exit::OK);
     }
     if let Some(id) = &a.id {
-        let records =
-            journal::read(id).map_err(|_| Failure::usage(format!("no run \"{id}\""), "runbook runs lists them"))?;
-        if a.output == Output::Human {
-            for r in &records {
-                say(&line(r));
-            }
-        } else {
-            for r in &records {
-                say(&format!("{r}\n"));
-            }
+        let none = |_| Failure::usage(format!("no run \"{id}\""), "runbook runs lists them");
+        let records = past::records(id).map_err(none)?;
+        match a.output {
+            Output::Human => say(&record::human(&records, colour(&std::io::stdout()), width())),
+            Output::Json => say(&format!("{:#}\n", json!({"schema": 1, "id": id, "records": records}))),
+            Output::Jsonl => records.iter().for_each(|r| say(&format!("{r}\n"))),
         }
         return Ok(exit::OK);
     }
@@ -53,24 +52,7 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
             ));
         }
     } else {
-        say(&format!("{}\n", serde_json::json!({"schema": 1, "runs": all})));
+        say(&format!("{}\n", json!({"schema": 1, "runs": all})));
     }
     Ok(exit::OK)
-}
-
-/// A record, as a line for a person.
-fn line(r: &serde_json::Value) -> String {
-    let text = |k: &str| r[k].as_str().unwrap_or_default();
-    let at = text("at").split('.').next().unwrap_or_default().replace('T', " ");
-    let body = match text("record") {
-        "run" => format!("{} on {} ({})", text("runbook"), text("target"), text("channel")),
-        "decided" => format!("{}={}, decided at the {}", text("var"), text("value"), text("by")),
-        "round" => format!("round {}: {} changes", r["round"], r["changes"]),
-        "change" => format!("{}   ({})", r["change"]["title"].as_str().unwrap_or_default(), text("step")),
-        "done" => "  done".into(),
-        "failed" => format!("  failed: {}", text("said").lines().next().unwrap_or_default()),
-        "end" => format!("exit {}", r["exit"]),
-        other => other.to_owned(),
-    };
-    format!("{at}  {body}\n")
 }

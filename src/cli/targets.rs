@@ -57,7 +57,8 @@ impl Chosen {
                 place.address = place.address.take().filter(|_| addressed);
                 return None;
             };
-            place.address.get_or_insert(ssh.hostname);
+            // What ssh itself is given (Ansible's ansible_host) is a name of its configuration before anybody else's.
+            place.address = place.address.take().filter(|a| addressed || *a != ssh.name).or(Some(ssh.hostname));
             if by_ssh {
                 place.port.get_or_insert(ssh.port);
             }
@@ -235,4 +236,39 @@ fn by_ssh(name: &str, host: &Host) -> Result<String, ChannelError> {
 
 fn usage(e: ChannelError) -> Failure {
     Failure::Usage(e.why, e.hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::access::AccessArgs;
+
+    /// Asks the real ssh, which connects to nothing for `-G`.
+    #[test]
+    fn an_address_that_is_a_name_of_ssh_alone_is_looked_up_with_its_own_configuration() {
+        let dir = tempfile::tempdir().unwrap();
+        let (inventory, config) = (dir.path().join("hosts.ini"), dir.path().join("cfg"));
+        std::fs::write(&config, "Host far-away\n  HostName 203.0.113.7\n  Port 2200\n").unwrap();
+        let line =
+            |address: &str| format!("web1 ansible_host={address} ansible_ssh_common_args='-F {}'\n", config.display());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let access = AccessArgs { login: None, elevate: false, become_method: None, ask_become: false };
+        let access = access.read().ok().unwrap();
+        for (host, address, known) in [
+            ("far-away", None, "203.0.113.7"),
+            ("198.51.100.1", None, "198.51.100.1"),
+            ("far-away", Some("192.0.2.9"), "192.0.2.9"),
+        ] {
+            std::fs::write(&inventory, line(host)).unwrap();
+            let args = TargetArgs {
+                target: vec!["web1".into()],
+                inventory: vec![inventory.display().to_string()],
+                via: Vec::new(),
+                address: address.map(str::to_owned),
+            };
+            let mut chosen = args.choose().ok().unwrap().pop().unwrap();
+            runtime.block_on(chosen.look_up(&access));
+            assert_eq!(chosen.ways[0].0.address.as_deref(), Some(known), "{host} {address:?}");
+        }
+    }
 }

@@ -141,9 +141,10 @@ impl Maker<'_> {
                 Some((StepStatus::Pending, ..)) => pending = true,
                 Some((StepStatus::Unknown, at, Some(_))) => return Some(Outcome::halted(Halt::Waits(*at))),
                 Some((StepStatus::Ok | StepStatus::Change | StepStatus::Skipped, ..)) | None => {}
-                Some((_, at, _)) => {
+                Some((status, at, _)) => {
                     let name = self.plan.steps.iter().find(|s| s.step == *at).map_or(id.as_str(), |s| &s.name);
-                    return Some(Outcome::new(StepStatus::Blocked, format!("it needs: {name}")));
+                    let left = if *status == StepStatus::Declined { " (which you left)" } else { "" };
+                    return Some(Outcome::new(StepStatus::Blocked, format!("it needs: {name}{left}")));
                 }
             }
         }
@@ -269,6 +270,9 @@ impl Maker<'_> {
                 };
             }
         };
+        if changes.iter().any(|c| self.input.declined.contains(&c.digest())) {
+            return Outcome { status: StepStatus::Declined, ..base };
+        }
         if changes.iter().any(|c| self.input.done.contains(&c.digest())) {
             return Outcome {
                 evidence: format!("{}; the repair was made, and the fault is still there", base.evidence),
@@ -358,7 +362,8 @@ impl Maker<'_> {
         }
         for change in o.changes {
             self.overlay.add(&change, index);
-            self.plan.changes.push(Planned { step: index, handler: None, notify: step.notify.clone(), change });
+            let (name, notify) = (name.clone(), step.notify.clone());
+            self.plan.changes.push(Planned { step: index, name, handler: None, notify, change });
         }
         if o.status == StepStatus::Change {
             let position = self.plan.changes.len();

@@ -56,6 +56,10 @@ impl Maker<'_> {
                     continue;
                 }
             };
+            if let Some(c) = decision.changes.iter().find(|c| self.input.declined.contains(&c.digest())) {
+                self.plan.kept_back.push((h.id.clone(), format!("you left it: {}", c.title())));
+                continue;
+            }
             let later = &self.plan.changes[position.min(self.plan.changes.len())..];
             let satisfied = |c: &Change| match c {
                 Change::Unit(u) => {
@@ -63,11 +67,18 @@ impl Maker<'_> {
                 }
                 _ => false,
             };
+            let name = self.plan.steps.iter().find(|s| s.step == step).map_or(String::new(), |s| s.name.clone());
             let planned: Vec<Planned> = decision
                 .changes
                 .into_iter()
                 .filter(|c| !satisfied(c))
-                .map(|change| Planned { step, handler: Some(h.id.clone()), notify: Vec::new(), change })
+                .map(|change| Planned {
+                    step,
+                    name: name.clone(),
+                    handler: Some(h.id.clone()),
+                    notify: Vec::new(),
+                    change,
+                })
                 .collect();
             match left.filter(|_| step == usize::MAX) {
                 _ if planned.is_empty() => self.plan.satisfied.push(h.id.clone()),

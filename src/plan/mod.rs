@@ -36,6 +36,8 @@ pub struct Input<'a> {
     pub cache: &'a Cache,
     /// Digests of changes that earlier rounds of this run made: no change is made twice.
     pub done: &'a HashSet<String>,
+    /// Digests of changes that the user wants left.
+    pub declined: &'a HashSet<String>,
     /// `--tags` and `--skip-tags`.
     pub tags: &'a Tags,
     /// Tells this round's connections from earlier ones.
@@ -70,6 +72,8 @@ pub enum StepStatus {
     Manual,
     /// It does not apply.
     Skipped,
+    /// There is something to change, and the user said no.
+    Declined,
     /// A step that it needs failed.
     Blocked,
     /// It cannot be known (yet).
@@ -129,6 +133,8 @@ pub struct Question {
 pub struct Planned {
     /// The step that wants it (index in the runbook), unless a handler does.
     pub step: usize,
+    /// That step's name, resolved; empty for a handler that an earlier run left over.
+    pub name: String,
     /// The handler that wants it.
     pub handler: Option<String>,
     /// Handlers that this change notifies.
@@ -186,6 +192,12 @@ impl Plan {
     pub fn invalid(&self) -> Option<&Validation> {
         self.validations.iter().find(|v| v.outcome == Verdict::Failed)
     }
+    /// Whether it has no change that the other one did not have.
+    #[must_use]
+    pub fn within(&self, other: &Plan) -> bool {
+        let digests: HashSet<String> = other.changes.iter().map(|p| p.change.digest()).collect();
+        self.changes.iter().all(|p| digests.contains(&p.change.digest()))
+    }
     /// Steps of one status.
     pub fn with(&self, status: StepStatus) -> impl Iterator<Item = &StepPlan> {
         self.steps.iter().filter(move |s| s.status == status)
@@ -195,7 +207,7 @@ impl Plan {
     pub fn unresolved(&self) -> bool {
         !self.kept_back.is_empty()
             || self.steps.iter().any(|s| match s.status {
-                StepStatus::Failed | StepStatus::Manual | StepStatus::Blocked => true,
+                StepStatus::Failed | StepStatus::Manual | StepStatus::Blocked | StepStatus::Declined => true,
                 StepStatus::Unknown => s.waits_for.is_none(),
                 _ => false,
             })

@@ -2,14 +2,14 @@
 
 use std::io::Write;
 
-use super::words::{count, wrap};
+use super::words::{count, fold, wrap};
 use super::{Event, Proof, Redactor, Sink, printable};
 use crate::book::{Runbook, Where};
 use crate::plan::diff::{self, Tag};
 use crate::plan::{Change, CommandChange, NOT_HERE, Plan, Planned, StepPlan, StepStatus, Verdict};
 use crate::target::files::{Content, Kind};
 
-/// The terminal's width that texts are wrapped to.
+/// What texts are wrapped to where nobody says how wide the terminal is.
 const WIDTH: usize = 80;
 
 /// Human output.
@@ -29,6 +29,10 @@ pub struct Human<W: Write> {
     /// A way was lost in mid-run, and the next plan is what is left.
     resumed: bool,
     unresolved: Vec<String>,
+    /// What the user wants left, and the plan that was shown with it.
+    left: Vec<String>,
+    leaving: bool,
+    shown: Option<Plan>,
     proofs: Vec<(Proof, String)>,
     drawn: bool,
     checked: usize,
@@ -69,6 +73,9 @@ impl<W: Write> Human<W> {
             doubt: false,
             resumed: false,
             unresolved: Vec::new(),
+            left: Vec::new(),
+            leaving: false,
+            shown: None,
             proofs: Vec::new(),
             drawn: false,
             checked: 0,
@@ -79,6 +86,13 @@ impl<W: Write> Human<W> {
             after: Vec::new(),
             width: WIDTH,
         }
+    }
+
+    /// For a terminal of that many columns.
+    #[must_use]
+    pub fn wide(mut self, width: usize) -> Self {
+        self.width = width;
+        self
     }
 
     fn ink(&self, ink: Ink, text: &str) -> String {
@@ -115,6 +129,19 @@ impl<W: Write> Human<W> {
         }
     }
 
+    /// A change's title, which may be a command: folded, and otherwise as it is.
+    fn titled(&mut self, ink: Ink, first: &str, text: Ink, title: &str, after: &str) {
+        let title = self.redactor.clean(title);
+        let lines = fold(&format!("{title}{after}"), self.width.saturating_sub(first.chars().count() + 4));
+        for (n, l) in lines.iter().enumerate() {
+            // What stands behind the title is no part of it.
+            let (l, after) = l.strip_suffix(after).map_or((l.as_str(), ""), |l| (l, after));
+            let pad = " ".repeat(first.chars().count() + 4);
+            let head = if n == 0 { (ink, first) } else { (Ink::Plain, pad.as_str()) };
+            self.line(&[head, (text, l), (Ink::Dim, after)]);
+        }
+    }
+
     /// A line that the next one overwrites; on a terminal only.
     fn progress(&mut self, text: &str) {
         if self.live {
@@ -134,8 +161,13 @@ impl<W: Write> Human<W> {
     fn plan(&mut self, round: usize, plan: &Plan, book: &Runbook) {
         self.checked = plan.steps.iter().filter(|s| s.status != StepStatus::Skipped).count();
         self.planned = plan.changes.len();
-        let told = |s: &&StepPlan| unresolved(s) && s.status != StepStatus::Blocked;
+        let told = |s: &&StepPlan| unresolved(s) && !matches!(s.status, StepStatus::Blocked | StepStatus::Declined);
         self.unresolved = plan.steps.iter().filter(told).map(|s| s.name.clone()).collect();
+        let goes_on = self.goes_on(plan);
+        let before = self.shown.replace(plan.clone()).unwrap_or_default();
+        if std::mem::take(&mut self.leaving) && goes_on {
+            return self.without(&before, plan);
+        }
         if round == 1 {
             self.preamble(plan);
         } else if plan.changes.is_empty() {
@@ -152,6 +184,30 @@ impl<W: Write> Human<W> {
         }
         self.todo(plan);
         self.changes(plan, book);
+    }
+
+    /// The plan is what was shown already, without what the user wants left.
+    pub(super) fn goes_on(&self, plan: &Plan) -> bool {
+        self.leaving && self.shown.as_ref().is_some_and(|before| plan.within(before))
+    }
+
+    /// What else does not happen since something was left.
+    fn without(&mut self, before: &Plan, plan: &Plan) {
+        let was = |s: &StepPlan| before.steps.iter().find(|b| (b.step, b.item) == (s.step, s.item)).map(|b| b.status);
+        for s in plan.steps.iter().filter(|s| unresolved(s) && s.status != StepStatus::Declined) {
+            if was(s) != Some(s.status) {
+                let (ink, word) = word(s);
+                self.para(ink, &format!("  {word:<8}"), 10, &format!("{}: {}", s.name, s.evidence));
+            }
+        }
+        let new = |k: &&(String, String)| !before.kept_back.contains(k);
+        for (handler, why) in plan.kept_back.iter().filter(new) {
+            self.para(Ink::Yellow, "  left    ", 10, &format!("{handler} is not done: {why}"));
+        }
+        for v in plan.validations.iter().filter(|v| v.outcome == Verdict::Failed) {
+            self.para(Ink::Red, "  refused ", 10, &v.evidence);
+        }
+        self.todo(plan);
     }
 
     fn preamble(&mut self, plan: &Plan) {
@@ -188,7 +244,8 @@ impl<W: Write> Human<W> {
                     if n == 1 { "step" } else { "steps" }
                 ),
             };
-            self.line(&[(if unknown == 0 { Ink::Green } else { Ink::Yellow }, &text)]);
+            let ink = if unknown == 0 { Ink::Green } else { Ink::Yellow };
+            wrap(&text, self.width).iter().for_each(|l| self.line(&[(ink, l)]));
         }
         for s in found {
             let said = s.finding.clone().unwrap_or_default();
@@ -220,18 +277,8 @@ impl<W: Write> Human<W> {
         let mut rest = plan.steps.iter().filter(shown).collect::<Vec<_>>().into_iter().peekable();
         while let Some(s) = rest.next() {
             let from_here = seen_from_here(book, s);
-            let (ink, word) = match s.status {
-                StepStatus::Ok => (Ink::Green, "ok"),
-                StepStatus::Change => (Ink::Yellow, "repair"),
-                StepStatus::Manual => (Ink::Yellow, "by hand"),
-                StepStatus::Skipped => (Ink::Dim, "skipped"),
-                StepStatus::Blocked => (Ink::Red, "blocked"),
-                StepStatus::Unknown | StepStatus::Failed if s.symptom => (Ink::Yellow, "symptom"),
-                StepStatus::Unknown if s.waits_for.is_some() => (Ink::Cyan, "later"),
-                StepStatus::Unknown => (Ink::Yellow, "unknown"),
-                StepStatus::Failed | StepStatus::Pending => (Ink::Red, "failed"),
-            };
-            self.line(&[(ink, &format!("  {word:<8}")), (Ink::Plain, &s.name)]);
+            let (ink, word) = word(s);
+            self.para(ink, &format!("  {word:<8}"), 10, &s.name);
             // What keeps several in a row from being looked at is said once, below them.
             let same = |n: &&StepPlan| (n.status, &n.evidence, &n.hint) == (s.status, &s.evidence, &s.hint);
             if s.status == StepStatus::Unknown && rest.peek().is_some_and(same) {
@@ -357,7 +404,7 @@ impl<W: Write> Human<W> {
             None => String::new(),
         };
         let _ = book;
-        self.line(&[(Ink::Bold, &format!("  {n}. {}", p.change.title())), (Ink::Dim, &why)]);
+        self.titled(Ink::Bold, &format!("  {n}. "), Ink::Bold, &p.change.title(), &why);
         for a in p.change.attributes() {
             self.para(Ink::Plain, "     ", 5, &a);
         }
@@ -404,6 +451,7 @@ impl<W: Write> Human<W> {
             }
             few => few.join("; "),
         };
+        let left = if self.left.is_empty() { String::new() } else { format!("; you left: {}", self.left.join(", ")) };
         match (exit, self.changed) {
             (0, 0) if self.offline => format!("Healthy as far as a disk tells ({took}). Verified: offline."),
             (0, 0) if !self.proofs.is_empty() && self.proofs.iter().all(|p| p.0 == Proof::NotPossible) => {
@@ -423,10 +471,15 @@ impl<W: Write> Human<W> {
                 format!("Nothing could be looked at; nothing was changed ({took}).")
             }
             (_, 0) if unresolved.is_empty() => format!("Not healthy; nothing was changed ({took})."),
-            (_, 0) => format!("Unresolved: {unresolved} ({took})."),
+            (_, 0) => format!("Unresolved: {unresolved}{left} ({took})."),
+            (_, _) if unresolved.is_empty() && !left.is_empty() => format!("{changes} made{rounds}{left} ({took})."),
             (_, _) if unresolved.is_empty() => format!("{changes} made{rounds}; not all is well yet ({took})."),
-            (_, _) => format!("{changes} made{rounds}; still unresolved: {unresolved} ({took})."),
+            (_, _) => format!("{changes} made{rounds}; still unresolved: {unresolved}{left} ({took})."),
         }
+    }
+
+    fn last(&mut self, text: &str) {
+        wrap(text, self.width).iter().for_each(|l| self.line(&[(Ink::Dim, l)]));
     }
 
     fn finished(&mut self, exit: u8, rounds: usize, run: Option<&str>, seconds: f64) {
@@ -451,9 +504,9 @@ impl<W: Write> Human<W> {
         }
         if let Some(id) = run.filter(|_| self.changed > 0) {
             let kept = if self.kept { "What was there before is kept. " } else { "" };
-            self.line(&[(Ink::Dim, &format!("{kept}The record: runbook runs {id}"))]);
+            self.last(&format!("{kept}The record: runbook runs {id}"));
         } else if exit == 4 && self.dry {
-            self.line(&[(Ink::Dim, "To make them: the same line with apply in place of plan.")]);
+            self.last("To make them: the same line with apply in place of plan.");
         }
     }
 }
@@ -478,9 +531,25 @@ fn is_later(s: &StepPlan) -> bool {
     s.status == StepStatus::Unknown && s.waits_for.is_some() && !s.symptom
 }
 
+/// The word for how a step stands.
+fn word(s: &StepPlan) -> (Ink, &'static str) {
+    match s.status {
+        StepStatus::Ok => (Ink::Green, "ok"),
+        StepStatus::Change => (Ink::Yellow, "repair"),
+        StepStatus::Manual => (Ink::Yellow, "by hand"),
+        StepStatus::Skipped => (Ink::Dim, "skipped"),
+        StepStatus::Declined => (Ink::Yellow, "left"),
+        StepStatus::Blocked => (Ink::Red, "blocked"),
+        StepStatus::Unknown | StepStatus::Failed if s.symptom => (Ink::Yellow, "symptom"),
+        StepStatus::Unknown if s.waits_for.is_some() => (Ink::Cyan, "later"),
+        StepStatus::Unknown => (Ink::Yellow, "unknown"),
+        StepStatus::Failed | StepStatus::Pending => (Ink::Red, "failed"),
+    }
+}
+
 fn unresolved(s: &StepPlan) -> bool {
     match s.status {
-        StepStatus::Failed | StepStatus::Manual | StepStatus::Blocked => true,
+        StepStatus::Failed | StepStatus::Manual | StepStatus::Blocked | StepStatus::Declined => true,
         StepStatus::Unknown => s.waits_for.is_none(),
         _ => false,
     }
@@ -513,12 +582,19 @@ impl<W: Write> Sink for Human<W> {
                     return self.line(&[(Ink::Bold, &format!("Going on: {via}{at}"))]);
                 }
                 self.line(&[(Ink::Bold, &format!("{via}{at}"))]);
-                self.line(&[(Ink::Dim, &format!("{}: {}", book.name, book.title))]);
+                for l in wrap(&format!("{}: {}", book.name, book.title), self.width) {
+                    self.line(&[(Ink::Dim, &l)]);
+                }
             }
             Event::Asking { count } => self.progress(&format!("looking ({}) …", self::count(*count, "question"))),
             Event::Planned { round, plan, book } => self.plan(*round, plan, book),
             Event::Decided { decided } => {
                 self.line(&[(Ink::Bold, &format!("With {}={}:", decided.var, decided.value))]);
+            }
+            Event::Left { planned } => {
+                self.leaving = true;
+                self.left.push(planned.change.title());
+                self.titled(Ink::Yellow, "  left    ", Ink::Plain, &planned.change.title(), "");
             }
             Event::Doing { number, of, planned } => {
                 if *number == 1 {
@@ -530,11 +606,11 @@ impl<W: Write> Sink for Human<W> {
                 self.changed += 1;
                 self.kept |= matches!(planned.change, Change::File(_));
                 let slow = if *seconds >= 1.0 { format!(" ({seconds:.1} s)") } else { String::new() };
-                self.line(&[(Ink::Green, "  done    "), (Ink::Plain, &planned.change.title()), (Ink::Dim, &slow)]);
+                self.titled(Ink::Green, "  done    ", Ink::Plain, &planned.change.title(), &slow);
             }
             Event::NotDone { planned, why, hint, said } => {
                 self.doubt |= !matches!(planned.change, Change::File(_));
-                self.line(&[(Ink::Red, "  failed  "), (Ink::Plain, &planned.change.title())]);
+                self.titled(Ink::Red, "  failed  ", Ink::Plain, &planned.change.title(), "");
                 self.para(Ink::Plain, "          ", 10, why);
                 for l in said.lines().skip(1).take(8) {
                     self.line(&[(Ink::Dim, &format!("          {l}"))]);
@@ -569,7 +645,7 @@ impl<W: Write> Sink for Human<W> {
                     self.para(Ink::Cyan, "   hint: ", 9, h);
                 }
                 if *changed {
-                    self.line(&[(Ink::Plain, "         what was done before stays, and is on record")]);
+                    self.para(Ink::Plain, "         ", 9, "what was done before stays, and is on record");
                 }
             }
             Event::Finished { exit, rounds, run, wire, seconds } => {

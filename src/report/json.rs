@@ -111,6 +111,7 @@ pub(super) fn object(e: &Event<'_>) -> Option<(&'static str, Value)> {
         Event::Asking { .. } => return None,
         Event::Planned { round, plan, book } => ("plan", plan_json(*round, plan, book)),
         Event::Decided { decided } => ("decided", json!(decided)),
+        Event::Left { planned } => ("declined", json!({"title": planned.change.title(), "step": planned.name})),
         Event::Doing { number, planned, .. } => ("doing", json!({"number": number, "title": planned.change.title()})),
         Event::Done { planned, seconds } => {
             ("done", json!({"title": planned.change.title(), "ok": true, "seconds": seconds}))
@@ -134,13 +135,13 @@ fn plan_json(round: usize, plan: &Plan, book: &crate::book::Runbook) -> Value {
         json!({
             "id": book.steps.get(s.step).and_then(|b| b.id.clone()), "item": s.item, "name": s.name, "status": s.status, "evidence": s.evidence,
             "finding": s.finding, "note": s.note, "symptom": s.symptom, "hint": s.hint, "manual": s.manual, "asks": s.asks, "result": s.result,
-            "waits_for": s.waits_for.and_then(|w| book.steps.get(w)).map(|b| b.name.text.clone()),
+            "waits_for": s.waits_for.and_then(|w| plan.steps.iter().find(|x| x.step == w)).map(|x| x.name.clone()),
         })
     };
     let change = |p: &Planned| {
         let mut v = p.change.json();
         if let Value::Object(m) = &mut v {
-            m.insert("step".into(), book.steps.get(p.step).map(|b| b.name.text.clone()).into());
+            m.insert("step".into(), (!p.name.is_empty()).then(|| p.name.clone()).into());
             m.insert("handler".into(), p.handler.clone().into());
             m.insert("notify".into(), p.notify.clone().into());
         }

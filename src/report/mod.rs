@@ -1,9 +1,11 @@
 //! Events in, bytes out. The engine says what happened; how it looks is decided here and nowhere else.
 
 pub mod fleet;
+pub mod guide;
 mod human;
 mod json;
 pub mod page;
+pub mod record;
 mod redact;
 pub mod reference;
 mod words;
@@ -11,7 +13,7 @@ mod words;
 pub use human::Human;
 pub use json::{Json, JsonLines};
 pub use redact::Redactor;
-pub use words::wrap;
+pub use words::{fold, wrap};
 
 use crate::book::Runbook;
 use crate::plan::{Place, Plan, Planned, StepPlan};
@@ -83,6 +85,11 @@ pub enum Event<'a> {
     Decided {
         /// What was decided.
         decided: &'a Decided,
+    },
+    /// The user wants a change left; what is right to do without it is planned anew.
+    Left {
+        /// The change.
+        planned: &'a Planned,
     },
     /// A change is about to be made.
     Doing {

@@ -28,6 +28,24 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     out
 }
 
+/// The text in lines of at most `width` characters, as it is: a line ends at a single blank between words, and nowhere else.
+#[must_use]
+pub fn fold(text: &str, width: usize) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut line = String::new();
+    for (n, word) in text.split(' ').enumerate() {
+        let inside = line.is_empty() || line.ends_with(' ') || word.is_empty();
+        if n > 0 && !inside && line.chars().count() + 1 + word.chars().count() > width {
+            out.push(std::mem::take(&mut line));
+        } else if n > 0 {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    out.push(line);
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,6 +56,16 @@ mod tests {
         let w = wrap("one two three", 7);
         assert_eq!(w, ["one two", "three"]);
         assert_eq!(wrap("averyveryverylongword x", 5), ["averyveryverylongword", "x"]);
+    }
+
+    #[test]
+    fn a_command_is_folded_and_not_altered() {
+        let command = "nft insert rule  inet filter input tcp dport 22 accept comment 'a  b'";
+        for width in 5..80 {
+            let lines = fold(command, width);
+            assert_eq!(lines.join(" "), command, "{width}");
+        }
+        assert_eq!(fold("one two three", 7), ["one two", "three"]);
     }
 
     #[test]

@@ -695,3 +695,59 @@ fn a_note_is_said_where_all_is_well_and_what_hides_several_steps_is_said_once() 
     assert!(start.is_some() && run.text.matches("no-such-tool").count() == 1, "{}", run.text);
     assert!(run.text.contains("Unresolved: a; b; and 2 more"), "{}", run.text);
 }
+
+/// As `git add -p` asks: what is left takes with it what needs it, and the rest goes on.
+#[test]
+fn step_by_step_a_change_is_left_and_the_rest_goes_on() {
+    const BOOK: &str = "name: t\ntitle: t\nhandlers:\n- {id: h, command: {sh: 'touch DIR/h', creates: DIR/h}}\nsteps:\n\
+         - {name: first, id: first, ensure: {file: {path: DIR/a, content: x}}, notify: [h]}\n\
+         - {name: second, needs: [first], ensure: {file: {path: DIR/b, content: x}}}\n\
+         - {name: third, ensure: {file: {path: DIR/c, content: x}}, notify: [h]}\n\
+         - {name: fourth, ensure: {file: {path: DIR/d, content: x}}}\n";
+    let apply = ["apply", "./book.yaml", "--step"];
+    let with = |keys: &str, exit: i32, made: &str| {
+        let b = Bench::new();
+        b.write("book.yaml", BOOK);
+        let run = b.typed(&apply, keys).expect(exit);
+        let there: String = ["a", "b", "c", "d", "h"].into_iter().filter(|f| b.path(f).exists()).collect();
+        assert_eq!(there, made, "{keys:?}: {}", run.text);
+        (b, run)
+    };
+    let (b, run) = with("what\nn\ny\nn\ny\n", 1, "ch");
+    for line in [
+        "  y, n, a or q\n",
+        "  left    create ",
+        "  blocked second: it needs: first (which you left)\n",
+        "1. create ",
+        "2 changes made; you left: create ",
+    ] {
+        assert!(run.text.contains(line), "{line:?}: {}", run.text);
+    }
+    assert_eq!(run.text.matches("What will happen").count(), 1, "what was shown is not shown again: {}", run.text);
+    let left: Vec<_> = b.journal().into_iter().filter(|r| r["record"] == "declined").collect();
+    assert_eq!(left.iter().map(|r| r["step"].as_str().unwrap()).collect::<Vec<_>>(), ["first", "fourth"]);
+    drop(b);
+    // Nothing at all: as at the first question.
+    let (b, run) = with("n\nn\nn\n", 4, "");
+    assert!(run.text.contains("Nothing was changed."), "{}", run.text);
+    drop(b);
+    with("q\n", 4, "");
+    with("y\nq\n", 1, "a");
+    with("y\ny\nn\na\n", 1, "abdh");
+    // What would make the edits take effect is left: it is said, and the next run offers it.
+    let (b, run) = with("y\ny\ny\ny\nn\n", 1, "abcd");
+    assert!(run.text.contains("h is not done: you left it: run touch "), "{}", run.text);
+    let again = b.run(&["apply", "./book.yaml", "-y"]).expect(0);
+    assert!(again.text.contains("did not get to \"h\"") && b.path("h").exists(), "{}", again.text);
+}
+
+#[test]
+fn step_by_step_needs_somebody_to_ask() {
+    let b = Bench::new();
+    b.write("book.yaml", "name: t\ntitle: t\nsteps:\n- {name: a, ensure: {file: {path: DIR/a, content: x}}}\n");
+    let run = b.run(&["apply", "./book.yaml", "--yes", "--step"]).expect(2);
+    assert!(run.text.contains("--step asks before each change, and there is nobody to ask"), "{}", run.text);
+    assert!(!b.path("a").exists());
+    b.typed(&["apply", "./book.yaml", "--yes", "--step"], "n\n").expect(4);
+    assert!(!b.path("a").exists(), "as Ansible's --step, it asks all the same");
+}

@@ -192,7 +192,7 @@ fn files_that_are_not_there() {
     for (_, args) in NO_FILE {
         let ran = repo.run(args);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{args:?}");
-        assert!(ran.stderr.contains("= hint: "), "{}", ran.stderr);
+        assert!(ran.stderr.contains("hint: "), "{}", ran.stderr);
         all.push_str(&format!("===== {}\n{}\n", args.join(" "), ran.stderr));
     }
     snapshot("no-file", &all);

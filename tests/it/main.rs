@@ -48,6 +48,8 @@ mod lab_shells;
 mod lang;
 mod lang_hostile;
 mod probe;
+mod runs;
 mod secrets;
 mod sshd_trees;
 mod support;
+mod words;

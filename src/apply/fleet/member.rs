@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use super::risky;
-use crate::apply::{Answer, Ask, Asked};
+use crate::apply::{Answer, Ask, Asked, Leave};
 use crate::book::Runbook;
 use crate::channel::ChannelError;
 use crate::plan::{Place, Plan, Question};
@@ -27,7 +27,7 @@ pub(super) enum Wait {
     /// A variable's value.
     Decide(Question, oneshot::Sender<Option<String>>),
     /// Leave to make one change.
-    Change(String, oneshot::Sender<bool>),
+    Change(String, oneshot::Sender<Leave>),
 }
 
 /// A plan that waits for an answer.
@@ -64,7 +64,7 @@ impl Ask for Messenger<'_> {
     fn decide<'a>(&'a mut self, question: &'a Question) -> Asked<'a, Option<String>> {
         Box::pin(async move { self.send(|reply| Wait::Decide(question.clone(), reply)).await.flatten() })
     }
-    fn change<'a>(&'a mut self, title: &'a str) -> Asked<'a, bool> {
-        Box::pin(async move { self.send(|reply| Wait::Change(title.to_owned(), reply)).await.unwrap_or(false) })
+    fn change<'a>(&'a mut self, title: &'a str) -> Asked<'a, Leave> {
+        Box::pin(async move { self.send(|reply| Wait::Change(title.to_owned(), reply)).await.unwrap_or(Leave::Quit) })
     }
 }

@@ -18,7 +18,7 @@ pub use member::Member;
 pub use order::{Brake, Serial, badness, batches, worst};
 pub use risk::risky;
 
-use super::{Answer, Asked, Options, Session, exit};
+use super::{Answer, Asked, Leave, Options, Session, exit};
 use crate::book::Runbook;
 use crate::plan::{Place, Question};
 use crate::report::fleet::{Crowd, Many};
@@ -60,7 +60,7 @@ pub trait People {
     /// About a variable that these have in question.
     fn decide<'a>(&'a mut self, question: &'a Question, targets: &'a [&'a str]) -> Asked<'a, Option<String>>;
     /// About one change on one target.
-    fn change<'a>(&'a mut self, target: &'a str, title: &'a str) -> Asked<'a, bool>;
+    fn change<'a>(&'a mut self, target: &'a str, title: &'a str) -> Asked<'a, Leave>;
 }
 
 /// Where a target stands.

@@ -12,7 +12,7 @@ use crate::report::human::{Ink, paint};
 use crate::report::words::{count, wrap};
 use crate::report::{Event, Redactor, printable};
 
-/// The width that texts are wrapped to.
+/// What texts are wrapped to where nobody says how wide the terminal is.
 const WIDTH: usize = 80;
 
 /// Human output of many targets.
@@ -46,12 +46,24 @@ impl<W: Write> HumanFleet<W> {
         }
     }
 
+    /// For a terminal of that many columns.
+    #[must_use]
+    pub fn wide(mut self, width: usize) -> Self {
+        // What a target says stands two columns in.
+        self.style.width = width - 2;
+        self
+    }
+
+    fn width(&self) -> usize {
+        self.style.width + 2
+    }
+
     /// A text of ours, with what came from outside made safe, wrapped below its first words.
     fn para(&self, ink: Ink, first: &str, text: &str) -> String {
         let safe = |t: &str| printable(&self.style.redactor.clean(t));
         let pad = first.chars().count();
         let mut out = String::new();
-        for (n, l) in wrap(&safe(text), WIDTH.saturating_sub(pad)).iter().enumerate() {
+        for (n, l) in wrap(&safe(text), self.width().saturating_sub(pad)).iter().enumerate() {
             let head = if n == 0 { paint(self.style.colour, ink, &safe(first)) } else { " ".repeat(pad) };
             out.push_str(format!("{head}{l}").trim_end());
             out.push('\n');
@@ -61,7 +73,7 @@ impl<W: Write> HumanFleet<W> {
 
     fn line(&self, ink: Ink, text: &str) -> String {
         let safe = printable(&self.style.redactor.clean(text));
-        wrap(&safe, WIDTH).iter().map(|l| paint(self.style.colour, ink, l) + "\n").collect()
+        wrap(&safe, self.width()).iter().map(|l| paint(self.style.colour, ink, l) + "\n").collect()
     }
 
     /// `3 hosts: web1, web2, web3`, or the name alone.
@@ -291,7 +303,7 @@ impl<W: Write> HumanFleet<W> {
         let took = if seconds < 10.0 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") };
         let mut out = format!("\n{}", self.line(Ink::Bold, &format!("{} in {took}:", count(self.views.len(), "host"))));
         let rows: Vec<table::Row<'_>> = self.views.iter().map(|v| v.row(self.style.dry)).collect();
-        for (line, exit) in table::lines(&rows, WIDTH) {
+        for (line, exit) in table::lines(&rows, self.width()) {
             let ink = match exit {
                 None => Ink::Dim,
                 Some(exit::OK) => Ink::Plain,

@@ -118,9 +118,10 @@ impl View {
                 self.names.extend(plan.facts.as_ref().map(|f| f.hostname.clone()).filter(|h| !h.is_empty()));
                 self.names.sort_unstable();
                 self.names.dedup();
+                let goes_on = self.human.goes_on(plan);
                 self.human.event(e);
                 let text = self.said.take();
-                if *round > 1 && plan.changes.is_empty() {
+                if goes_on || *round > 1 && plan.changes.is_empty() {
                     self.detail.push_str(&text);
                 } else {
                     let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
@@ -153,7 +154,7 @@ impl View {
                 self.bad = true;
                 self.broken = Some(((*why).to_owned(), hint.map(str::to_owned)));
             }
-            Event::Verified { .. } => {}
+            Event::Left { .. } | Event::Verified { .. } => {}
         }
         self.human.event(e);
         self.detail.push_str(&self.said.take());
