@@ -34,9 +34,9 @@ pub struct Knock {
     pub port: u16,
     /// Only this family.
     pub family: Option<Family>,
-    /// Wait for the first line that the other side says.
-    pub banner: bool,
-    /// For connecting, and again for the banner.
+    /// Wait so long for the first line that the other side says.
+    pub banner: Option<Duration>,
+    /// For connecting.
     pub timeout: Duration,
     /// By way of it, since there is no way from here.
     pub proxy: Option<Proxy>,
@@ -164,7 +164,7 @@ async fn through(proxy: &Proxy, k: &Knock) -> Result<Vec<Knocked>, String> {
             'p' => k.port.to_string(),
             other => other.to_string(),
         });
-        let outcome = match first_line(&command, PROXY + k.timeout).await {
+        let outcome = match first_line(&command, PROXY + k.banner.unwrap_or(k.timeout)).await {
             Ok(Said { line: Some(line), .. }) => Outcome::Open(Some(line)),
             Ok(Said { ended: false, .. }) => Outcome::TimedOut,
             Ok(said) => refusal(&said.stderr, &proxy.name)?,
@@ -221,9 +221,7 @@ async fn knock_one(to: SocketAddr, k: &Knock) -> (Option<IpAddr>, Outcome) {
 }
 
 async fn said_first(mut stream: TcpStream, k: &Knock) -> Outcome {
-    if !k.banner {
-        return Outcome::Open(None);
-    }
+    let Some(patience) = k.banner else { return Outcome::Open(None) };
     let mut line = Vec::new();
     let read = async {
         let mut buffer = [0; 256];
@@ -234,7 +232,7 @@ async fn said_first(mut stream: TcpStream, k: &Knock) -> Outcome {
             }
         }
     };
-    let timed_out = tokio::time::timeout(k.timeout, read).await.is_err();
+    let timed_out = tokio::time::timeout(patience, read).await.is_err();
     match (line.split(|b| *b == b'\n').next(), timed_out) {
         (Some(first), _) if !first.is_empty() => {
             Outcome::Open(Some(String::from_utf8_lossy(first).trim_end().to_owned()))
@@ -295,7 +293,7 @@ mod tests {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let hosts = vec!["127.0.0.1".to_owned()];
         let timeout = Duration::from_secs(1);
-        let k = Knock { hosts, port: taken.port(), family: None, banner: false, timeout, proxy: None, salt: 0 };
+        let k = Knock { hosts, port: taken.port(), family: None, banner: None, timeout, proxy: None, salt: 0 };
         let one = knock(&k).await.unwrap().remove(0);
         assert_eq!((one.outcome, one.from), (Outcome::Refused, Some("127.0.0.1".parse().unwrap())));
     }
@@ -333,7 +331,7 @@ mod tests {
             let proxy = Some(Proxy { name: "gate".into(), command: command.into() });
             let hosts = vec![host.to_owned()];
             let timeout = Duration::from_secs(1);
-            let k = Knock { hosts, port: 2222, family: None, banner: true, timeout, proxy, salt: 0 };
+            let k = Knock { hosts, port: 2222, family: None, banner: Some(timeout), timeout, proxy, salt: 0 };
             async move { knock(&k).await.map(|mut all| all.remove(0)) }
         };
         let ask = |command: &str| to("web1", command);

@@ -175,7 +175,8 @@ async fn beyond_proxy(to: &Destination) -> Option<ChannelError> {
     let proxy = found.proxy?;
     let name = proxy.name.clone();
     let (hosts, timeout) = (vec![found.hostname], Duration::from_secs(CONNECT_TCP));
-    let knock = Knock { hosts, port: found.port, family: None, banner: true, timeout, proxy: Some(proxy), salt: 0 };
+    let knock =
+        Knock { hosts, port: found.port, family: None, banner: Some(timeout), timeout, proxy: Some(proxy), salt: 0 };
     let outcome = match net::knock(&knock).await {
         Ok(mut all) => all.pop()?.outcome,
         // ssh got through, with a password that a person typed; nobody types one for us.

@@ -40,7 +40,7 @@ static SPEC: Spec = Spec {
             name: "timeout",
             ty: Ty::Duration,
             required: false,
-            help: "for connecting, and again for the banner; 5s",
+            help: "for connecting, and again for the banner; 5s, and 12s for the banner",
         },
     ],
     fields: &[
@@ -64,6 +64,10 @@ static SPEC: Spec = Spec {
     open: false,
 };
 
+/// Before its first line sshd with TCP wrappers, and one with `UseDNS`, asks for the name of the client: a server that does not
+/// answer costs it two tries of five seconds (resolv.conf(5)).
+const BANNER: Duration = Duration::from_secs(12);
+
 impl Module for Connect {
     fn spec(&self) -> &'static Spec {
         &SPEC
@@ -85,11 +89,13 @@ impl Module for Connect {
             Some(_) => Some(Family::Ipv6),
             None => None,
         };
-        let timeout = p.duration("timeout").unwrap_or(Duration::from_secs(5));
+        let timeout = p.duration("timeout");
+        let banner = p.has("banner").then(|| timeout.unwrap_or(BANNER));
+        let timeout = timeout.unwrap_or(Duration::from_secs(5));
         // A host that the step names is not where ssh goes.
         let proxy = place.proxy.clone().filter(|_| !p.has("host") && !p.is("direct"));
         let by = proxy.as_ref().map(|p| format!(" by way of {}", p.name)).unwrap_or_default();
-        let knock = Knock { hosts, port, family, banner: p.has("banner"), timeout, proxy, salt: view.salt() };
+        let knock = Knock { hosts, port, family, banner, timeout, proxy, salt: view.salt() };
         let found = view.knock(knock)?;
         if found.is_empty() {
             return Err(Halt::unknown("no address to connect to"));
