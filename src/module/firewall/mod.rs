@@ -111,6 +111,8 @@ impl Module for Firewall {
         let mut found = read::read(view)?;
         let asked = Asked::of(p, named(p, "from")?, &found)?;
         if p.is("at_boot") {
+            let named: Vec<IpAddr> = [false, true].iter().flat_map(|v6| boot::sources(&found.rules, *v6)).collect();
+            read::sets(&mut found, Some(&named), view)?;
             return after_boot(&asked, &found, view);
         }
         let network = asked.from.is_some_and(|(a, b)| a != b);
@@ -273,12 +275,21 @@ fn after_boot(asked: &Asked, now: &Found, view: &View<'_>) -> Result<Decision, H
     let Some(boot) = boot::read(now, view)? else {
         return Ok(plain(Decision::new(true, "no service loads rules of packet filters at boot")));
     };
-    let lost = boot::lost(asked, &now.rules, &boot.rules);
+    let (lost, unknown): (Vec<boot::Lost>, Vec<boot::Lost>) =
+        boot::lost(asked, &now.rules, &boot.rules).into_iter().partition(|l| l.answer.outcome == Outcome::Denied);
     let Some(first) = lost.first() else {
-        return Ok(plain(Decision::new(
-            true,
-            format!("who gets in to port {} now gets in after the next boot, too", asked.port),
-        )));
+        return match unknown.first() {
+            Some(l) => Err(Halt::unknown(format!(
+                "whether the rules of the next boot let {} in to port {} is not known: {}",
+                boot::who(asked, &l.question),
+                asked.port,
+                told::unclear(&boot.rules, &l.answer)
+            ))),
+            None => {
+                let said = format!("who gets in to port {} now gets in after the next boot, too", asked.port);
+                Ok(plain(Decision::new(true, said)))
+            }
+        };
     };
     let evidence = boot::evidence(asked, &boot.rules, first);
     let denied: Vec<&Question> = lost.iter().map(|l| &l.question).collect();
