@@ -68,6 +68,7 @@ static SPEC: Spec = Spec {
             name: "front",
             help: "who owns the rules there: ufw, firewalld, nftables, iptables, or another program",
         },
+        Field { name: "zone", help: "firewalld's zone that decides; else empty" },
         Field { name: "families", help: "those that are kept out: a list of ipv4, ipv6" },
         Field { name: "banned_by", help: "the program that keeps this client out for what it did; else empty" },
         Field { name: "limited", help: "the rule that keeps out who comes too often; else empty" },
@@ -264,6 +265,7 @@ fn let_in(asked: &Asked, found: &Found, answers: &[(&Question, Answer)]) -> Deci
         .with("rule", accepted.map(|p| told::rule(rules, p)).unwrap_or_default())
         .with("place", accepted.map(|p| told::site(rules, p)).unwrap_or_default())
         .with("front", accepted.map(|p| Front::of(rules, p).name(rules, p)).unwrap_or_default())
+        .with("zone", "")
         .with("families", json!([]))
         .with("banned_by", "")
         .with("limited", limit.map(|e| told::rule(rules, &e.place)).unwrap_or_default())
@@ -303,7 +305,7 @@ fn after_boot(asked: &Asked, now: &Found, view: &View<'_>) -> Result<Decision, H
 
 /// Let in, and no rule is of interest.
 fn plain(decision: Decision) -> Decision {
-    let empty = ["how", "rule", "place", "front", "banned_by", "limited"];
+    let empty = ["how", "rule", "place", "front", "zone", "banned_by", "limited"];
     let decision = empty.iter().fold(decision, |d, field| d.with(field, ""));
     decision.with("verdict", "accepted").with("families", json!([])).with("arrives", Value::Null)
 }
@@ -355,6 +357,12 @@ fn banned(rules: &Ruleset, place: &Place) -> Option<Owner> {
     owner(table, &chain.name, place.rule.map(|r| &chain.rules[r])).filter(|o| o.bans)
 }
 
+/// firewalld's zone there.
+fn zone<'a>(rules: &'a Ruleset, place: &Place) -> Option<&'a str> {
+    let chain = &rules.tables[place.table].chains[place.chain].name;
+    (Front::of(rules, place) == Front::Firewalld).then(|| firewalld::zone_of(chain)).flatten()
+}
+
 /// A denial's fields.
 fn denial(asked: &Asked, rules: &Ruleset, answer: &Answer, denied: &[&Question], evidence: String) -> Decision {
     let place = answer.ending.as_ref().map(|e| &e.place);
@@ -370,6 +378,7 @@ fn denial(asked: &Asked, rules: &Ruleset, answer: &Answer, denied: &[&Question],
         .with("rule", place.map(|p| told::rule(rules, p)).unwrap_or_default())
         .with("place", place.map(|p| told::site(rules, p)).unwrap_or_default())
         .with("front", place.map(|p| Front::of(rules, p).name(rules, p)).unwrap_or_default())
+        .with("zone", place.and_then(|p| zone(rules, p)).unwrap_or_default())
         .with("families", json!(families))
         .with("banned_by", place.and_then(|p| banned(rules, p)).map_or("", |o| o.name))
         .with("limited", "")

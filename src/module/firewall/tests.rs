@@ -241,6 +241,9 @@ fn firewalld_is_told_in_the_zone_of_the_device() {
     let both = |what: &str| ["", "--permanent "].map(|p| format!("firewall-cmd {p}--zone=office --add-{what}"));
     assert_eq!(shown(&iptables(FIREWALLD), json!({"port": 22})), both("service=ssh"));
     assert_eq!(shown(&iptables(FIREWALLD), json!({"port": 2222})), both("port=2222/tcp"));
+    assert_eq!(decide(&iptables(FIREWALLD), json!({"port": 22})).unwrap().value()["zone"], "");
+    let zones = ["filter_IN_public_deny", "IN_my_zone", "filter_INPUT"].map(firewalld::zone_of);
+    assert_eq!(zones, [Some("public"), Some("my_zone"), None]);
 }
 
 #[test]
