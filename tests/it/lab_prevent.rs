@@ -74,6 +74,16 @@ const DANGERS: &[Danger] = &[
         says: "dropped by the policy of chain input (nftables, table inet filter, chain input), which the file of nftables brings",
         made: Ok("firewall_made"),
     },
+    // Too long to be read whole, what runs and what a boot brings.
+    Danger {
+        plant: "{ printf 'flush ruleset\\ntable inet f {\\nset bl { type ipv4_addr; flags interval\\nelements = { 20.0.0.0/28'; i=0
+            while [ $i -lt 4000 ]; do echo \", 20.$((i / 256 + 1)).$((i % 256)).0/28\"; i=$((i + 1)); done
+            printf '} \\n}\\nchain in {\\ntype filter hook input priority 0\\nip saddr @bl drop\\ntcp dport 22 drop\\n}\\n}\\n'; } >/etc/nftables.conf
+            systemctl -q restart nftables; nft flush chain inet f in; nft add rule inet f in ip saddr @bl drop",
+        step: "firewall",
+        says: "dropped by \"tcp dport 22 drop\" (nftables, table inet f, chain in, rule 2), which the file of nftables brings",
+        made: Ok("firewall_made"),
+    },
     Danger {
         plant: "systemctl -q disable nftables; nft flush ruleset; ufw --force enable; systemctl -q enable ufw; iptables -I INPUT -s 10.77.0.0/24 -j ACCEPT",
         step: "firewall",

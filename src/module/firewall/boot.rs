@@ -59,12 +59,13 @@ pub(super) fn read(now: &Found, view: &View<'_>) -> Result<Option<Found>, Halt> 
     if load.is_empty() {
         return Ok(None);
     }
+    // Of sets that are left out nothing can be asked afterwards: as much as one answer may hold.
     // A device that rules name by its number has to be there; of which kind is all the same.
     let inside = format!(
         "{UFW}{FIREWALLD}l() {{ n=$1; shift; \
          case $1 in *-restore) s=$(\"$1\" <\"$n\" 2>&1);; nft) s=$(nft -f \"$n\" 2>&1);; *) s=$(\"$@\" 2>&1);; esac || \
          {{ printf '%s: %s\\n' \"$n\" \"$s\"; exit 1; }}; }}\n\
-         {{ ! command -v ipset || ipset restore -exist; }} >/dev/null 2>&1; devices={devices}; ip link set lo up; for d in $devices; do for k in dummy bridge veth; do \
+         {{ ! command -v ipset || ipset restore -exist; }} >/dev/null 2>&1; most=700000 devices={devices}; ip link set lo up; for d in $devices; do for k in dummy bridge veth; do \
          ip link add \"$d\" type $k 2>/dev/null && break; done; done\n{load}\n{SCRIPT}"
     );
     // Where something loads sets at boot, too: those that there are now.
@@ -85,33 +86,43 @@ pub(super) fn read(now: &Found, view: &View<'_>) -> Result<Option<Found>, Halt> 
     parse(&out).map(Some)
 }
 
-/// Who gets in now and not after the next boot.
+/// Who gets in now and not after the next boot, or perhaps not.
 pub(super) struct Lost {
     pub question: Question,
     pub answer: Answer,
 }
 
-/// Asked for anybody, and for every client that today's rules name.
+/// Asked for anybody, and for every client that today's rules name: of each family the first that is kept out then, else the
+/// first of whom that is not known.
 pub(super) fn lost(asked: &Asked, now: &Ruleset, boot: &Ruleset) -> Vec<Lost> {
     let mut out: Vec<Lost> = Vec::new();
     for q in &asked.questions {
         let named = sources(now, q.v6).into_iter().map(|a| Question { from: Some((a, a)), ..q.clone() });
-        for question in std::iter::once(q.clone()).chain(named.filter(|_| q.from.is_none())) {
-            if judge(now, &question).outcome != Outcome::Accepted {
-                continue;
-            }
-            let answer = judge(boot, &question);
-            if answer.outcome == Outcome::Denied {
-                out.push(Lost { question, answer });
+        let all = std::iter::once(q.clone()).chain(named.filter(|_| q.from.is_none()));
+        let not_let_in = all
+            .filter(|question| judge(now, question).outcome == Outcome::Accepted)
+            .map(|question| Lost { answer: judge(boot, &question), question })
+            .filter(|l| l.answer.outcome != Outcome::Accepted);
+        let mut perhaps = None;
+        for l in not_let_in {
+            if l.answer.outcome == Outcome::Denied {
+                perhaps = Some(l);
                 break;
             }
+            perhaps = perhaps.or(Some(l));
         }
+        out.extend(perhaps);
     }
     out
 }
 
+/// Whom it is about.
+pub(super) fn who(asked: &Asked, q: &Question) -> String {
+    q.from.map_or_else(|| asked.who(q), |(a, b)| crate::edit::firewall::repair::net(a, b))
+}
+
 /// The first address of each network that a rule lets in or out by its name: few, or they are no people's.
-fn sources(rules: &Ruleset, v6: bool) -> Vec<IpAddr> {
+pub(super) fn sources(rules: &Ruleset, v6: bool) -> Vec<IpAddr> {
     const MOST: usize = 64;
     let key = if v6 { Key::From6 } else { Key::From4 };
     let all = rules.tables.iter().flat_map(|t| &t.chains).flat_map(|c| &c.rules).flat_map(|r| &r.parts);
@@ -135,10 +146,7 @@ fn sources(rules: &Ruleset, v6: bool) -> Vec<IpAddr> {
 
 /// In a person's words.
 pub(super) fn evidence(asked: &Asked, boot: &Ruleset, lost: &Lost) -> String {
-    let who = match lost.question.from {
-        Some((a, b)) => crate::edit::firewall::repair::net(a, b),
-        None => asked.who(&lost.question),
-    };
+    let who = who(asked, &lost.question);
     let port = lost.answer.port.unwrap_or(asked.port);
     let Some(e) = &lost.answer.ending else {
         return format!("{who} gets in to port {port} now, and not after a reboot");

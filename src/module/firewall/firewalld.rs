@@ -35,6 +35,13 @@ fn zone(rules: &Ruleset, table: &Table, q: &Question) -> Option<String> {
     None
 }
 
+/// The zone that a chain of firewalld's is of; none for one that is of all.
+pub(super) fn zone_of(chain: &str) -> Option<&str> {
+    let (_, zone) = chain.split_once("IN_")?;
+    let parts = ["_pre", "_log", "_deny", "_allow", "_post"];
+    Some(parts.iter().find_map(|p| zone.strip_suffix(p)).unwrap_or(zone))
+}
+
 /// What opens the port, after `--add-`; `denies`: in front of the zone's own denials.
 pub(super) fn what(port: u16, from: Option<(IpAddr, IpAddr)>, denies: bool) -> String {
     let rich = |version: &str, from: Option<String>| {

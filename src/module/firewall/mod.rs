@@ -68,6 +68,7 @@ static SPEC: Spec = Spec {
             name: "front",
             help: "who owns the rules there: ufw, firewalld, nftables, iptables, or another program",
         },
+        Field { name: "zone", help: "firewalld's zone that decides; else empty" },
         Field { name: "families", help: "those that are kept out: a list of ipv4, ipv6" },
         Field { name: "banned_by", help: "the program that keeps this client out for what it did; else empty" },
         Field { name: "limited", help: "the rule that keeps out who comes too often; else empty" },
@@ -111,6 +112,8 @@ impl Module for Firewall {
         let mut found = read::read(view)?;
         let asked = Asked::of(p, named(p, "from")?, &found)?;
         if p.is("at_boot") {
+            let named: Vec<IpAddr> = [false, true].iter().flat_map(|v6| boot::sources(&found.rules, *v6)).collect();
+            read::sets(&mut found, Some(&named), view)?;
             return after_boot(&asked, &found, view);
         }
         let network = asked.from.is_some_and(|(a, b)| a != b);
@@ -262,6 +265,7 @@ fn let_in(asked: &Asked, found: &Found, answers: &[(&Question, Answer)]) -> Deci
         .with("rule", accepted.map(|p| told::rule(rules, p)).unwrap_or_default())
         .with("place", accepted.map(|p| told::site(rules, p)).unwrap_or_default())
         .with("front", accepted.map(|p| Front::of(rules, p).name(rules, p)).unwrap_or_default())
+        .with("zone", "")
         .with("families", json!([]))
         .with("banned_by", "")
         .with("limited", limit.map(|e| told::rule(rules, &e.place)).unwrap_or_default())
@@ -273,12 +277,21 @@ fn after_boot(asked: &Asked, now: &Found, view: &View<'_>) -> Result<Decision, H
     let Some(boot) = boot::read(now, view)? else {
         return Ok(plain(Decision::new(true, "no service loads rules of packet filters at boot")));
     };
-    let lost = boot::lost(asked, &now.rules, &boot.rules);
+    let (lost, unknown): (Vec<boot::Lost>, Vec<boot::Lost>) =
+        boot::lost(asked, &now.rules, &boot.rules).into_iter().partition(|l| l.answer.outcome == Outcome::Denied);
     let Some(first) = lost.first() else {
-        return Ok(plain(Decision::new(
-            true,
-            format!("who gets in to port {} now gets in after the next boot, too", asked.port),
-        )));
+        return match unknown.first() {
+            Some(l) => Err(Halt::unknown(format!(
+                "whether the rules of the next boot let {} in to port {} is not known: {}",
+                boot::who(asked, &l.question),
+                asked.port,
+                told::unclear(&boot.rules, &l.answer)
+            ))),
+            None => {
+                let said = format!("who gets in to port {} now gets in after the next boot, too", asked.port);
+                Ok(plain(Decision::new(true, said)))
+            }
+        };
     };
     let evidence = boot::evidence(asked, &boot.rules, first);
     let denied: Vec<&Question> = lost.iter().map(|l| &l.question).collect();
@@ -292,7 +305,7 @@ fn after_boot(asked: &Asked, now: &Found, view: &View<'_>) -> Result<Decision, H
 
 /// Let in, and no rule is of interest.
 fn plain(decision: Decision) -> Decision {
-    let empty = ["how", "rule", "place", "front", "banned_by", "limited"];
+    let empty = ["how", "rule", "place", "front", "zone", "banned_by", "limited"];
     let decision = empty.iter().fold(decision, |d, field| d.with(field, ""));
     decision.with("verdict", "accepted").with("families", json!([])).with("arrives", Value::Null)
 }
@@ -344,6 +357,12 @@ fn banned(rules: &Ruleset, place: &Place) -> Option<Owner> {
     owner(table, &chain.name, place.rule.map(|r| &chain.rules[r])).filter(|o| o.bans)
 }
 
+/// firewalld's zone there.
+fn zone<'a>(rules: &'a Ruleset, place: &Place) -> Option<&'a str> {
+    let chain = &rules.tables[place.table].chains[place.chain].name;
+    (Front::of(rules, place) == Front::Firewalld).then(|| firewalld::zone_of(chain)).flatten()
+}
+
 /// A denial's fields.
 fn denial(asked: &Asked, rules: &Ruleset, answer: &Answer, denied: &[&Question], evidence: String) -> Decision {
     let place = answer.ending.as_ref().map(|e| &e.place);
@@ -359,6 +378,7 @@ fn denial(asked: &Asked, rules: &Ruleset, answer: &Answer, denied: &[&Question],
         .with("rule", place.map(|p| told::rule(rules, p)).unwrap_or_default())
         .with("place", place.map(|p| told::site(rules, p)).unwrap_or_default())
         .with("front", place.map(|p| Front::of(rules, p).name(rules, p)).unwrap_or_default())
+        .with("zone", place.and_then(|p| zone(rules, p)).unwrap_or_default())
         .with("families", json!(families))
         .with("banned_by", place.and_then(|p| banned(rules, p)).map_or("", |o| o.name))
         .with("limited", "")

@@ -9,10 +9,11 @@ use crate::payload::sh_quote;
 use crate::plan::{Resource, View, first_line};
 
 /// Each tool's answer after a line that names it. Where both backends of iptables are there, both hold rules. A list of
-/// bans may have a hundred thousand elements: of a long answer the sets are left out (`-t`), and asked for by `sets`.
+/// bans may have a hundred thousand elements: of a long answer (`$most` bytes) the sets are left out (`-t`), and asked for by
+/// `sets`.
 pub(super) const SCRIPT: &str = "v() { command -v $1 >/dev/null && echo \"==> $*\" && \"$@\" 2>&1; }
 for c in iptables ip6tables; do v $c-nft-save || v $c-save; v $c-legacy-save; done
-v ipset save; t=; if nft -jt list tables >/dev/null 2>&1 && [ $(nft -j list ruleset 2>&1 | wc -c) -gt 99999 ]; then t=-t; fi
+v ipset save; t=; if nft -jt list tables >/dev/null 2>&1 && [ $(nft -j list ruleset 2>&1 | wc -c) -gt ${most:-99999} ]; then t=-t; fi
 v nft -j $t list ruleset && v nft -ast list ruleset || v nft -as list ruleset; v ip -o a; echo '==>'";
 
 /// What was read.

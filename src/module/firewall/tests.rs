@@ -241,6 +241,9 @@ fn firewalld_is_told_in_the_zone_of_the_device() {
     let both = |what: &str| ["", "--permanent "].map(|p| format!("firewall-cmd {p}--zone=office --add-{what}"));
     assert_eq!(shown(&iptables(FIREWALLD), json!({"port": 22})), both("service=ssh"));
     assert_eq!(shown(&iptables(FIREWALLD), json!({"port": 2222})), both("port=2222/tcp"));
+    assert_eq!(decide(&iptables(FIREWALLD), json!({"port": 22})).unwrap().value()["zone"], "");
+    let zones = ["filter_IN_public_deny", "IN_my_zone", "filter_INPUT"].map(firewalld::zone_of);
+    assert_eq!(zones, [Some("public"), Some("my_zone"), None]);
 }
 
 #[test]
@@ -307,6 +310,10 @@ fn what_a_boot_would_load() {
         "what 10.9.0.1 sends to port 22 is dropped by the policy of chain INPUT (iptables-nft, chain INPUT), which ufw brings at the next boot"
     );
     assert!(todo.starts_with("ufw prepend allow 22/tcp"), "{todo}");
+    // What was left out there cannot be asked for: the rules are gone with their namespace.
+    let long: &'static str = format!("{LONG}\n{ADDRESS}").leak();
+    let Err(Halt::Unknown { why, .. }) = at_boot(long) else { panic!() };
+    assert!(why.starts_with("whether the rules of the next boot let 10.9.0.1 in to port 22 is not known"), "{why}");
     let Err(Halt::Unknown { why, .. }) = at_boot("/etc/nftables.conf: line 3: syntax error\n") else { panic!() };
     assert_eq!(why, "what the next boot loads is not known: /etc/nftables.conf: line 3: syntax error");
 }
