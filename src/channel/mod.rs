@@ -27,6 +27,7 @@ use std::time::Duration;
 pub use presets::{PRESETS, Preset};
 pub use process::run_program;
 pub use ssh::{ASKPASS, Lookup, askpass, lookup};
+pub use ssh_url::KEYS as SSH_KEYS;
 
 /// A password. It shows nowhere.
 #[derive(Clone, PartialEq, Eq)]

@@ -16,8 +16,13 @@ pub struct Destination {
     options: Vec<String>,
 }
 
-/// The keys after `?`, with the option of ssh(1) that each is.
-const KEYS: &[(&str, &str)] = &[("config", "-F"), ("identity", "-i"), ("jump", "-J"), ("option", "-o")];
+/// The keys after `?`, with the option of ssh(1) that each is, and what it means.
+pub const KEYS: &[(&str, &str, &str)] = &[
+    ("config", "-F", "a configuration in place of ~/.ssh/config"),
+    ("identity", "-i", "a private key"),
+    ("jump", "-J", "hosts to go through"),
+    ("option", "-o", "any other, as KEY=VALUE; it may stand several times"),
+];
 
 impl Destination {
     /// Reads `//[USER@]HOST[:PORT][?KEY=VALUE&…]`; without the slashes `[USER@]HOST`, as ssh takes it.
@@ -37,7 +42,7 @@ impl Destination {
         }
         let mut options = Vec::new();
         for (key, value) in parse_query(query)? {
-            let Some((_, flag)) = KEYS.iter().find(|k| k.0 == key) else {
+            let Some((_, flag, _)) = KEYS.iter().find(|k| k.0 == key) else {
                 let keys: Vec<&str> = KEYS.iter().map(|k| k.0).collect();
                 return Err(
                     ChannelError::new(format!("ssh: has no \"{key}\"")).hint(format!("keys: {}", keys.join(", ")))

@@ -27,7 +27,7 @@ pub(super) struct Args {
     target: TargetArgs,
     #[command(flatten)]
     access: AccessArgs,
-    /// A variable: NAME=VALUE, or @FILE (YAML)
+    /// A variable: NAME=VALUE; several: {NAME: VALUE, …}, or @FILE (YAML)
     #[arg(short = 'e', long = "extra-vars", value_name = "K=V")]
     extra: Vec<String>,
     /// Make the changes without asking

@@ -9,7 +9,7 @@ pub(super) struct Args {
     /// Runbooks
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
-    /// How to say it: human or json
+    /// How to say it; jsonl is json here
     #[arg(short = 'o', long, value_enum, default_value = "human")]
     output: Output,
 }

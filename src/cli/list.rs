@@ -6,7 +6,7 @@ use crate::report::wrap;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// How to say it: human or json
+    /// How to say it; jsonl is json here
     #[arg(short = 'o', long, value_enum, default_value = "human")]
     output: Output,
 }

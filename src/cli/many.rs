@@ -20,7 +20,7 @@ use crate::report::fleet::{Crowd, HumanFleet, JsonFleet, JsonLinesFleet};
 #[derive(clap::Args, Debug)]
 pub(super) struct ManyArgs {
     /// Targets that are worked on at a time
-    #[arg(long, visible_short_alias = 'f', value_name = "N", default_value_t = 20, value_parser = some)]
+    #[arg(long, short = 'f', value_name = "N", default_value_t = 20, value_parser = some)]
     forks: usize,
     /// Repair in batches of so many targets (5, 30%); the last size is used again
     #[arg(long, value_name = "N|N%", value_delimiter = ',')]

@@ -18,7 +18,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::LazyLock;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::apply::exit;
 use crate::book::Diagnostic;
@@ -44,7 +44,7 @@ enum Command {
     List(list::Args),
     /// Explain a runbook: what it looks at, and what it does about it
     Show(show::Args),
-    /// Try every channel of a target: does it work, as whom, how fast, why not
+    /// Try every channel of a target, or many targets: do they work, as whom, how fast, why not
     Ping(ping::Args),
     /// List past runs, or show one
     Runs(runs::Args),
@@ -67,6 +67,18 @@ fn after_help() -> String {
         out.push_str(&format!("  {code:<4} {meaning}\n"));
     }
     out
+}
+
+/// Every command with its flags, for docs.
+#[must_use]
+pub fn commands() -> clap::Command {
+    Cli::command()
+}
+
+/// Flags of other programs with what they are here, for docs.
+#[must_use]
+pub fn habits() -> &'static [(&'static str, &'static str)] {
+    habits::TABLE
 }
 
 /// Why a command ended early.

@@ -1,13 +1,14 @@
-//! `runbook ping`: every channel of a target, tried: does it work, as whom, how fast, what can it do, why not.
+//! `runbook ping`: every channel of a target (of many, a line for each), tried: does it work, as whom, how fast, what can it do, why not.
 
 use std::time::{Duration, Instant};
 
+use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
 use super::access::{Access, AccessArgs};
 use super::interrupt::on_interrupt;
 use super::targets::{Chosen, TargetArgs};
-use super::{Failure, Output, say};
+use super::{Failure, Output, say, width};
 use crate::apply::{Interrupt, exit};
 use crate::channel::{Caps, ChannelError};
 use crate::inventory::{Elevate, Way};
@@ -38,45 +39,106 @@ struct Seen {
 
 /// How long one question may take.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Targets that are tried at a time.
+const AT_ONCE: usize = 20;
 /// A measurement that took this long is long enough.
 const LONG: Duration = Duration::from_millis(700);
 
 pub(super) fn run(a: &Args) -> Result<u8, Failure> {
-    let [chosen] = <[Chosen; 1]>::try_from(a.target.choose()?).map_err(|_| {
-        Failure::usage("ping takes one target", "for many: runbook plan --list-hosts shows their names")
-    })?;
+    let chosen = a.target.choose()?;
     let access = a.access.read()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| Failure::Usage(format!("cannot start: {e}"), None))?;
-    let name = chosen.name.clone();
-    let elevate = chosen.elevate.as_ref();
     let (all, stopped) = runtime.block_on(async {
         let stop = on_interrupt();
-        let looks = chosen.ways.into_iter().map(|(place, way)| {
-            let (access, stop) = (&access, stop.clone());
-            async move { (place.channel, look(access, &way, elevate, stop).await) }
-        });
-        (futures_util::future::join_all(looks).await, *stop.borrow())
+        let looks = chosen.into_iter().map(|c| target(c, &access, stop.clone()));
+        (stream::iter(looks).buffered(AT_ONCE).collect::<Vec<_>>().await, *stop.borrow())
     });
     runtime.shutdown_timeout(Duration::from_millis(100));
     // Cleaned before it is wrapped too: a secret of two words would be on two lines.
     let safe = |text: &str| printable(&access.redactor.clean(text));
     let say = |text: &str| say(&access.redactor.clean(text));
-    match a.output {
-        Output::Human => {
-            say(&format!("{}\n", safe(&name)));
-            all.iter().for_each(|(channel, seen)| say(&line(channel, seen, &safe)));
-        }
-        Output::Json => say(&format!("{:#}\n", json!({"schema": 1, "target": name, "channels": objects(&all)}))),
-        Output::Jsonl => objects(&all).iter().for_each(|o| say(&format!("{o}\n"))),
-    }
-    Ok(match stopped {
+    let exit = match stopped {
         true => exit::INTERRUPTED,
-        false if all.iter().any(|c| c.1.is_ok()) => exit::OK,
+        false if all.iter().all(|(_, ways)| ways.iter().any(|w| w.1.is_ok())) => exit::OK,
         false => exit::NO_CHANNEL,
-    })
+    };
+    match (a.output, all.as_slice()) {
+        (Output::Human, [(name, ways)]) => {
+            say(&format!("{}\n", safe(name)));
+            ways.iter().for_each(|(channel, seen)| say(&line(channel, seen, &safe)));
+        }
+        (Output::Human, many) => say(&table(many, &safe)),
+        (Output::Json, [(name, ways)]) => {
+            say(&format!("{:#}\n", json!({"schema": 1, "target": name, "channels": objects(ways)})));
+        }
+        (Output::Json, many) => {
+            let one = |(name, ways): &Tried| json!({"target": name, "channels": objects(ways)});
+            let targets: Vec<Value> = many.iter().map(one).collect();
+            say(&format!("{:#}\n", json!({"schema": 1, "targets": targets, "exit": exit})));
+        }
+        (Output::Jsonl, all) => {
+            for (name, ways) in all {
+                for mut o in objects(ways) {
+                    if all.len() > 1 {
+                        o["target"] = name.as_str().into();
+                    }
+                    say(&format!("{o}\n"));
+                }
+            }
+        }
+    }
+    Ok(exit)
+}
+
+/// A target by its name, and what became of each of its channels.
+type Tried = (String, Vec<(String, Result<Seen, ChannelError>)>);
+
+async fn target(mut chosen: Chosen, access: &Access, stop: Interrupt) -> Tried {
+    // One that cannot even be tried is that target's result, and no other's.
+    if let Some(why) = chosen.broken.take() {
+        return (chosen.name, vec![("-".to_owned(), Err(why))]);
+    }
+    let elevate = chosen.elevate.as_ref();
+    let looks = chosen.ways.into_iter().map(|(place, way)| {
+        let stop = stop.clone();
+        async move { (place.channel, look(access, &way, elevate, stop).await) }
+    });
+    (chosen.name, futures_util::future::join_all(looks).await)
+}
+
+/// A line for each target: the first channel that works, or why none does. What does not answer comes last: it is what is
+/// still on the screen.
+fn table(all: &[Tried], safe: &dyn Fn(&str) -> String) -> String {
+    let wide = all.iter().map(|t| t.0.chars().count()).max().unwrap_or(0).min(24);
+    let mut rows: Vec<(bool, String)> = Vec::new();
+    for (name, ways) in all {
+        let works = ways.iter().find_map(|(channel, seen)| Some((channel, seen.as_ref().ok()?)));
+        let (word, text) = match works {
+            Some((channel, s)) => ("works", format!("{channel} as {}, latency {} ms", s.user, s.latency.as_millis())),
+            None => {
+                let why = |(channel, seen): &(String, Result<Seen, ChannelError>)| {
+                    let e = seen.as_ref().err()?;
+                    Some(if channel == "-" { e.why.clone() } else { format!("{channel}: {}", e.why) })
+                };
+                ("no", ways.iter().filter_map(why).collect::<Vec<_>>().join("; "))
+            }
+        };
+        let first = format!("  {:<wide$}  {word:<5}  ", safe(name));
+        let pad = " ".repeat(first.chars().count());
+        let lines = wrap(&safe(&text), width().saturating_sub(pad.len()).max(20));
+        let line = |(n, l): (usize, &String)| format!("{}{l}\n", if n == 0 { &first } else { &pad });
+        rows.push((works.is_none(), lines.iter().enumerate().map(line).collect()));
+    }
+    rows.sort_by_key(|r| r.0);
+    let away = rows.iter().filter(|r| r.0).count();
+    let last = match (all.len(), away) {
+        (n, 0) => format!("All {n} hosts can be reached.\n"),
+        (n, away) => format!("{away} of {n} hosts cannot be reached; runbook ping -t NAME says more of one.\n"),
+    };
+    rows.into_iter().map(|r| r.1).collect::<String>() + "\n" + &last
 }
 
 async fn look(
@@ -157,7 +219,8 @@ fn line(channel: &str, seen: &Result<Seen, ChannelError>, safe: &dyn Fn(&str) ->
         Err(e) => ("no", e.why.clone(), e.hint.as_ref().map(|h| format!("hint: {h}")).unwrap_or_default()),
     };
     let mut out = String::new();
-    let lines = wrap(&safe(&first), 60).into_iter().chain(wrap(&safe(&more), 60));
+    let room = width() - 20;
+    let lines = wrap(&safe(&first), room).into_iter().chain(wrap(&safe(&more), room));
     for (n, l) in lines.filter(|l| !l.is_empty()).enumerate() {
         let (channel, word) = if n == 0 { (channel, word) } else { ("", "") };
         out.push_str(&format!("  {channel:<11} {word:<5} {l}\n"));

@@ -532,7 +532,7 @@ fn is_later(s: &StepPlan) -> bool {
 }
 
 /// The word for how a step stands.
-fn word(s: &StepPlan) -> (Ink, &'static str) {
+pub(super) fn word(s: &StepPlan) -> (Ink, &'static str) {
     match s.status {
         StepStatus::Ok => (Ink::Green, "ok"),
         StepStatus::Change => (Ink::Yellow, "repair"),

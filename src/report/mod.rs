@@ -4,6 +4,7 @@ pub mod fleet;
 pub mod guide;
 mod human;
 mod json;
+mod manual;
 pub mod page;
 pub mod record;
 mod redact;

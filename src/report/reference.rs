@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::manual;
 use crate::apply::exit;
 use crate::channel::{PRESETS, SCHEMES};
 use crate::facts;
@@ -40,6 +41,7 @@ pub fn markdown() -> String {
     for s in SCHEMES {
         let _ = writeln!(out, "| `{}:{}` | {} |", s.name, s.rest, s.help);
     }
+    out.push_str(&manual::ssh_keys());
     out.push_str("\nPresets stand for one of these:\n\n| preset | stands for | run against the real thing |\n| --- | --- | --- |\n");
     for p in PRESETS {
         let tested = if p.tested { "yes" } else { "**untested**" };
@@ -50,6 +52,8 @@ pub fn markdown() -> String {
     for (code, meaning) in exit::ALL {
         let _ = writeln!(out, "| {code} | {meaning} |");
     }
+    out.push_str(&manual::commands());
+    out.push_str(&manual::output());
     out
 }
 
@@ -105,7 +109,7 @@ minijinja speaks it.
 A step with a check and no repair is a **symptom** when a change of the plan may heal it: it is looked at again after the
 change, and fails only if it is still there.
 
-A step stands `ok`, `change`, `manual`, `skipped`, `blocked` (a step that it needs failed), `unknown` or `failed`.
+How a step can stand: see [What is printed](#what-is-printed).
 ";
 
 const CUSTOM: &str = "

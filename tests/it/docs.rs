@@ -51,3 +51,25 @@ fn the_readme_shows_what_is_printed() {
         assert!(printed.lines().any(|p| p == line), "the README shows a line that is not printed: {line}\n{printed}");
     }
 }
+
+/// What the program reads of its environment has a row.
+#[test]
+fn every_variable_of_the_environment_is_on_the_page() {
+    let page = runbook::report::reference::markdown();
+    let mut files = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
+    let mut names = std::collections::BTreeSet::new();
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(std::fs::read_dir(path).unwrap().flatten().map(|e| e.path()));
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        for call in ["env::var(\"", "env::var_os(\"", "from_env(\""] {
+            names.extend(text.split(call).skip(1).filter_map(|t| t.split_once('"')).map(|t| t.0.to_owned()));
+        }
+    }
+    assert!(names.len() > 8, "{names:?}");
+    let section = page.split("## Environment").nth(1).unwrap();
+    let missing: Vec<_> = names.iter().filter(|n| !section.contains(n.as_str())).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}

@@ -126,3 +126,24 @@ fn a_record_that_cannot_be_written_is_said_once_and_in_one_way() {
     );
     assert!(!desk.path("x").exists());
 }
+
+#[test]
+fn many_hosts_are_tried_at_once_with_a_line_for_each() {
+    let desk = Desk::new();
+    let hosts = "hosts:\n  web1: {channels: [{exec: sh}]}\n  web2: {channels: [{exec: 'exit 7'}, {exec: sh}]}\n  db1: {channels: [{exec: 'exit 7'}]}\n";
+    desk.write("hosts.yaml", hosts);
+    let ping = |args: &[&str]| runbook(&desk, &[&["ping", "-i", "hosts.yaml"], args].concat());
+    let done = ping(&["-t", "all"]);
+    assert_eq!(done.code, 3, "{}{}", done.stdout, done.stderr);
+    let lines: Vec<&str> = done.stdout.lines().collect();
+    let begin = |l: usize, with: &str| assert!(lines[l].trim_start().starts_with(with), "{with}: {}", done.stdout);
+    begin(0, "web1  works  exec as ");
+    begin(1, "web2  works  exec as ");
+    begin(2, "db1   no     exec: ");
+    assert!(done.stdout.contains("1 of 3 hosts cannot be reached"), "{}", done.stdout);
+    assert_eq!(ping(&["-t", "web*"]).code, 0);
+    let json: Value = serde_json::from_str(&ping(&["-t", "all", "-o", "json"]).stdout).unwrap();
+    assert_eq!((&json["exit"], json["targets"].as_array().unwrap().len()), (&3.into(), 3), "{json}");
+    let lines = ping(&["-t", "all", "-o", "jsonl"]).stdout;
+    assert_eq!(lines.lines().filter(|l| serde_json::from_str::<Value>(l).unwrap()["target"] == "web2").count(), 2);
+}

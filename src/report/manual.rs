@@ -1,0 +1,220 @@
+//! The part of the reference page that is about the program itself: commands, words, documents, files.
+
+use std::fmt::Write;
+
+use crate::channel::SSH_KEYS;
+use crate::cli;
+use crate::report::FORMATS;
+
+/// How a step stands: in JSON, on the screen, and what it means. What is true of it beside its status is in brackets.
+pub(super) const WORDS: &[(&str, &str, &str)] = &[
+    ("ok", "ok", "as it should be"),
+    ("change", "repair", "there is something to change, and the plan has the changes"),
+    ("manual", "by hand", "only a person can do it; `manual` says what"),
+    ("skipped", "skipped", "it does not apply here, or was not selected"),
+    ("declined", "left", "there is something to change, and somebody at the terminal said no"),
+    ("blocked", "blocked", "a step that it needs failed"),
+    ("unknown", "unknown", "it could not be looked at: no answer in time, no tool, no privilege"),
+    ("unknown (`waits_for`)", "later", "it can be judged only after the change that it waits for; no failure"),
+    (
+        "unknown (`symptom`)",
+        "symptom",
+        "what is wrong as seen from here; a change of the plan may heal it, and it is looked at again",
+    ),
+    ("failed (`symptom`)", "symptom", "what is wrong as seen from here, beside a cause that was found"),
+    ("failed", "failed", "the fault is there and nothing repairs it, or the step itself cannot work"),
+];
+
+/// What the program reads of its environment.
+const ENVIRONMENT: &[(&str, &str)] = &[
+    ("RUNBOOK_PASSWORD", "the password of a console's or ssh's login"),
+    ("RUNBOOK_BECOME_PASSWORD", "the password of `--become`"),
+    ("XDG_STATE_HOME", "where records are kept, below `runbook/`; `~/.local/state` unless it is an absolute path"),
+    ("HOME", "see there"),
+    (
+        "XDG_RUNTIME_DIR",
+        "where sockets of a run lie (ssh's master, our askpass); a private directory in `/tmp` otherwise",
+    ),
+    ("NO_COLOR", "anything in it: no colour (no-color.org)"),
+    ("TERM", "`dumb`: no colour"),
+    ("COLUMNS", "at a terminal, the width that texts are wrapped to, 40 to 100"),
+    ("USER, LOGNAME", "who holds the lock on a target, for others to read"),
+    ("RUNBOOK_LOG", "`debug`: what is sent, on stderr, without secrets"),
+];
+
+/// Commands and their flags, as clap has them.
+pub(super) fn commands() -> String {
+    let mut out = String::from("\n## Commands\n\nEach takes `--help`.\n");
+    let mut before: Option<Vec<String>> = None;
+    for c in cli::commands().get_subcommands().filter(|c| c.get_name() != "help") {
+        let operands: String = c
+            .get_positionals()
+            .map(|p| {
+                let name = p.get_value_names().and_then(|n| n.first()).map_or(p.get_id().as_str(), |n| n.as_str());
+                let name = name.to_uppercase();
+                let many = if p.get_num_args().is_some_and(|n| n.max_values() > 1) { "…" } else { "" };
+                if p.is_required_set() { format!(" {name}{many}") } else { format!(" [{name}]{many}") }
+            })
+            .collect();
+        let _ = write!(out, "\n### runbook {}{operands}\n\n", c.get_name());
+        let flags: Vec<String> = c.get_opts().map(|a| a.get_id().to_string()).collect();
+        let about = c.get_about().map(ToString::to_string).unwrap_or_default();
+        if before.as_ref() == Some(&flags) {
+            let _ = writeln!(out, "{about}. It takes the same flags.");
+            continue;
+        }
+        let _ = writeln!(out, "{about}.\n\n| flag | meaning |\n| --- | --- |");
+        before = Some(flags);
+        for a in c.get_opts() {
+            if a.is_hide_set() || matches!(a.get_id().as_str(), "help" | "version") {
+                continue;
+            }
+            let value = a.get_action().takes_values().then(|| {
+                let names = a.get_value_names().and_then(|n| n.first()).map(|n| n.to_string());
+                format!(" {}", names.unwrap_or_else(|| a.get_id().as_str().to_uppercase()))
+            });
+            let short = a.get_short_and_visible_aliases().unwrap_or_default().into_iter().map(|s| format!("`-{s}`"));
+            let long = a.get_long_and_visible_aliases().unwrap_or_default().into_iter();
+            let long = long.map(|l| format!("`--{l}{}`", value.clone().unwrap_or_default()));
+            let help = a.get_help().map(ToString::to_string).unwrap_or_default().replace('\n', " ").replace('|', "\\|");
+            let default = a.get_default_values().iter().map(|v| v.to_string_lossy()).collect::<Vec<_>>().join(",");
+            let choices: Vec<String> = a
+                .get_possible_values()
+                .iter()
+                .filter(|_| a.get_action().takes_values())
+                .map(|v| format!("`{}`", v.get_name()))
+                .collect();
+            let help = if choices.is_empty() { help } else { format!("{help}: {}", choices.join(", ")) };
+            let default = if default.is_empty() || !a.get_action().takes_values() {
+                String::new()
+            } else {
+                format!(" [{default}]")
+            };
+            let flags = short.chain(long).collect::<Vec<_>>().join(", ").replace('|', "\\|");
+            let _ = writeln!(out, "| {flags} | {help}{default} |");
+        }
+    }
+    out.push_str(PATTERNS);
+    out.push_str("\nWhat hands know from Ansible, Terraform and OpenSSH, and what it is here:\n\n| there | here |\n| --- | --- |\n");
+    for (there, here) in cli::habits() {
+        let _ = writeln!(out, "| `{there}` | {} |", here.replace('|', "\\|"));
+    }
+    out
+}
+
+/// The keys of `ssh:`'s URL.
+pub(super) fn ssh_keys() -> String {
+    let mut out = String::from(
+        "\nKeys of `ssh:`, as in `ssh://admin@web1:2222?jump=gate&option=ConnectTimeout=5` (in a value `&` is `%26` and `%` is `%25`):\n\n| key | option of ssh(1) | meaning |\n| --- | --- | --- |\n",
+    );
+    for (key, flag, help) in SSH_KEYS {
+        let _ = writeln!(out, "| `{key}` | `{flag}` | {help} |");
+    }
+    out
+}
+
+/// Words, documents, files, the environment.
+pub(super) fn output() -> String {
+    let mut out = String::from("\n## What is printed\n\n| `-o` | |\n| --- | --- |\n");
+    for f in FORMATS {
+        let _ = writeln!(out, "| `{}` | {} |", f.name, f.help);
+    }
+    out.push_str("\nHow a step stands:\n\n| `status` in JSON | on the screen | meaning |\n| --- | --- | --- |\n");
+    for (json, screen, meaning) in WORDS {
+        let _ = writeln!(out, "| {json} | {screen} | {meaning} |");
+    }
+    out.push_str(JSON);
+    out.push_str(RECORDS);
+    out.push_str("\n## Environment\n\n| variable | meaning |\n| --- | --- |\n");
+    for (name, meaning) in ENVIRONMENT {
+        let _ = writeln!(out, "| `{name}` | {meaning} |");
+    }
+    out
+}
+
+const PATTERNS: &str = "
+`-t` takes Ansible's patterns over the inventory: `web1`, `web*`, `web:db` (either), `web:&prod` (both), `web:!web3` (without), `~re`, `all`;
+several `-t` add up. What no inventory knows is where ssh goes.
+";
+
+const JSON: &str = "
+One target, `-o json` of plan and apply: one object.
+
+| key | meaning |
+| --- | --- |
+| `schema` | 1 |
+| `exit` | the exit code |
+| `runbook`, `title`, `digest` | what was run |
+| `target`, `channel`, `address` | where, and over what; the address is the one that is probed |
+| `tried` | channels that did not work: `channel`, `why`, `hint`, `lost` (it worked first) |
+| `rounds` | what was planned: `round`, `facts`, `finding` (the cause in a sentence, or null), `steps`, `changes`, `kept_back`, `validations`; after an apply `results`, one for each change: `title`, `ok`, and `seconds` or `why`, `hint`, `said` |
+| `rounds[].steps[]` | `id`, `item` (of a loop), `name`, `status`, `evidence`, `finding`, `symptom`, `hint`, `manual`, `asks` (a variable that decides it), `result` (the check's fields), `waits_for` (a step's name) |
+| `rounds[].changes[]` | `kind` (`file`, `unit`, `command`), `title`, `step`, `handler`, `notify`, and by kind `path`, `real`, `before`, `after`, `diff`, `attributes`, `sensitive`; `unit`, `verb`; `command`, `where`, `writes`, `undo` |
+| `decided` | variables that somebody decided at the terminal |
+| `verified` | changed steps on a new reading: `name`, `status`, `evidence` |
+| `proofs` | the `verify` list: `proof` (`passed`, `failed`, `not-possible`), `evidence` |
+| `error` | why it stopped: `why`, `hint`, `changed`; or null |
+| `rounds_applied`, `run`, `wire`, `seconds` | rounds that changed something, the record's id or null, bytes and round trips, how long it took |
+
+Several targets: `{\"schema\": 1, \"targets\": […], \"exit\": N}`, each target the object above, in the order of the run; `exit` is the worst.
+What chooses the shape is how many targets `-t` gave: a script that may meet either reads `.targets // [.]` (jq).
+
+Bad input, here as with lint: `{\"schema\": 1, \"errors\": […], \"warnings\": […], \"exit\": 2}` on stdout (lint's has no `exit`); an error has `rule`, `message`, `hint`, and `file`, `line`,
+`column`, `end_line`, `end_column`, null where there is no text to point into. A flag that is unknown is said on stderr alone.
+
+`-o jsonl` has the same objects as they come, one a line, each with `event` (`tried`, `started`, `plan`, `decided`, `doing`, `done`, `not-done`, `verified`, `proof`, `error`, `finished`) and,
+for several targets, `target`.
+";
+
+const RECORDS: &str = "
+## Records
+
+| where | what |
+| --- | --- |
+| controller: `$XDG_STATE_HOME/runbook/runs/ID/journal.jsonl` (`~/.local/state/…` unless set) | what was to be done, written before it was done, and how it ended |
+| controller: `…/runs/ID/blobs/SHA256` | the bytes of changed files, before and after; none of a sensitive file or of one with a secret in it |
+| target: `/var/lib/runbook/runs/ID/NUMBER`, and `NUMBER.meta` | what each changed file held, with its mode and owner; on a mounted disk below it; without root in the user's own `~/.local/state/runbook` |
+| target: `/run/runbook.lock` | the lock while a run changes something |
+| target: `/var/lib/runbook/owed` | handlers that were notified and did not run; the next run of the runbook does them |
+
+The newest thirty runs are kept on either side. `runbook runs` lists them, `runbook runs ID` shows one with its diffs and the paths of what was there before.
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{StepPlan, StepStatus};
+    use crate::report::human::word;
+
+    #[test]
+    fn the_words_are_those_of_the_screen() {
+        use StepStatus::{Blocked, Change, Declined, Failed, Manual, Ok, Skipped, Unknown};
+        for status in [Ok, Change, Manual, Skipped, Declined, Blocked, Unknown, Failed] {
+            for (waits_for, symptom) in [(None, false), (Some(0), false), (Some(0), true), (None, true)] {
+                let step = StepPlan {
+                    step: 1,
+                    item: None,
+                    name: String::new(),
+                    status,
+                    evidence: String::new(),
+                    hint: None,
+                    finding: None,
+                    manual: None,
+                    asks: None,
+                    needs_root: false,
+                    waits_for,
+                    symptom,
+                    result: serde_json::Value::Null,
+                };
+                let with = match (status, waits_for, symptom) {
+                    (Unknown | Failed, _, true) => " (`symptom`)",
+                    (Unknown, Some(_), false) => " (`waits_for`)",
+                    _ => "",
+                };
+                let json = format!("{}{with}", serde_json::json!(status).as_str().unwrap());
+                let row = WORDS.iter().find(|w| w.0 == json).unwrap_or_else(|| panic!("no row for {json}"));
+                assert_eq!(row.1, word(&step).1, "{json}");
+            }
+        }
+    }
+}
