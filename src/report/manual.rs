@@ -199,6 +199,7 @@ mod tests {
                     evidence: String::new(),
                     hint: None,
                     finding: None,
+                    note: None,
                     manual: None,
                     asks: None,
                     needs_root: false,
