@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use crate::book::Runbook;
 use crate::channel::{ChannelError, Kind};
 use crate::facts::Facts;
-use crate::plan::{self, Input, Place, Plan, Planned, Question, StepStatus, Tags};
+use crate::plan::{self, Input, Place, Plan, Planned, Question, StepStatus, Tags, Wish};
 use crate::report::{Decided, Event, Redactor, Sink};
 use crate::target::frame::Status;
 use crate::target::{Cache, Read, Reading, Target, ask};
@@ -145,7 +145,7 @@ pub struct Session<'a> {
     /// The machine that was changed.
     machine: Option<Facts>,
     /// Digests of the changes that the user wants left, and whether each change is asked about.
-    declined: HashSet<String>,
+    declined: HashSet<Wish>,
     stepwise: bool,
     /// The last round ended at a change that the user wants left.
     left: bool,

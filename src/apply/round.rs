@@ -124,7 +124,7 @@ impl Session<'_> {
                 self.agreed.extend(plan.changes.iter().map(|p| p.change.digest()));
             }
             Leave::Skip => {
-                self.declined.insert(p.change.digest());
+                self.declined.insert(p.wish());
                 self.record("declined", json!({"title": p.change.title(), "step": p.name}))?;
                 self.sink.event(&Event::Left { planned: p });
                 return Ok(false);

@@ -456,10 +456,15 @@ impl SecretFrom {
 pub fn parse_extra(arg: &str) -> Result<Vec<Given>, Vec<Diagnostic>> {
     // As Ansible takes it: a map in JSON or YAML's short form.
     if arg.trim_start().starts_with('{') {
-        let root = Document::parse(COMMAND_LINE, arg.as_bytes())?.root();
+        // Of a command line a message shows no value, nor where it breaks off.
+        let hidden = |_| {
+            let source = Arc::new(Source::new(COMMAND_LINE, "{…}"));
+            let d = Diagnostic::at((&source, 0..5), "syntax", "this is no map of variables in JSON or YAML");
+            vec![d.hint("-e '{\"port\": 22}', or -e @vars.yaml")]
+        };
+        let root = Document::parse(COMMAND_LINE, arg.as_bytes()).map_err(hidden)?.root();
         let mut all = map(&root)?;
         for g in &mut all {
-            // Of a command line a message shows no value.
             let source = Source::new(COMMAND_LINE, format!("{}=…", g.name));
             g.named = Spot::Bytes(Arc::new(source), 0..g.name.len());
             g.spot = g.named.clone();

@@ -55,7 +55,7 @@ static SPEC: Spec = Spec {
         },
         Field {
             name: "from",
-            help: "our own address on the way to the worst one, as the host sees it; empty where that is not known: beyond a proxy, behind address translation, on the host itself",
+            help: "our own address on the way to the worst one, as the host sees it where nothing in between translates addresses; empty beyond a proxy, from a private address to a public one, and on the host itself",
         },
         Field { name: "port", help: "the port that was tried" },
     ],

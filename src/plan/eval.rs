@@ -177,10 +177,11 @@ impl Maker<'_> {
         }
     }
 
-    /// Whether no step so far found a cause: a symptom is none, and what could not be looked at may be one.
+    /// Whether no step so far found what is left to a person: a symptom is not that, and what could not be looked at may be.
+    /// What a change of the plan would heal, the step itself waits for, where it reads what that writes.
     fn unexplained(&self) -> Result<bool, Halt> {
-        let cause =
-            |s: &&StepPlan| s.finding.is_some() && self.input.book.steps.get(s.step).is_some_and(|b| !b.looks_only());
+        let looks = |s: &StepPlan| self.input.book.steps.get(s.step).is_some_and(Step::looks_only);
+        let cause = |s: &&StepPlan| s.finding.is_some() && s.status != StepStatus::Change && !looks(s);
         if self.plan.steps.iter().any(|s| cause(&s)) {
             return Ok(false);
         }
@@ -219,7 +220,8 @@ impl Maker<'_> {
             Ok(d) => d,
             Err((halt, _)) => {
                 let (halt, asks) = self.decided_by(call, halt);
-                return Outcome { asks, ..Outcome::halted(halt) };
+                let finding = if let Halt::Person { why, .. } = &halt { Some(why.clone()) } else { None };
+                return Outcome { asks, finding, ..Outcome::halted(halt) };
             }
         };
         let mut extra = extra.clone();
@@ -270,7 +272,8 @@ impl Maker<'_> {
                 };
             }
         };
-        if changes.iter().any(|c| self.input.declined.contains(&c.digest())) {
+        let name = self.text(&step.name, &extra);
+        if changes.iter().any(|c| self.input.declined.contains(&(name.clone(), c.title()))) {
             return Outcome { status: StepStatus::Declined, ..base };
         }
         if changes.iter().any(|c| self.input.done.contains(&c.digest())) {

@@ -56,7 +56,8 @@ impl Maker<'_> {
                     continue;
                 }
             };
-            if let Some(c) = decision.changes.iter().find(|c| self.input.declined.contains(&c.digest())) {
+            if let Some(c) = decision.changes.iter().find(|c| self.input.declined.contains(&(h.id.clone(), c.title())))
+            {
                 self.plan.kept_back.push((h.id.clone(), format!("you left it: {}", c.title())));
                 continue;
             }

@@ -36,8 +36,8 @@ pub struct Input<'a> {
     pub cache: &'a Cache,
     /// Digests of changes that earlier rounds of this run made: no change is made twice.
     pub done: &'a HashSet<String>,
-    /// Digests of changes that the user wants left.
-    pub declined: &'a HashSet<String>,
+    /// Changes that the user wants left.
+    pub declined: &'a HashSet<Wish>,
     /// `--tags` and `--skip-tags`.
     pub tags: &'a Tags,
     /// Tells this round's connections from earlier ones.
@@ -141,6 +141,17 @@ pub struct Planned {
     pub notify: Vec<String>,
     /// The change.
     pub change: Change,
+}
+
+/// A change by who wants it and what it is, whatever else its file holds by then.
+pub type Wish = (String, String);
+
+impl Planned {
+    /// What a person leaves, who leaves this.
+    #[must_use]
+    pub fn wish(&self) -> Wish {
+        (self.handler.clone().unwrap_or_else(|| self.name.clone()), self.change.title())
+    }
 }
 
 /// What a handler's validation said of all candidates together.

@@ -57,7 +57,16 @@ pub(super) fn commands() -> String {
             })
             .collect();
         let _ = write!(out, "\n### runbook {}{operands}\n\n", c.get_name());
-        let flags: Vec<String> = c.get_opts().map(|a| a.get_id().to_string()).collect();
+        let flags: Vec<String> = c
+            .get_opts()
+            .map(|a| {
+                format!(
+                    "{} {:?}",
+                    a.get_id(),
+                    a.get_possible_values().iter().map(|v| v.get_name().to_owned()).collect::<Vec<_>>()
+                )
+            })
+            .collect();
         let about = c.get_about().map(ToString::to_string).unwrap_or_default();
         if before.as_ref() == Some(&flags) {
             let _ = writeln!(out, "{about}. It takes the same flags.");
@@ -148,7 +157,7 @@ One target, `-o json` of plan and apply: one object.
 | `target`, `channel`, `address` | where, and over what; the address is the one that is probed |
 | `tried` | channels that did not work: `channel`, `why`, `hint`, `lost` (it worked first) |
 | `rounds` | what was planned: `round`, `facts`, `finding` (the cause in a sentence, or null), `steps`, `changes`, `kept_back`, `validations`; after an apply `results`, one for each change: `title`, `ok`, and `seconds` or `why`, `hint`, `said` |
-| `rounds[].steps[]` | `id`, `item` (of a loop), `name`, `status`, `evidence`, `finding`, `symptom`, `hint`, `manual`, `asks` (a variable that decides it), `result` (the check's fields), `waits_for` (a step's name) |
+| `rounds[].steps[]` | `id`, `item` (of a loop), `name`, `status`, `evidence`, `finding`, `note`, `symptom`, `hint`, `manual`, `asks` (a variable that decides it), `result` (the check's fields), `waits_for` (a step's name) |
 | `rounds[].changes[]` | `kind` (`file`, `unit`, `command`), `title`, `step`, `handler`, `notify`, and by kind `path`, `real`, `before`, `after`, `diff`, `attributes`, `sensitive`; `unit`, `verb`; `command`, `where`, `writes`, `undo` |
 | `decided` | variables that somebody decided at the terminal |
 | `verified` | changed steps on a new reading: `name`, `status`, `evidence` |

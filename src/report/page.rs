@@ -70,7 +70,7 @@ fn step(out: &mut String, n: usize, s: &Step) {
         row("applies if", &one(&w.text));
     }
     if s.otherwise {
-        row("applies if", "no step before it found a cause");
+        row("applies if", "nothing before it was found that is left to a person");
     }
     if let Some(c) = &s.check {
         row(if s.ensure { "makes sure of" } else { from }, &call(c));

@@ -65,7 +65,8 @@ pub fn human(records: &[Value], colour: bool, width: usize) -> String {
             row(Ink::Plain, "", &text(a));
         }
         if let Some(undo) = c["undo"].as_str().filter(|_| c["kind"] == "command") {
-            row(Ink::Plain, "taken back by: ", &printable(undo));
+            row(Ink::Plain, "taken back by:", "");
+            undo.lines().for_each(|l| line(&format!("       {}", printable(l))));
         }
         let diff = c["diff"].as_str();
         for l in diff.unwrap_or_default().lines().skip(2) {

@@ -83,7 +83,7 @@ This page is made from the code (`src/report/reference.rs`); a test fails when i
 | `why` | why it matters |
 | `where` | `target` (default) or `controller`: where it looks from, and where its commands run |
 | `when` | an expression: whether the step applies at all |
-| `otherwise` | `true`: it applies only where no earlier step found a cause; what could not be looked at may be one |
+| `otherwise` | `true`: it applies only where no earlier step found what is left to a person, or could not look; what the plan repairs it waits for, as its `reads` say |
 | `check` | what is looked at: a module |
 | `condition` | an expression: true is the fault; `not check.ok` unless given |
 | `finding` | a template: what is wrong, in a sentence; the check's evidence unless given |

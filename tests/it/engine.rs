@@ -660,13 +660,19 @@ fn otherwise_is_what_is_left_when_nothing_was_found() {
     let b = Bench::new();
     let book = |first: &str| {
         format!(
-            "name: book\ntitle: t\nsteps:\n  - {first}\n  - {{name: seen, check: {{command: 'false'}}}}\n  \
-             - {{name: the rest, otherwise: true, check: {{command: 'true'}}, condition: check.ok, manual: look around}}\n"
+            "name: book\ntitle: t\nsteps:\n  - {first}\n  - {{name: seen, check: {{command: 'false'}}, reads: [rules]}}\n  \
+             - {{name: the rest, otherwise: true, check: {{command: 'true'}}, reads: [rules], condition: check.ok, manual: look around}}\n"
         )
     };
     for (first, status, exit) in [
         ("{name: fine, check: {command: 'true'}}", "manual", 1),
-        ("{name: cause, check: {command: 'false'}, remediation: [{command: 'true'}]}", "skipped", 4),
+        ("{name: cause, check: {command: 'false'}, manual: mend it}", "skipped", 1),
+        ("{name: cause, check: {command: 'false'}, remediation: [{command: 'true'}]}", "unknown", 4),
+        (
+            "{name: apart, check: {command: 'false'}, remediation: [{command: {sh: 'true', writes: ['unit:x']}}]}",
+            "manual",
+            1,
+        ),
         ("{name: dark, check: {command: no-such-tool}}", "unknown", 1),
     ] {
         b.write("book.yaml", &book(first));
@@ -750,4 +756,18 @@ fn step_by_step_needs_somebody_to_ask() {
     assert!(!b.path("a").exists());
     b.typed(&["apply", "./book.yaml", "--yes", "--step"], "n\n").expect(4);
     assert!(!b.path("a").exists(), "as Ansible's --step, it asks all the same");
+}
+
+/// What was left is known by who wants it, whatever else its file holds by then.
+#[test]
+fn step_by_step_what_was_left_stays_left_where_two_steps_edit_one_file() {
+    let b = Bench::new();
+    b.write("f", "");
+    b.write(
+        "book.yaml",
+        "name: t\ntitle: t\nsteps:\n- {name: first, ensure: {edit: {path: DIR/f, line: a}}}\n\
+         - {name: second, ensure: {edit: {path: DIR/f, line: b}}}\n",
+    );
+    let run = b.typed(&["apply", "./book.yaml", "--step"], "n\ny\ns\ny\ny\ny\n").expect(1);
+    assert_eq!(b.read("f"), "b\n", "{}", run.text);
 }

@@ -139,6 +139,7 @@ struct Fleet<'a> {
     batch: Vec<usize>,
     answer: Answer,
     brake: Brake,
+    quit: bool,
     /// Targets whose result was not shown yet.
     unseen: Vec<usize>,
 }
@@ -177,6 +178,7 @@ pub async fn run(
         batch: Vec::new(),
         answer: Answer::Yes,
         brake: Brake::new(how.max_fail),
+        quit: false,
         unseen: Vec::new(),
     };
     fleet.drive(&mut asked, people).await;
@@ -309,8 +311,18 @@ impl<'a> Fleet<'a> {
     async fn waits(&mut self, target: usize, wait: Wait, people: &mut dyn People) {
         match wait {
             Wait::Change(title, reply) => {
-                self.say(&Many::Asking);
-                let _ = reply.send(people.change(&self.names[target], &title).await);
+                // Who quits at one host is asked about no other.
+                let answer = if self.quit {
+                    Leave::Quit
+                } else {
+                    self.say(&Many::Asking);
+                    people.change(&self.names[target], &title).await
+                };
+                if answer == Leave::Quit {
+                    self.quit = true;
+                    self.brake.pull("you asked for no more changes");
+                }
+                let _ = reply.send(answer);
                 return;
             }
             Wait::Decide(question, reply) => {

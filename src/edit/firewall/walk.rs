@@ -212,7 +212,9 @@ impl Walk<'_> {
             {
                 for (c, chain) in table.chains.iter().enumerate() {
                     if let Some(base) = chain.base.as_ref().filter(|b| b.hook == *hook) {
-                        let ours = self.q.device.as_ref().is_none_or(|d| base.devices.contains(d));
+                        // nft 1.0.6 does not say in JSON which devices such a chain is for: then it may be ours.
+                        let ours =
+                            base.devices.is_empty() || self.q.device.as_ref().is_none_or(|d| base.devices.contains(d));
                         // An established connection is not asked again where it goes.
                         if (*hook != Hook::Ingress || ours) && !(base.nat && self.leg != Leg::First) {
                             chains.push((base.priority, Reverse((t, c))));

@@ -32,9 +32,9 @@ printf '*filter\n-A ufw%s-before-input -j ufw%s-user-input\n-A ufw%s-before-outp
 "#;
 
 /// firewalld's own code (firewall/core/fw.py), which makes of the permanent files what it makes of them at boot, without its
-/// daemon: it is in Python, so that is there where it is. NetworkManager says only at boot which zones devices have.
+/// daemon: it is in Python, so that is there where it is (isolated: nothing is imported from where we stand). NetworkManager says only at boot which zones devices have.
 const FIREWALLD: &str = r#"fwd() { if grep -qrs '^zone=.' /etc/NetworkManager/system-connections || grep -qrs '^ZONE=.' /etc/sysconfig/network-scripts; then echo 'NetworkManager says which zones network devices have'; return 1; fi
-p=$(sed -n '1s/^#! *//p' "$(command -v firewalld)"); ${p:-python3} -c 'from firewall.core.fw import Firewall
+p=$(sed -n '1s/^#! *//p' "$(command -v firewalld)"); cd / && ${p:-python3} -I -c 'from firewall.core.fw import Firewall
 try: Firewall().start()
 except Exception as e: raise SystemExit(str(e))'; }
 "#;

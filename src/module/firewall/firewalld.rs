@@ -35,11 +35,19 @@ fn zone(rules: &Ruleset, table: &Table, q: &Question) -> Option<String> {
     None
 }
 
-/// The zone that a chain of firewalld's is of; none for one that is of all.
-pub(super) fn zone_of(chain: &str) -> Option<&str> {
+/// The zone that a chain of firewalld's is of; none for one that is of all, and for a policy's, which is of no zone.
+///
+/// A zone's chain jumps to its parts, `_deny` and the like; a zone may have such a name itself.
+pub(super) fn zone_of<'a>(table: &Table, chain: &'a str) -> Option<&'a str> {
     let (_, zone) = chain.split_once("IN_")?;
+    let jumps = |whole: &str| {
+        let rules = table.chains.iter().filter(|c| c.name == whole).flat_map(|c| &c.rules);
+        rules.flat_map(|r| &r.parts).any(|p| matches!(p, Part::Verdict(Verdict::Jump(to)) if to == chain))
+    };
     let parts = ["_pre", "_log", "_deny", "_allow", "_post"];
-    Some(parts.iter().find_map(|p| zone.strip_suffix(p)).unwrap_or(zone))
+    let part = parts.iter().find(|p| chain.strip_suffix(**p).is_some_and(jumps));
+    let zone = part.and_then(|p| zone.strip_suffix(p)).unwrap_or(zone);
+    (!zone.starts_with("policy_")).then_some(zone)
 }
 
 /// What opens the port, after `--add-`; `denies`: in front of the zone's own denials.

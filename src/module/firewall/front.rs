@@ -141,10 +141,11 @@ pub(super) fn kept(found: &Found, denied: &[&Question], view: &View<'_>) -> Resu
             ),
             _ => {
                 let place = &i.against.place;
-                let chain = found.rules.tables[place.table].chains[place.chain].name.as_str();
+                let table = &found.rules.tables[place.table];
+                let chain = table.chains[place.chain].name.as_str();
                 let denies = chain.ends_with("_deny");
                 let what = firewalld::what(rule.port, rule.from, denies);
-                match firewalld::zone_of(chain) {
+                match firewalld::zone_of(table, chain) {
                     Some(zone) => format!("firewall-cmd --permanent --zone={zone} '--add-{what}'"),
                     None => format!(
                         "firewall-cmd --permanent '--add-{what}' (and --zone=, where the client is in another than the default)"

@@ -148,9 +148,11 @@ fn now(asked: &Asked, found: &Found, view: &View<'_>) -> Result<Decision, Halt> 
         return kept_out(asked, found, q, answer, &denied, view);
     }
     if let Some((q, answer)) = by(Outcome::Unknown) {
-        let long = "a set of its rules is too long to be read whole: one address is looked up in it, -e client=ADDRESS";
         let hint = match &answer.unclear {
-            Some((Why::Opaque(what), _)) if what.starts_with("the set ") => Some(long.to_owned()),
+            Some((Why::Opaque(what), _)) if what.starts_with("the set ") => Some(match asked.from {
+                None => "one address is looked up in it, however long it is: -e client=ADDRESS".to_owned(),
+                Some(_) => "ask it by hand: nft get element FAMILY TABLE SET '{ ADDRESS }'".to_owned(),
+            }),
             _ => asked.from.is_none().then(|| "say where you come from: -e client=ADDRESS".into()),
         };
         return Err(Halt::Unknown {
@@ -359,8 +361,9 @@ fn banned(rules: &Ruleset, place: &Place) -> Option<Owner> {
 
 /// firewalld's zone there.
 fn zone<'a>(rules: &'a Ruleset, place: &Place) -> Option<&'a str> {
-    let chain = &rules.tables[place.table].chains[place.chain].name;
-    (Front::of(rules, place) == Front::Firewalld).then(|| firewalld::zone_of(chain)).flatten()
+    let table = &rules.tables[place.table];
+    let chain = &table.chains[place.chain].name;
+    (Front::of(rules, place) == Front::Firewalld).then(|| firewalld::zone_of(table, chain)).flatten()
 }
 
 /// A denial's fields.

@@ -160,8 +160,9 @@ impl Judge<'_> {
     /// sshd looks for keys there before it says a word, and a shell begins there.
     fn hung(&self) -> Option<Obstacle> {
         let path = self.seen.hangs.first()?;
-        let what =
-            format!("{path} is on a file system of the network that does not answer: a login waits there for ever");
+        let what = format!(
+            "{path} is on a file system of the network that did not answer in three seconds: a login waits there as well"
+        );
         let todo = "see to its server, or let go of it: grep -E 'nfs|cifs|fuse|autofs' /proc/mounts shows what is mounted where, umount -l DIRECTORY lets go";
         Some(
             Obstacle::new("place", what)
@@ -190,10 +191,13 @@ impl Judge<'_> {
                 format!("{name}, who is in the group {word},")
             };
             let found = policy(option, format!("sshd is told not to let {whom} in: {at}"), &line);
-            let todo = format!("if that is no longer meant, take {word} out of that line ({at})");
+            let todo = format!("if that is no longer meant, take {} out of that line ({at})", words.join(" and "));
             out.push(match own(word).then(|| self.without(&key, &words)).flatten() {
                 Some(rest) if rest.is_empty() => found.todo(todo).with("unset", json!([option])),
                 Some(rest) => found.todo(todo).with("set", json!({option: rest})),
+                None if own(word) => {
+                    found.todo(format!("{todo}; it stands in a Match block, so -e policy=overrule leaves it"))
+                }
                 None => found.todo(format!("{todo}; it is not about {name} alone, so -e policy=overrule leaves it")),
             });
         }

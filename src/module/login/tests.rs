@@ -233,7 +233,7 @@ fn a_home_that_hangs() {
     let all = d.fields["obstacles"].as_array().unwrap();
     assert_eq!((d.ok, all.len(), &all[0]["kind"]), (false, 1, &json!("place")));
     assert!(
-        d.evidence.starts_with("/home/bob is on a file system of the network that does not answer"),
+        d.evidence.starts_with("/home/bob is on a file system of the network that did not answer"),
         "{}",
         d.evidence
     );

@@ -121,8 +121,8 @@ fn whose(bytes: &[u8], line: usize) -> Option<String> {
     let text = String::from_utf8_lossy(lines.get(first)?).into_owned();
     let word = text.split_whitespace().next()?;
     let name = word.strip_prefix('%').unwrap_or(word);
-    // "ALL", an alias, a list, a number: no one name.
-    let one = is_user(name) && name.chars().any(char::is_lowercase);
+    // "ALL", an alias, a list, a number: no one name. What has no "=" gives nobody a right (sudoers(5), User Specification).
+    let one = is_user(name) && name.chars().any(char::is_lowercase) && text.contains('=');
     one.then(|| word.to_owned())
 }
 
@@ -171,6 +171,7 @@ mod tests {
         let of = |n| whose(text, n);
         assert_eq!((of(1).as_deref(), of(2).as_deref(), of(3).as_deref()), (Some("%wheel"), Some("bob"), Some("bob")));
         assert_eq!((of(4), of(5), of(9), of(0)), (None, None, None, None));
+        assert_eq!((whose(b"garbage line\n", 1), whose(b"Defautls env_reset\n", 1)), (None, None));
     }
 
     #[test]

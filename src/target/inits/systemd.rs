@@ -12,7 +12,8 @@ pub(super) const INIT: Init = Init {
     units: "rb_units_systemd",
     verb: r#"rb_verb_systemd "$@""#,
     // As `journalctl -u`, and its last main process: of one that ended at once, journald may come too late to see the unit.
-    said: r#"rb_f=$(systemctl show -p ExecMainPID -- "$1" 2>/dev/null); journalctl -n "$2" -o cat --no-pager -b _SYSTEMD_UNIT="$1" + UNIT="$1" _PID=1 + COREDUMP_UNIT="$1" + _PID="${rb_f#*=}" 2>/dev/null"#,
+    // Who is not root can put a line into the journal with any field, but for those that begin with "_" (systemd.journal-fields(7)).
+    said: r#"rb_f=$(systemctl show -p ExecMainPID -- "$1" 2>/dev/null); journalctl -n "$2" -o cat --no-pager -b _SYSTEMD_UNIT="$1" + UNIT="$1" _PID=1 + COREDUMP_UNIT="$1" _UID=0 MESSAGE_ID=fc2e22bc6ee647b6b90729ab34a250b1 + _PID="${rb_f#*=}" _UID=0 2>/dev/null"#,
     functions: FUNCTIONS,
     live_functions: LIVE,
     disk_functions: DISK,

@@ -159,8 +159,10 @@ impl Judge<'_> {
             }
             let home = below(&part.path);
             let mut mode = if open { part.mode & !0o022 } else { part.mode };
-            // Nobody else has any business with what ssh(1) makes 0700 and 0600.
-            if open && home && part.uid == account.uid && part.path != seen.home {
+            // Nobody else has any business with what ssh(1) makes 0700 and 0600; a directory of another name may be shared.
+            let private = home
+                && part.path.strip_prefix(seen.home.as_str()).is_some_and(|p| p == "/.ssh" || p.starts_with("/.ssh/"));
+            if open && private && part.uid == account.uid {
                 mode &= if directory { !0o077 } else { !0o177 };
             }
             let owner = match (home, owned, shut) {
