@@ -64,11 +64,7 @@ fn variables_are_a_map_too_as_ansible_takes_them() {
     assert_eq!(plan("{\"port\":22}").code, 0);
     assert_eq!(plan("{port: 23}").code, 1);
     let wrong = plan("{\"port\": \"hidden-word\"}");
-    assert!(
-        wrong.code == 2 && wrong.stderr.contains("port") && !wrong.stderr.contains("{\""),
-        "{}",
-        wrong.stderr
-    );
+    assert!(wrong.code == 2 && wrong.stderr.contains("port") && !wrong.stderr.contains("{\""), "{}", wrong.stderr);
     let broken = plan("{port: hidden-word, x: \"");
     assert!(broken.code == 2 && !broken.stderr.contains("hidden-word"), "{}", broken.stderr);
 }

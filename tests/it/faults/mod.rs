@@ -150,6 +150,8 @@ state() { systemctl show -p "$2" --value "$1"; }
 failed() { [ "$(state "${1:-ssh}" ActiveState)" = failed ]; }
 log() { journalctl -u "${2:-ssh}" -o cat | grep -q -e "$1"; }
 listens() { ss -Hltn | awk '{ print $4 }' | grep -qxF -e "$1"; }
+# signal NAME: to sshd; where none runs, there is no process 0 to send it to: that is all of our own group.
+signal() { pid=$(state ssh MainPID); [ "$pid" = 0 ] || kill "-$1" "$pid"; }
 each_key() { for key in /etc/ssh/ssh_host_*_key; do "$@"; done; }
 # sshd_is VERB: start, stop or restart, by the tool of the init that runs.
 sshd_is() {

@@ -116,7 +116,7 @@ faults! {
     hung {
         number: "54",
         title: "sshd runs, and was stopped by a signal",
-        breaks: "kill -STOP $(state ssh MainPID)",
+        breaks: "signal STOP",
         symptom: "timed out",
         says: r"sshd hangs: its process \d+ was stopped by a signal or a debugger",
         ..REPAIRED
@@ -124,7 +124,7 @@ faults! {
     closed_hung {
         number: "54",
         title: "sshd was stopped by a signal: a client connects, and waits for ever",
-        breaks: "kill -STOP $(state ssh MainPID)",
+        breaks: "signal STOP",
         symptom: "timed out",
         says: r"sshd hangs: sshd \(pid \d+, ssh.service, stopped by a signal\) holds port 22",
         ..CLOSED
