@@ -177,12 +177,18 @@ impl Maker<'_> {
         }
     }
 
-    /// Whether no step so far found what is left to a person: a symptom is not that, and what could not be looked at may be.
-    /// What a change of the plan would heal, the step itself waits for, where it reads what that writes.
+    /// Whether nothing so far explains what was seen: no step found what is left to a person, and no change may heal a symptom.
+    /// What could not be looked at may be the cause.
     fn unexplained(&self) -> Result<bool, Halt> {
-        let looks = |s: &StepPlan| self.input.book.steps.get(s.step).is_some_and(Step::looks_only);
-        let cause = |s: &&StepPlan| s.finding.is_some() && s.status != StepStatus::Change && !looks(s);
-        if self.plan.steps.iter().any(|s| cause(&s)) {
+        let explains = |s: &StepPlan| {
+            let Some(step) = self.input.book.steps.get(s.step).filter(|_| s.finding.is_some()) else { return false };
+            let healed = || {
+                let reads = super::reads_of(step);
+                self.overlay.beyond_files(&reads).or_else(|| self.overlay.in_files(&reads)).is_some()
+            };
+            if step.looks_only() { healed() } else { s.status != StepStatus::Change }
+        };
+        if self.plan.steps.iter().any(explains) {
             return Ok(false);
         }
         for s in &self.plan.steps {

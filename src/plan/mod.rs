@@ -304,18 +304,15 @@ impl<'a> Maker<'a> {
         for i in 0..self.plan.steps.len() {
             let s = &self.plan.steps[i];
             let Some(step) = book.steps.get(s.step).filter(|b| b.looks_only()) else { continue };
-            let Some(call) = step.check.as_ref().filter(|_| s.status == StepStatus::Failed && s.finding.is_some())
-            else {
+            if s.status != StepStatus::Failed || s.finding.is_none() {
                 continue;
-            };
+            }
             let s = &mut self.plan.steps[i];
             s.symptom = causes;
             if causes || unseen {
                 s.hint = None;
             }
-            let declared: Vec<Resource> =
-                call.module.spec().reads.split(", ").filter_map(|r| Resource::parse(r).ok()).collect();
-            let reads = step.reads.as_deref().unwrap_or(&declared);
+            let reads = reads_of(step);
             let healer =
                 self.plan.changes.iter().find(|p| p.change.writes().iter().any(|w| reads.iter().any(|r| r.meets(w))));
             if let Some(at) = healer.map(|p| p.step) {
@@ -380,6 +377,12 @@ impl<'a> Maker<'a> {
             (halt, route)
         })
     }
+}
+
+/// What the result of a step's check depends on, by the step's own word or the module's.
+fn reads_of(step: &crate::book::Step) -> Vec<Resource> {
+    let of_module = |c: &Call| c.module.spec().reads.split(", ").filter_map(|r| Resource::parse(r).ok()).collect();
+    step.reads.clone().or_else(|| step.check.as_ref().map(of_module)).unwrap_or_default()
 }
 
 /// `target` in expressions; what is not known is not in it.

@@ -133,7 +133,7 @@ impl Lines {
             self.row("only if", "what was seen before asks for it");
         }
         if s.otherwise {
-            self.row("only if", "nothing before it was found that is left to a person");
+            self.row("only if", "nothing before it explains what was seen");
         }
         if let Some(c) = &s.check {
             self.row(if s.ensure { "ensures" } else { "looks at" }, &words(&c.shown()));

@@ -70,7 +70,7 @@ fn step(out: &mut String, n: usize, s: &Step) {
         row("applies if", &one(&w.text));
     }
     if s.otherwise {
-        row("applies if", "nothing before it was found that is left to a person");
+        row("applies if", "nothing before it explains what was seen");
     }
     if let Some(c) = &s.check {
         row(if s.ensure { "makes sure of" } else { from }, &call(c));

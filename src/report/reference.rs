@@ -83,7 +83,7 @@ This page is made from the code (`src/report/reference.rs`); a test fails when i
 | `why` | why it matters |
 | `where` | `target` (default) or `controller`: where it looks from, and where its commands run |
 | `when` | an expression: whether the step applies at all |
-| `otherwise` | `true`: it applies only where no earlier step found what is left to a person, or could not look; what the plan repairs it waits for, as its `reads` say |
+| `otherwise` | `true`: it applies only where nothing before it explains what was seen: a fault that is left to a person, or a change that may heal a symptom; what could not be looked at may be one |
 | `check` | what is looked at: a module |
 | `condition` | an expression: true is the fault; `not check.ok` unless given |
 | `finding` | a template: what is wrong, in a sentence; the check's evidence unless given |
