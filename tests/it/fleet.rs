@@ -277,6 +277,20 @@ fn a_person_is_asked_once() {
     assert_eq!(nobody.stdout.matches("nobody to ask").count(), 2, "once, and in the table: {}", nobody.stdout);
 }
 
+/// Not about the next host, and not about what the first one wants in its second round.
+#[test]
+fn who_quits_is_asked_no_more() {
+    const TWO: &str = "name: t\ntitle: t\nsteps:\n\
+        - {name: one, check: {command: 'test -e /srv/a'}, remediation: [{command: {run: 'touch /srv/a', writes: ['file:/srv']}}]}\n\
+        - {name: two, check: {command: 'test -e /srv/b'}, reads: ['file:/srv'], remediation: [{command: 'touch /srv/b'}]}\n";
+    let Some(h) = Hosts::up(3) else { return };
+    let run = h.typed(TWO, &[], "s\ny\nq\ny\ny\ny\ny\n");
+    let there = |f: &str| h.names.iter().filter(|n| h.desk.path(&format!("hosts/{n}/srv/{f}")).exists()).count();
+    assert_eq!((run.code, there("a"), there("b")), (1, 1, 0), "{}", run.stdout);
+    assert_eq!(run.stdout.matches("Make these changes").count(), 1, "{}", run.stdout);
+    assert_eq!(run.stdout.matches("[q]uit").count(), 2, "{}", run.stdout);
+}
+
 #[test]
 fn a_question_is_asked_once_for_all_that_have_it() {
     const CHOICE: &str = "name: t\ntitle: t\nvars:\n\

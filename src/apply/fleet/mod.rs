@@ -347,6 +347,9 @@ impl<'a> Fleet<'a> {
 
     /// Nobody is at work: shows what there is, asks, and says who goes on. False: all are finished.
     async fn pause(&mut self, people: &mut dyn People) -> bool {
+        if self.quit {
+            return self.ask_no_more();
+        }
         let deciding = self.rows.iter().any(|r| matches!(r.state, State::Deciding(..)));
         if deciding {
             self.decide(people).await;
@@ -361,6 +364,21 @@ impl<'a> Fleet<'a> {
             self.show(&[]);
         }
         self.next_batch()
+    }
+
+    /// Whoever quit answers nothing more: what waits is left as it is. False: nothing waits.
+    fn ask_no_more(&mut self) -> bool {
+        let all: Vec<usize> = (0..self.rows.len()).collect();
+        self.value(&all, None);
+        let (begun, new): (Vec<usize>, Vec<usize>) = all.into_iter().partition(|t| self.rows[*t].begun);
+        self.reply(&begun, Answer::No);
+        // The brake says why these are not begun.
+        self.reply(&new, self.answer);
+        self.batches.clear();
+        if !self.unseen.is_empty() {
+            self.show(&[]);
+        }
+        !self.next.is_empty()
     }
 
     fn asking(&self) -> Vec<usize> {
@@ -394,12 +412,7 @@ impl<'a> Fleet<'a> {
             let names: Vec<&str> = targets.iter().map(|t| self.names[*t].as_str()).collect();
             self.say(&Many::Asking);
             let value = if self.interrupted() { None } else { people.decide(&question, &names).await };
-            for target in targets {
-                let state = std::mem::replace(&mut self.rows[target].state, State::Answered);
-                if let State::Deciding(_, reply) = state {
-                    self.next.push_back(Next::Value(target, reply, value.clone()));
-                }
-            }
+            self.value(&targets, value.as_deref());
         }
     }
 
@@ -455,6 +468,17 @@ impl<'a> Fleet<'a> {
         if answer == Answer::Step {
             // One person answers for one host at a time.
             self.forks = 1;
+        }
+    }
+
+    fn value(&mut self, targets: &[usize], value: Option<&str>) {
+        for target in targets {
+            match std::mem::replace(&mut self.rows[*target].state, State::Answered) {
+                State::Deciding(_, reply) => {
+                    self.next.push_back(Next::Value(*target, reply, value.map(str::to_owned)));
+                }
+                other => self.rows[*target].state = other,
+            }
         }
     }
 

@@ -19,7 +19,7 @@ use super::model::{
 pub fn parse(json: &str, text: &str) -> Result<Ruleset, String> {
     let all: Value = serde_json::from_str(json).map_err(|e| format!("nft's JSON cannot be read: {e}"))?;
     let items = all["nftables"].as_array().ok_or("nft's JSON has no \"nftables\"")?;
-    let texts = texts(text);
+    let Texts { rules: texts, devices } = texts(text);
     let mut out = Ruleset::default();
     let find = |out: &mut Ruleset, v: &Value| {
         let (family, name) = (family(word(&v["family"])), word(&v["table"]).to_owned());
@@ -42,7 +42,16 @@ pub fn parse(json: &str, text: &str) -> Result<Ruleset, String> {
         let Some(at) = find(&mut out, v) else { continue };
         let table = &mut out.tables[at];
         match kind.as_str() {
-            "chain" => table.chains.push(Chain { name: word(&v["name"]).into(), base: base(v), rules: Vec::new() }),
+            "chain" => {
+                let name = word(&v["name"]);
+                let key = (word(&v["family"]).to_owned(), table.name.clone(), name.to_owned());
+                let mut base = base(v);
+                // nft 1.0.6 does not tell them in JSON.
+                if let (Some(base), Some(told)) = (base.as_mut().filter(|b| b.devices.is_empty()), devices.get(&key)) {
+                    base.devices.clone_from(told);
+                }
+                table.chains.push(Chain { name: name.into(), base, rules: Vec::new() });
+            }
             "set" | "map" => table.sets.push(set(v, kind == "map")),
             "rule" => {
                 let handle = v["handle"].as_u64();
@@ -71,10 +80,18 @@ pub fn set_alone(json: &str) -> Option<Set> {
     items.find(|(kind, _)| *kind == "set" || *kind == "map").map(|(kind, v)| set(v, kind == "map"))
 }
 
-/// The rules' text by family, table and handle. A rule's set may go over several lines, its handle is on the last.
-fn texts(text: &str) -> HashMap<(String, String, u64), String> {
-    let mut out = HashMap::new();
-    let (mut family, mut table, mut open) = (String::new(), String::new(), String::new());
+/// What only the text tells.
+#[derive(Default)]
+struct Texts {
+    /// The rules' text by family, table and handle. A rule's set may go over several lines, its handle is on the last.
+    rules: HashMap<(String, String, u64), String>,
+    /// The devices of base chains by family, table and chain.
+    devices: HashMap<(String, String, String), Vec<String>>,
+}
+
+fn texts(text: &str) -> Texts {
+    let mut out = Texts::default();
+    let (mut family, mut table, mut chain, mut open) = (String::new(), String::new(), String::new(), String::new());
     for line in text.lines() {
         let line = line.trim();
         let (code, handle) = match line.rsplit_once(" # handle ") {
@@ -84,6 +101,15 @@ fn texts(text: &str) -> HashMap<(String, String, u64), String> {
         let words: Vec<&str> = code.split_whitespace().collect();
         match words.as_slice() {
             ["table", f, t, "{"] => (family, table, open) = ((*f).into(), (*t).into(), String::new()),
+            ["chain", name, "{"] => {
+                (*name).clone_into(&mut chain);
+                open.clear();
+            }
+            ["type", _, "hook", _, "device" | "devices", ..] => {
+                let key = (family.clone(), table.clone(), chain.clone());
+                out.devices.insert(key, named(code));
+                open.clear();
+            }
             ["chain" | "set" | "map" | "flowtable" | "counter" | "quota" | "limit", .., "{"] => open.clear(),
             ["}"] | [] => open.clear(),
             _ => {
@@ -92,7 +118,7 @@ fn texts(text: &str) -> HashMap<(String, String, u64), String> {
                 }
                 open.push_str(code);
                 if let Some(h) = handle {
-                    out.insert((family.clone(), table.clone(), h), std::mem::take(&mut open));
+                    out.rules.insert((family.clone(), table.clone(), h), std::mem::take(&mut open));
                 } else if !code.ends_with(',') && !code.ends_with('{') {
                     open.clear();
                 }
@@ -100,6 +126,16 @@ fn texts(text: &str) -> HashMap<(String, String, u64), String> {
         }
     }
     out
+}
+
+/// `type filter hook ingress device "eth0" priority 0;`, or `devices = { "eth0", "eth1" }`.
+fn named(code: &str) -> Vec<String> {
+    let rest = code.split_once(" device").map_or("", |(_, r)| r).trim_start_matches('s').trim_start_matches([' ', '=']);
+    let all = match rest.strip_prefix('{') {
+        Some(list) => list.split('}').next().unwrap_or_default(),
+        None => rest.split(' ').next().unwrap_or_default(),
+    };
+    all.split(',').map(|d| d.trim().trim_matches('"').to_owned()).filter(|d| !d.is_empty()).collect()
 }
 
 fn word(v: &Value) -> &str {

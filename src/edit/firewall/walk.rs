@@ -10,7 +10,7 @@ use std::mem::discriminant;
 use std::net::IpAddr;
 
 use super::matching::{Name, Packet, Truth, Why};
-use super::model::{Hook, Part, Port, Ruleset, Verdict, address, number};
+use super::model::{Base, Hook, Part, Port, Ruleset, Verdict, address, number};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -212,11 +212,8 @@ impl Walk<'_> {
             {
                 for (c, chain) in table.chains.iter().enumerate() {
                     if let Some(base) = chain.base.as_ref().filter(|b| b.hook == *hook) {
-                        // nft 1.0.6 does not say in JSON which devices such a chain is for: then it may be ours.
-                        let ours =
-                            base.devices.is_empty() || self.q.device.as_ref().is_none_or(|d| base.devices.contains(d));
                         // An established connection is not asked again where it goes.
-                        if (*hook != Hook::Ingress || ours) && !(base.nat && self.leg != Leg::First) {
+                        if self.ours(base) != Truth::No && !(base.nat && self.leg != Leg::First) {
                             chains.push((base.priority, Reverse((t, c))));
                         }
                     }
@@ -225,14 +222,27 @@ impl Walk<'_> {
             chains.sort_unstable();
             for (priority, Reverse((t, c))) in chains {
                 // A connection's destination is changed once.
-                let nat = self.rules.tables[t].chains[c].base.as_ref().is_some_and(|b| b.nat);
+                let base = self.rules.tables[t].chains[c].base.as_ref();
+                let (nat, ours) = base.map_or((false, Truth::Yes), |b| (b.nat, self.ours(b)));
                 if nat && self.packet.states.contains(&"dnat") {
                     continue;
                 }
                 if *hook == Hook::Prerouting && priority >= -100 {
                     self.arrive();
                 }
-                if !self.base(t, c) {
+                let (sure, before) = (self.sure, self.ways.endings.len());
+                self.sure &= ours == Truth::Yes;
+                let passed = self.base(t, c);
+                if ours == Truth::Maybe {
+                    let ended = self.ways.endings.len() > before;
+                    self.sure = sure && !ended;
+                    if ended {
+                        self.note(
+                            &mut vec![Why::Interface],
+                            &Place { table: t, chain: c, rule: None, path: Vec::new() },
+                        );
+                    }
+                } else if !passed {
                     self.ways.passes = Truth::No;
                     return false;
                 }
@@ -245,6 +255,16 @@ impl Walk<'_> {
             self.ways.passes = Truth::Maybe;
         }
         true
+    }
+
+    /// Whether a packet meets that chain: what is at ingress is of some devices alone.
+    fn ours(&self, base: &Base) -> Truth {
+        match &self.q.device {
+            _ if base.hook != Hook::Ingress => Truth::Yes,
+            Some(d) if base.devices.contains(d) => Truth::Yes,
+            Some(_) if !base.devices.is_empty() => Truth::No,
+            _ => Truth::Maybe,
+        }
     }
 
     /// What follows the first packet goes where that went.

@@ -61,7 +61,6 @@ pub(super) fn what(port: u16, from: Option<(IpAddr, IpAddr)>, denies: bool) -> S
     match from {
         Some(from) => rich(if from.0.is_ipv6() { "ipv6" } else { "ipv4" }, Some(network(from))),
         None if denies => rich("", None),
-        None if port == 22 => "service=ssh".to_owned(),
         None => format!("port={port}/tcp"),
     }
 }

@@ -146,7 +146,7 @@ pub(super) fn kept(found: &Found, denied: &[&Question], view: &View<'_>) -> Resu
                 let denies = chain.ends_with("_deny");
                 let what = firewalld::what(rule.port, rule.from, denies);
                 match firewalld::zone_of(table, chain) {
-                    Some(zone) => format!("firewall-cmd --permanent --zone={zone} '--add-{what}'"),
+                    Some(zone) => format!("firewall-cmd --permanent --zone={} '--add-{what}'", quoted(zone)?),
                     None => format!(
                         "firewall-cmd --permanent '--add-{what}' (and --zone=, where the client is in another than the default)"
                     ),

@@ -69,17 +69,29 @@ fn iptables_is_told_only_what_was_read() {
     assert_eq!(value["place"], "iptables-nft, chain INPUT, rule 2");
 }
 
-/// As nft 1.0.6 prints it: without the device of the chain.
+/// As nft 1.0.6 prints it: the JSON without the chain's device, the text with it.
 #[test]
-fn a_chain_at_ingress_whose_device_is_not_told_may_be_ours() {
+fn a_chain_at_ingress_is_ours_where_its_device_is() {
     let json = r#"{"nftables":[{"table":{"family":"netdev","name":"x"}},
         {"chain":{"family":"netdev","table":"x","name":"c","type":"filter","hook":"ingress","prio":0,"policy":"accept"}},
         {"rule":{"family":"netdev","table":"x","chain":"c","handle":3,"expr":[{"match":{"op":"==","left":{"payload":{"protocol":"tcp","field":"dport"}},"right":22}},{"drop":null}]}}]}"#;
-    let text = "table netdev x { # handle 1\n\tchain c { # handle 1\n\t\ttcp dport 22 drop # handle 3\n\t}\n}\n";
-    let rules = format!(
-        "==> nft -j list ruleset\n{json}\n==> nft -as list ruleset\n{text}==> ip -o a\n2: eth0    inet 10.77.0.5/24 scope global eth0\n"
-    );
-    assert!(decide(&rules, json!({"port": 22, "from": "192.0.2.7", "to": ["10.77.0.5"]})).map_or(true, |d| !d.ok));
+    let met = |base: &str| {
+        let text = format!(
+            "table netdev x {{ # handle 1\n\tchain c {{ # handle 1\n{base}\t\ttcp dport 22 drop # handle 3\n\t}}\n}}\n"
+        );
+        let rules = format!(
+            "==> nft -j list ruleset\n{json}\n==> nft -as list ruleset\n{text}==> ip -o a\n2: eth0    inet 10.77.0.5/24 scope global eth0\n"
+        );
+        let d = decide(&rules, json!({"port": 22, "from": "192.0.2.7", "to": ["10.77.0.5"]}));
+        d.map(|d| d.ok).map_err(|halt| format!("{halt:?}"))
+    };
+    let on = |device: &str| format!("\t\ttype filter hook ingress {device} priority filter; policy accept;\n");
+    assert_eq!(met(&on(r#"device "eth0""#)), Ok(false));
+    assert_eq!(met(&on(r#"devices = { "lo", "eth0" }"#)), Ok(false));
+    assert_eq!(met(&on(r#"device "vnet3""#)), Ok(true));
+    assert_eq!(met(&on("devices = { eth1, vnet3 }")), Ok(true));
+    let unknown = met("").unwrap_err();
+    assert!(unknown.starts_with("Unknown") && unknown.contains("network device"), "{unknown}");
 }
 
 #[test]
@@ -252,7 +264,7 @@ const FIREWALLD: &str = ":IN_office - [0:0]\n:IN_office_deny - [0:0]\n:IN_office
 #[test]
 fn firewalld_is_told_in_the_zone_of_the_device() {
     let both = |what: &str| ["", "--permanent "].map(|p| format!("firewall-cmd {p}--zone=office --add-{what}"));
-    assert_eq!(shown(&iptables(FIREWALLD), json!({"port": 22})), both("service=ssh"));
+    assert_eq!(shown(&iptables(FIREWALLD), json!({"port": 22})), both("port=22/tcp"));
     assert_eq!(shown(&iptables(FIREWALLD), json!({"port": 2222})), both("port=2222/tcp"));
     assert_eq!(decide(&iptables(FIREWALLD), json!({"port": 22})).unwrap().value()["zone"], "");
     // A zone may end like a part of one, and a policy is none.

@@ -119,7 +119,7 @@ fn at_fault(unit: &UnitState, by_socket: bool, log: &[String], lines: &[Line]) -
     if !deaf.is_empty() {
         return Some((deaf, String::new()));
     }
-    let log: Vec<&String> = log.iter().filter(|l| !rules::of_a_client(l)).collect();
+    let log: Vec<&String> = log.iter().filter(|l| !super::journal::of_a_client(l)).collect();
     // What one that runs said long ago may be over.
     let from = if unit.running() { log.len().saturating_sub(10) } else { 0 };
     rules::RULES.iter().find_map(|rule| {

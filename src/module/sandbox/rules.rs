@@ -125,14 +125,6 @@ pub(super) static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     TABLE.iter().filter_map(|(said, blames)| Some(Rule { said: Regex::new(said).ok()?, blames })).collect()
 });
 
-/// Words of whoever came by may stand in it: the name that they gave, their program's.
-pub(super) fn of_a_client(log: &str) -> bool {
-    static CLIENT: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r" from |[Uu]ser \S+ .*port \d+| port \d+(?: \[|:|\s*$)|[Ii]nvalid user|illegal user").ok()
-    });
-    CLIENT.as_ref().is_none_or(|r| r.is_match(log))
-}
-
 /// Nobody outside can reach what has a network of its own.
 pub(super) fn cuts_off(line: &Line) -> bool {
     line.key == "PrivateNetwork" && matches!(line.value.as_str(), "yes" | "true" | "on" | "1")
@@ -177,29 +169,6 @@ fn lacks(key: &str, value: &str, word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_strangers_say_is_no_complaint() {
-        for line in [
-            "Connection closed by invalid user Out of memory 10.77.0.1 port 4242 [preauth]",
-            "Invalid user Out of memory from 10.77.0.1 port 4242",
-            "Failed password for invalid user Too many open files from 10.77.0.1 port 4242 ssh2",
-            "banner exchange: Connection from 10.77.0.1 port 4242: invalid format",
-            "Unable to negotiate with 10.77.0.1 port 4242: no matching host key type found. Their offer: Out of memory [preauth]",
-        ] {
-            assert!(of_a_client(line), "{line}");
-        }
-        for line in [
-            "error: Bind to port 22 on 0.0.0.0 failed: Permission denied.",
-            "fatal: fork of unprivileged child failed: Cannot allocate memory",
-            "error: reexec socketpair: Too many open files",
-            "ssh.service: Failed at step USER spawning /usr/sbin/sshd: No such process",
-            "fatal: chroot(\"/run/sshd\"): Operation not permitted [preauth]",
-            "ssh.service: A process of this unit has been killed by the OOM killer.",
-        ] {
-            assert!(!of_a_client(line), "{line}");
-        }
-    }
 
     #[test]
     fn every_pattern_is_one() {

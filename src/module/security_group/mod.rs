@@ -161,10 +161,11 @@ fn wanted<'a>(p: &'a Params, view: &View<'_>) -> Result<Wanted<'a>, Halt> {
     }
     let port = port(p.str("allow").unwrap_or("22")).ok_or_else(|| Halt::error("allow", "it is no TCP port"))?;
     let Some(from) = p.str("from").filter(|f| !f.is_empty()) else {
-        return Err(Halt::Person {
+        return Err(Halt::Unknown {
             why: "it is not known which address the client comes from".into(),
-            todo: "say it: -e client=203.0.113.7, the address that the world sees, not one of your own network".into(),
-            param: None,
+            hint: Some(
+                "say it: -e client=203.0.113.7, the address that the world sees, not one of your own network".into(),
+            ),
         });
     };
     let from = Net::parse(from)

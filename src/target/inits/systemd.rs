@@ -11,9 +11,10 @@ pub(super) const INIT: Init = Init {
     disk: r#"case $rb_i in */systemd) ;; '') rb_real /etc/systemd/system; [ -d "$R$REPLY" ] || { rb_real /lib/systemd/systemd; [ -e "$R$REPLY" ]; };; *) false;; esac"#,
     units: "rb_units_systemd",
     verb: r#"rb_verb_systemd "$@""#,
-    // As `journalctl -u`, and its last main process: of one that ended at once, journald may come too late to see the unit.
+    // As `journalctl -u`, but for what tells of core dumps (that is in its result), and its last main process where that is
+    // root's: of one that ended at once, journald may come too late to see the unit.
     // Who is not root can put a line into the journal with any field, but for those that begin with "_" (systemd.journal-fields(7)).
-    said: r#"rb_f=$(systemctl show -p ExecMainPID -- "$1" 2>/dev/null); journalctl -n "$2" -o cat --no-pager -b _SYSTEMD_UNIT="$1" + UNIT="$1" _PID=1 + COREDUMP_UNIT="$1" _UID=0 MESSAGE_ID=fc2e22bc6ee647b6b90729ab34a250b1 + _PID="${rb_f#*=}" _UID=0 2>/dev/null"#,
+    said: r#"rb_f=$(systemctl show -p ExecMainPID -- "$1" 2>/dev/null); journalctl -n "$2" -o cat --no-pager -b _SYSTEMD_UNIT="$1" + UNIT="$1" _PID=1 + _PID="${rb_f#*=}" _UID=0 2>/dev/null"#,
     functions: FUNCTIONS,
     live_functions: LIVE,
     disk_functions: DISK,

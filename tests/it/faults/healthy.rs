@@ -126,7 +126,7 @@ NFT",
         ..HEALTHY_HOST
     }
     healthy_firewalld {
-        made: "systemctl start firewalld; until firewall-cmd --state; do sleep 0.1; done",
+        made: "systemctl start firewalld; for i in $(seq 300); do firewall-cmd --state && break; sleep 0.1; done",
         args: &["-e", "client=10.77.0.1"],
         ..HEALTHY_HOST
     }

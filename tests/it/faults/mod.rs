@@ -149,6 +149,7 @@ dropin=/etc/ssh/sshd_config.d/50-lab.conf
 state() { systemctl show -p "$2" --value "$1"; }
 failed() { [ "$(state "${1:-ssh}" ActiveState)" = failed ]; }
 log() { journalctl -u "${2:-ssh}" -o cat | grep -q -e "$1"; }
+within() { n=$1; shift; for i in $(seq $((n * 10))); do if "$@"; then return; fi; sleep 0.1; done; return 1; }
 listens() { ss -Hltn | awk '{ print $4 }' | grep -qxF -e "$1"; }
 # signal NAME: to sshd; where none runs, there is no process 0 to send it to: that is all of our own group.
 signal() { pid=$(state ssh MainPID); [ "$pid" = 0 ] || kill "-$1" "$pid"; }
@@ -189,11 +190,11 @@ PY
   chmod 755 /usr/local/bin/mail-relay
   systemctl stop ssh
   systemd-run -q --unit=mail-relay /usr/local/bin/mail-relay "$@"
-  for a; do until listens "$a:22" || listens "[$a]:22"; do sleep 0.1; done; done
+  for a; do within 20 eval "listens $a:22 || listens [$a]:22"; done
   systemctl start ssh
 }
 # fail2ban: it runs, and answers.
-fail2ban() { systemctl start fail2ban; until fail2ban-client ping >/dev/null 2>&1; do sleep 0.1; done; }
+fail2ban() { systemctl start fail2ban; within 30 eval "fail2ban-client ping >/dev/null 2>&1"; }
 # knock: a client on the host itself, which wakes a socket unit.
 knock() { bash -c 'exec 3<>/dev/tcp/127.0.0.1/22 && read -rt 2 line <&3' 2>/dev/null; }
 "#;

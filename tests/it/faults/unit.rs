@@ -105,7 +105,7 @@ faults! {
         number: "54",
         title: "an sshd that its unit has lost hangs and holds the port",
         breaks: "unit ssh.service '[Service]' Type=simple ExecStart= \"ExecStart=/bin/sh -c '/usr/sbin/sshd -D & wait'\"
-            systemctl restart ssh; until listens 0.0.0.0:22; do sleep 0.1; done
+            systemctl restart ssh; within 10 listens 0.0.0.0:22
             rm /etc/systemd/system/ssh.service.d/lab.conf; systemctl daemon-reload; systemctl restart ssh
             kill -STOP $(pgrep -xo sshd)",
         shows: "failed && listens 0.0.0.0:22",
