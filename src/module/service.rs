@@ -36,6 +36,7 @@ static SPEC: Spec = Spec {
         Field { name: "result", help: "success, exit-code, start-limit-hit, oom-kill …" },
         Field { name: "exit", help: "the status, or the signal, that it last ended with; null if it never did" },
         Field { name: "restarts", help: "how often systemd started it again by itself" },
+        Field { name: "pid", help: "its main process; 0 where there is none, or the init keeps no account of it" },
         Field { name: "since", help: "when it came to be so, as systemd writes it" },
         Field { name: "listen", help: "where its socket unit listens: a list such as 0.0.0.0:22" },
         Field { name: "socket_unit", help: "the name of its socket unit, empty if it has none" },

@@ -238,6 +238,7 @@ impl<'a> Pair<'a> {
             "result": main.result,
             "exit": main.exit.parse::<u32>().ok().filter(|_| main.ended != 0),
             "restarts": main.restarts,
+            "pid": main.pid,
             "since": main.since,
             "listen": socket.map(|k| k.listen.clone()).unwrap_or_default(),
             "socket_unit": socket.map_or("", UnitState::name),
