@@ -36,6 +36,7 @@ pub const NOT_BACK: i32 = 97;
 /// * `rb_ready MODE OWNER SHA256 CKSUM` checks the candidate; `rb_swap` puts it in place: rename(2), directory fsync.
 /// * `rb_remove`, `rb_link TARGET`: what is at `P` goes, or becomes a link.
 /// * `rb_room`: see [`room`]; `rb_prune` keeps the newest thirty runs.
+/// * `rb_note` adds its input to the target's own copy of the record. That is for others who undo: without it nothing is lost.
 /// * `rb_owe`, `rb_paid`: handlers that were notified and did not run yet.
 pub const FUNCTIONS: &[(&str, &str)] = &[
     (
@@ -80,6 +81,11 @@ K=$S/runs/$RUN/$1; (umask 077; { printf '%s\n' "$P"; stat -c '%F|%a|%u|%g' "$P" 
 [ ! -f "$P" ] || cat "$P" >"$K"
 if command -v getfacl >/dev/null && [ -e "$P" ]; then getfacl -np "$P" >"$K.acl" 2>/dev/null; fi) || exit 93
 [ ! -f "$P" ] || cmp -s "$P" "$K" || exit 93; sync "$K" 2>/dev/null || sync; }
+"#,
+    ),
+    (
+        "rb_note",
+        r#"rb_note() { (umask 077; mkdir -p "$S/runs/$RUN" && cat >>"$S/runs/$RUN/journal.jsonl") 2>/dev/null || cat >/dev/null; }
 "#,
     ),
     (
@@ -167,6 +173,11 @@ pub(super) fn room(changes: &[Planned]) -> Option<String> {
 /// What every acting script starts with.
 pub(super) fn head(run: &str) -> String {
     format!("RUN={run}; umask 022; rb_ours\n")
+}
+
+/// Lines of the record, for the target's own copy.
+pub(super) fn note(lines: &str) -> String {
+    if lines.is_empty() { String::new() } else { format!("{{ {}\n}} | rb_note\n", text_payload(lines.as_bytes())) }
 }
 
 /// The handlers that a change notifies, as the target's own record has them.
@@ -269,6 +280,12 @@ fn file(f: &FileChange, seq: usize, owe: &str) -> Option<String> {
             let _ = writeln!(out, "rb_candidate\n{{ {}\n}} >\"$C\" || exit 93", text_payload(bytes));
             let mode = mode.unwrap_or_else(|| "644".into());
             let _ = writeln!(out, "rb_ready {mode} '{owner}' {} {}\n{owe}rb_swap", sha256(bytes), cksum(bytes));
+        }
+        Kind::File(Content::Digest(sum)) if f.kept.is_some() => {
+            let kept = sh_quote(f.kept.as_deref()?)?;
+            let mode = mode.unwrap_or_else(|| "600".into());
+            let _ = writeln!(out, "rb_candidate\ncat \"$R\"{kept} >\"$C\" || exit 93");
+            let _ = writeln!(out, "rb_ready {mode} '{owner}' {sum} {sum}\n{owe}rb_swap");
         }
         kind => {
             out.push_str(owe);

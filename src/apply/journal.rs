@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use crate::plan::Change;
+use crate::plan::{Change, Planned};
 use crate::report::Redactor;
 use crate::target::files::sha256;
 
@@ -20,6 +20,8 @@ pub struct Journal {
     id: String,
     seq: usize,
     redactor: Redactor,
+    /// Lines that the target's own copy does not have yet.
+    untold: String,
 }
 
 /// How many runs are kept.
@@ -56,7 +58,7 @@ impl Journal {
         };
         private_dir(&dir.join("blobs"))?;
         let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(dir.join("journal.jsonl"))?;
-        Ok(Self { dir, file, id, seq: 0, redactor })
+        Ok(Self { dir, file, id, seq: 0, redactor, untold: String::new() })
     }
 
     /// The run's id.
@@ -75,23 +77,46 @@ impl Journal {
         }
         self.redactor.clean_value(&mut body);
         let line = format!("{body}\n");
+        // What is only for reading, a rule set before and after, say, may be long, and the line slow.
+        if let Some(change) = body.get_mut("change").and_then(Value::as_object_mut) {
+            change.retain(|key, _| !matches!(key.as_str(), "diff" | "attributes"));
+        }
+        self.untold += &format!("{body}\n");
         self.file.write_all(line.as_bytes())?;
         self.file.sync_data()
     }
 
-    /// Before a change: what it is, and the bytes of both sides.
-    pub fn intent(&mut self, number: usize, step: &str, change: &Change, notify: &[String]) -> io::Result<()> {
+    /// Before a change: what it is, and the bytes of both sides; and what an undo has to know of it beyond that.
+    pub fn intent(&mut self, number: usize, planned: &Planned) -> io::Result<()> {
+        let change = &planned.change;
         if let Change::File(f) = change {
             for bytes in [&f.before, &f.after].into_iter().filter(|_| !f.sensitive).filter_map(super::act::bytes_of) {
                 self.blob(bytes)?;
             }
         }
         let mut body = change.json();
-        // The bytes are beside it.
-        if let (Change::File(_), Value::Object(m)) = (change, &mut body) {
-            m.remove("diff");
+        if let Value::Object(m) = &mut body {
+            match change {
+                // The bytes are beside it.
+                Change::File(_) => drop(m.remove("diff")),
+                Change::Command(c) => {
+                    m.insert("sh".into(), c.sh.clone().into());
+                    m.insert("root".into(), c.root.into());
+                }
+                Change::Unit(_) => {}
+            }
         }
-        self.record("change", json!({"number": number, "step": step, "notify": notify, "change": body}))
+        let step = planned.handler.as_ref().unwrap_or(&planned.name);
+        let handler = planned.handler.is_some();
+        self.record(
+            "change",
+            json!({"number": number, "step": step, "handler": handler, "notify": planned.notify, "change": body}),
+        )
+    }
+
+    /// What the target has not been told yet of its own copy of this record.
+    pub fn untold(&mut self) -> String {
+        std::mem::take(&mut self.untold)
     }
 
     fn blob(&self, bytes: &[u8]) -> io::Result<()> {

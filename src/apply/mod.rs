@@ -1,6 +1,7 @@
 //! The run: gather, plan, show, confirm, do, verify, again. Everything that acts on a target is below this module.
 
 mod act;
+pub mod back;
 pub mod fleet;
 pub mod journal;
 mod lock;
@@ -311,12 +312,14 @@ impl<'a> Session<'a> {
     /// Gives the lock back and ends the record.
     async fn close(&mut self, mut code: u8) -> u8 {
         if self.locked {
-            if let Some(id) = self.journal.as_ref().map(|j| j.id().to_owned()) {
-                let mut released = self.script(&lock::release(&id), Duration::from_secs(10)).await;
+            let journal = self.journal.as_mut().map(|j| (j.id().to_owned(), j.untold()));
+            if let Some((id, untold)) = journal {
+                let release = format!("RUN={id}; rb_state; {}{}", act::note(&untold), lock::release(&id));
+                let mut released = self.script(&release, Duration::from_secs(10)).await;
                 while let Err(e) = &released
                     && self.another_way(&e.clone())
                 {
-                    released = self.script(&lock::release(&id), Duration::from_secs(10)).await;
+                    released = self.script(&release, Duration::from_secs(10)).await;
                 }
                 if !matches!(released, Ok(a) if a.status == Status::Exit(0)) && code != exit::INTERRUPTED {
                     let why = "the lock on the target could not be given back";

@@ -2,11 +2,16 @@
 
 use std::fs;
 use std::io;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::journal::{home, read};
+use crate::channel::ChannelError;
+use crate::payload::sh_quote;
 use crate::plan::diff;
+use crate::target::Target;
+use crate::target::probe::Check;
 
 /// The records of one run. A change has its `diff` (null where the bytes are on the target alone) and `kept`: `controller`
 /// and `target`, the files that hold what was there before, or null.
@@ -49,5 +54,41 @@ pub fn records(id: &str) -> io::Result<Vec<Value>> {
             _ => {}
         }
     }
+    Ok(all)
+}
+
+/// The records of one run, and in each change of a file `old` and `new`: the text on both sides, where it is here and is text.
+pub fn whole(id: &str) -> io::Result<Vec<Value>> {
+    let mut all = records(id)?;
+    let blobs = home()?.join("runs").join(id).join("blobs");
+    for r in all.iter_mut().filter(|r| r["change"]["kind"] == "file") {
+        for (side, name) in [("before", "old"), ("after", "new")] {
+            let hash = r["change"][side]["sha256"].as_str().filter(|h| !h.contains('/'));
+            if let Some(text) = hash.and_then(|h| fs::read_to_string(blobs.join(h)).ok()) {
+                r["change"][name] = text.into();
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The target's own record of a run, which any controller may have made; empty: it has none.
+///
+/// # Errors
+/// The way there does not work.
+pub async fn of_target(id: &str, target: &Target) -> Result<Vec<Value>, ChannelError> {
+    let name = sh_quote(id).filter(|_| !id.contains('/') && !id.starts_with('.'));
+    let Some(name) = name else { return Ok(Vec::new()) };
+    let script = format!(
+        "for d in /var/lib/runbook \"${{XDG_STATE_HOME:-$HOME/.local/state}}/runbook\"; do rb_real \"$d\"; f=$R$REPLY/runs/{name}/journal.jsonl
+if [ -r \"$f\" ]; then printf '%s\\n' \"$d\"; cat \"$f\"; exit; fi; [ -z \"$R\" ] || exit 0; done"
+    );
+    let check = Check { script, isolate: false, deadline: Duration::from_secs(30), overlay: None, acts: false };
+    let answers = target.run(&[check], &[]).await?;
+    let Some(a) = answers.first() else { return Ok(Vec::new()) };
+    let text = String::from_utf8_lossy(&a.stdout);
+    let Some((dir, lines)) = text.split_once('\n') else { return Ok(Vec::new()) };
+    let mut all: Vec<Value> = lines.lines().filter_map(|l| serde_json::from_str(l).ok()).collect();
+    all.push(json!({"record": "kept", "directory": dir}));
     Ok(all)
 }

@@ -61,7 +61,7 @@ impl Session<'_> {
                 json!({
                     "runbook": self.book.name, "digest": self.book.digest, "version": env!("CARGO_PKG_VERSION"),
                     "target": self.place().name, "channel": self.place().channel, "address": self.place().address,
-                    "host": facts.map(|f| &f.hostname), "boot_id": facts.map(|f| &f.boot_id),
+                    "via": self.place().via, "host": facts.map(|f| &f.hostname), "machine_id": facts.map(|f| &f.machine_id), "boot_id": facts.map(|f| &f.boot_id),
                 }),
             )?;
             for d in &self.decided {
@@ -85,10 +85,9 @@ impl Session<'_> {
                 }
             }
             for (n, p) in plan.changes[at..end].iter().enumerate() {
-                let step = p.handler.clone().unwrap_or_else(|| p.name.clone());
                 let number = number(round, at + n);
                 if let Some(j) = &mut self.journal {
-                    j.intent(number, &step, &p.change, &p.notify)?;
+                    j.intent(number, p)?;
                 }
                 self.sink.event(&Event::Doing { number: at + n + 1, of: plan.changes.len(), planned: p });
             }
@@ -186,7 +185,7 @@ impl Session<'_> {
         let started = Instant::now();
         let run = self.journal.as_ref().map(|j| j.id().to_owned()).unwrap_or_default();
         let nul = || Stop::Channel(ChannelError::internal("a path or a text with a NUL cannot be sent"));
-        let mut sh = act::head(&run);
+        let mut sh = act::head(&run) + &self.journal.as_mut().map(|j| act::note(&j.untold())).unwrap_or_default();
         // What the target has to know when a command of the controller has succeeded.
         let mut after = String::new();
         match validate {

@@ -30,18 +30,8 @@ pub(super) struct Args {
     /// A variable: NAME=VALUE; several: {NAME: VALUE, …}, or @FILE (YAML)
     #[arg(short = 'e', long = "extra-vars", value_name = "K=V")]
     extra: Vec<String>,
-    /// Make the changes without asking
-    #[arg(short = 'y', long)]
-    yes: bool,
-    /// Plan only, change nothing
-    #[arg(short = 'n', long, visible_alias = "check", visible_short_alias = 'C')]
-    dry_run: bool,
-    /// Diffs are always shown; for hands used to Ansible
-    #[arg(long, hide = true)]
-    diff: bool,
-    /// Ask before each change
-    #[arg(long)]
-    step: bool,
+    #[command(flatten)]
+    pub(super) how: HowArgs,
     /// Only steps with one of these tags
     #[arg(long, value_delimiter = ',')]
     tags: Vec<String>,
@@ -53,15 +43,32 @@ pub(super) struct Args {
     list_steps: bool,
     #[command(flatten)]
     pub(super) many: ManyArgs,
+}
+
+/// How a run is to go, and how it is told.
+#[derive(clap::Args, Debug)]
+pub(super) struct HowArgs {
+    /// Make the changes without asking
+    #[arg(short = 'y', long)]
+    pub yes: bool,
+    /// Plan only, change nothing
+    #[arg(short = 'n', long, visible_alias = "check", visible_short_alias = 'C')]
+    pub dry_run: bool,
+    /// Diffs are always shown; for hands used to Ansible
+    #[arg(long, hide = true)]
+    diff: bool,
+    /// Ask before each change
+    #[arg(long)]
+    pub step: bool,
     /// How to say it
     #[arg(short = 'o', long, value_enum, default_value = "human")]
-    pub(super) output: Output,
+    pub output: Output,
     /// More: skipped steps, evidence, what went over the wire
     #[arg(short = 'v', long, action = clap::ArgAction::Count)]
     verbose: u8,
 }
 
-impl Args {
+impl HowArgs {
     /// Ansible has four degrees of it; here there is one.
     pub(super) fn verbose(&self) -> bool {
         self.verbose > 0
@@ -99,12 +106,13 @@ pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
         .build()
         .map_err(|e| Failure::Usage(format!("cannot start: {e}"), None))?;
     let (mut vars, secrets) = runtime.block_on(variables(&book, &chosen, &a.extra))?;
-    let dry = dry || a.dry_run;
+    let dry = dry || a.how.dry_run;
+    access.redactor.learn(secrets);
     let code = match (chosen.len(), chosen.pop(), vars.pop()) {
-        (1, Some(chosen), Some(vars)) => runtime.block_on(go(a, &book, vars, secrets, chosen, &access, dry)),
+        (1, Some(chosen), Some(vars)) => runtime.block_on(go(&a.how, tags(a), &book, vars, chosen, &access, dry)),
         (_, last, vars_of_last) => {
             let all = chosen.into_iter().chain(last).zip(vars.into_iter().chain(vars_of_last)).collect();
-            runtime.block_on(many::go(a, &book, all, secrets, &access, dry))
+            runtime.block_on(many::go(a, &book, all, &access, dry))
         }
     };
     // A probe that hangs in the kernel must not hold up our own end.
@@ -112,28 +120,28 @@ pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
     code
 }
 
-async fn go(
-    a: &Args,
+/// One target.
+pub(super) async fn go(
+    how: &HowArgs,
+    tags: Tags,
     book: &Runbook,
     vars: Map<String, Value>,
-    secrets: Vec<String>,
     mut chosen: Chosen,
     access: &Access,
     dry: bool,
 ) -> Result<u8, Failure> {
     let redactor = access.redactor.clone();
-    redactor.learn(secrets);
     let out = std::io::stdout();
-    let live = out.is_terminal() && a.output == Output::Human;
-    let mut sink: Box<dyn Sink> = match a.output {
+    let live = out.is_terminal() && how.output == Output::Human;
+    let mut sink: Box<dyn Sink> = match how.output {
         Output::Human => {
             let tint = colour(&std::io::stdout());
-            Box::new(Human::new(out, redactor.clone(), tint, live, a.verbose(), dry).wide(width()))
+            Box::new(Human::new(out, redactor.clone(), tint, live, how.verbose(), dry).wide(width()))
         }
         Output::Json => Box::new(Json::new(out, redactor.clone())),
         Output::Jsonl => Box::new(JsonLines::new(out, redactor.clone())),
     };
-    let (options, mut ask) = engine(a, redactor, dry)?;
+    let (options, mut ask) = engine(how, tags, redactor, dry)?;
     let controller = controller()?;
     chosen.look_up(access).await;
     let ways = open(chosen, access).await;
@@ -141,23 +149,27 @@ async fn go(
     Ok(session.run().await)
 }
 
+/// The steps that are asked for.
+pub(super) fn tags(a: &Args) -> Tags {
+    Tags { only: a.tags.clone(), skip: a.skip_tags.clone() }
+}
+
 /// How the engine is to go, and who is asked.
-pub(super) fn engine(a: &Args, redactor: Redactor, dry: bool) -> Result<(Options, Terminal), Failure> {
+pub(super) fn engine(how: &HowArgs, tags: Tags, redactor: Redactor, dry: bool) -> Result<(Options, Terminal), Failure> {
     let interrupt = on_interrupt();
     let ask = Terminal {
-        yes: a.yes,
-        step: a.step,
-        interactive: std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && a.output == Output::Human,
+        yes: how.yes,
+        step: how.step,
+        interactive: std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && how.output == Output::Human,
         interrupt: interrupt.clone(),
         redactor: redactor.clone(),
     };
-    if a.step && !dry && !ask.interactive {
+    if how.step && !dry && !ask.interactive {
         return Err(Failure::usage(
             "--step asks before each change, and there is nobody to ask",
             "at a terminal, with -o human; without --step, --yes makes all of them",
         ));
     }
-    let tags = Tags { only: a.tags.clone(), skip: a.skip_tags.clone() };
     Ok((Options { dry_run: dry, tags, interrupt: Some(interrupt), redactor }, ask))
 }
 

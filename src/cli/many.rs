@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt};
 use serde_json::{Map, Value};
 
 use super::access::Access;
-use super::apply::{Args, Terminal, controller, engine, open};
+use super::apply::{Args, Terminal, controller, engine, open, tags};
 use super::targets::Chosen;
 use super::{Failure, Output, colour, say, width};
 use crate::apply::fleet::{self, How, Member, People, Reply, Serial};
@@ -44,23 +44,21 @@ pub(super) async fn go(
     a: &Args,
     book: &Runbook,
     mut chosen: Vec<(Chosen, Map<String, Value>)>,
-    secrets: Vec<String>,
     access: &Access,
     dry: bool,
 ) -> Result<u8, Failure> {
     let redactor = access.redactor.clone();
-    redactor.learn(secrets);
     let out = std::io::stdout();
     let size = terminal_size::terminal_size().filter(|_| out.is_terminal());
     let size = size.map(|(w, h)| (w.0, h.0)).or(out.is_terminal().then_some((80, 24)));
     let tint = colour(&out);
-    let human = |r| HumanFleet::new(std::io::stdout(), r, tint, size, a.verbose(), dry).wide(width());
-    let report: Box<RefCell<dyn Crowd>> = match a.output {
+    let human = |r| HumanFleet::new(std::io::stdout(), r, tint, size, a.how.verbose(), dry).wide(width());
+    let report: Box<RefCell<dyn Crowd>> = match a.how.output {
         Output::Human => Box::new(RefCell::new(human(redactor.clone()))),
         Output::Json => Box::new(RefCell::new(JsonFleet::new(out, redactor.clone()))),
         Output::Jsonl => Box::new(RefCell::new(JsonLinesFleet::new(out, redactor.clone()))),
     };
-    let (options, mut person) = engine(a, redactor, dry)?;
+    let (options, mut person) = engine(&a.how, tags(a), redactor, dry)?;
     let controller = controller()?;
     stream::iter(&mut chosen).for_each_concurrent(a.many.forks, |(c, _)| c.look_up(access)).await;
     let mut members = Vec::new();

@@ -13,6 +13,7 @@ mod runs;
 mod secret;
 mod show;
 mod targets;
+mod undo;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -48,6 +49,8 @@ enum Command {
     Ping(ping::Args),
     /// List past runs, or show one
     Runs(runs::Args),
+    /// Take a past run back: shown first, with diffs, as a plan
+    Undo(undo::Args),
 }
 
 /// The formats of `-o`.
@@ -203,7 +206,8 @@ pub fn main() -> ExitCode {
     logging();
     // What a program asked for, it can read in every case.
     let for_program = match &cli.command {
-        Command::Apply(a) | Command::Plan(a) => a.output != Output::Human,
+        Command::Apply(a) | Command::Plan(a) => a.how.output != Output::Human,
+        Command::Undo(a) => a.how.output != Output::Human,
         Command::Ping(a) => a.output != Output::Human,
         _ => false,
     };
@@ -215,6 +219,7 @@ pub fn main() -> ExitCode {
         Command::Show(a) => show::run(&a),
         Command::Ping(a) => ping::run(&a),
         Command::Runs(a) => runs::run(&a),
+        Command::Undo(a) => undo::run(&a),
     };
     ExitCode::from(result.unwrap_or_else(|f| {
         if for_program {

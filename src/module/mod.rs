@@ -24,6 +24,7 @@ mod login;
 mod mount;
 mod package;
 mod process;
+pub(crate) mod put_back;
 mod registry;
 mod resolve;
 mod sandbox;

@@ -34,6 +34,8 @@ pub struct FileChange {
     pub after: FileState,
     /// The content is never shown and never leaves the target.
     pub sensitive: bool,
+    /// Where the target has the bytes that are to be there, if they never left it.
+    pub kept: Option<String>,
     /// Whether we may write there, as the look said.
     pub writable: bool,
     /// Names that the old file has; the others keep the old content.

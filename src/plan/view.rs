@@ -338,6 +338,7 @@ impl<'a> View<'a> {
                 before: found.state.clone(),
                 after,
                 sensitive: sensitive || files::always_sensitive(&found.real),
+                kept: None,
                 writable: found.writable,
                 links: found.links,
                 notes: Vec::new(),

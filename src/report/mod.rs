@@ -13,7 +13,7 @@ mod words;
 
 pub use human::Human;
 pub use json::{Json, JsonLines};
-pub use redact::Redactor;
+pub use redact::{HIDDEN, Redactor};
 pub use words::{fold, wrap};
 
 use crate::book::Runbook;

@@ -4,7 +4,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::Value;
 
-const HIDDEN: &str = "********";
+/// What stands where a secret was.
+pub const HIDDEN: &str = "********";
 
 /// Replaces secret values in any text. A clone knows what the others learn: some secrets are only read when a channel is
 /// opened.

@@ -1,0 +1,95 @@
+//! `runbook undo`.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::access::{Access, AccessArgs};
+use super::apply::{HowArgs, go, open};
+use super::targets::{Chosen, TargetArgs};
+use super::{Failure, warn};
+use crate::apply::{back, past};
+use crate::channel::ChannelError;
+use crate::plan::Tags;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// The run (`runbook runs` lists them)
+    id: String,
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    access: AccessArgs,
+    #[command(flatten)]
+    pub(super) how: HowArgs,
+}
+
+pub(super) fn run(a: &Args) -> Result<u8, Failure> {
+    let here = past::whole(&a.id).ok();
+    let access = a.access.read()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::Usage(format!("cannot start: {e}"), None))?;
+    let code = runtime.block_on(async {
+        let (records, target) = match here {
+            Some(records) => {
+                let target = where_it_was(&records, &a.target);
+                (records, target.as_ref().map_or_else(|| one(&a.target), one)?)
+            }
+            // Another controller's run: the target has a record of its own.
+            None => {
+                let records = from_target(&a.id, one(&a.target)?, &access).await?;
+                warn("note: this run is not on record here; the target's own record is gone by\n");
+                (records, one(&a.target)?)
+            }
+        };
+        let book = back::book(&a.id, &records).map_err(|why| {
+            Failure::usage(format!("run {} cannot be taken back: {why}", a.id), format!("runbook runs {}", a.id))
+        })?;
+        go(&a.how, Tags::default(), &book, Map::new(), target, &access, a.how.dry_run).await
+    });
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    code
+}
+
+/// The way that the run went, where the command line names none.
+fn where_it_was(records: &[Value], given: &TargetArgs) -> Option<TargetArgs> {
+    if !given.target.is_empty() || !given.via.is_empty() || !given.inventory.is_empty() {
+        return None;
+    }
+    let run = records.iter().find(|r| r["record"] == "run")?;
+    let text = |key: &str| run[key].as_str().filter(|t| !t.is_empty()).map(str::to_owned);
+    let via = text("via")?;
+    let address = given.address.clone().or_else(|| text("address"));
+    Some(TargetArgs { target: Vec::new(), inventory: Vec::new(), via: vec![via], address })
+}
+
+fn one(target: &TargetArgs) -> Result<Chosen, Failure> {
+    let mut all = target.choose()?;
+    match (all.len(), all.pop()) {
+        (1, Some(one)) => Ok(one),
+        (n, _) => Err(Failure::usage(format!("a run is of one target, and these are {n}"), "name the one with -t")),
+    }
+}
+
+async fn from_target(id: &str, mut chosen: Chosen, access: &Access) -> Result<Vec<Value>, Failure> {
+    let none = || {
+        Failure::usage(
+            format!("no run \"{id}\" is on record here, nor there"),
+            "runbook runs lists those of this machine",
+        )
+    };
+    chosen.look_up(access).await;
+    let mut why: Option<ChannelError> = None;
+    for (_, target) in open(chosen, access).await {
+        let read = past::of_target(id, &target).await;
+        target.close().await;
+        match read {
+            Ok(records) if records.is_empty() => return Err(none()),
+            Ok(records) => return Ok(records),
+            Err(e) => why = Some(e),
+        }
+    }
+    Err(why.map_or_else(none, |e| Failure::Usage(e.why, e.hint)))
+}
