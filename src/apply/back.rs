@@ -28,7 +28,8 @@ struct Item {
 pub fn book(id: &str, records: &[Value]) -> Result<Runbook, String> {
     let run = records.iter().find(|r| r["record"] == "run").ok_or("its record has no beginning")?;
     let state = records.iter().rev().find(|r| r["record"] == "kept").and_then(|r| r["directory"].as_str());
-    let kept = format!("{}/runs/{id}", state.unwrap_or(STATE));
+    // A mounted disk has it below its own root.
+    let kept = format!("{}/runs/{id}", state.filter(|s| !s.ends_with(STATE)).unwrap_or(STATE));
     let near = super::journal::home().map_or_else(|_| kept.clone(), |h| h.join("runs").join(id).display().to_string());
     let (items, again) = items(records, &kept, &near);
     if items.is_empty() {
@@ -61,6 +62,7 @@ pub fn book(id: &str, records: &[Value]) -> Result<Runbook, String> {
     let yaml = json!({"name": "undo", "title": title, "handlers": handlers, "steps": steps}).to_string();
     let mut book = load_text("undo", &yaml).map_err(|d| d.iter().map(ToString::to_string).collect::<String>())?;
     let whats = first.into_iter().map(|(_, what)| what).chain(items.into_iter().map(|i| i.what));
+    book.undoes = Some(id.to_owned());
     for (step, what) in book.steps.iter_mut().zip(whats) {
         step.check.iter_mut().for_each(|call| made(call, &what));
     }

@@ -148,6 +148,9 @@ pub struct Summary {
     pub id: String,
     /// The runbook.
     pub runbook: String,
+    /// The run that it takes back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<String>,
     /// The target.
     pub target: String,
     /// When it began.
@@ -177,6 +180,7 @@ pub fn list() -> io::Result<Vec<Summary>> {
         out.push(Summary {
             id,
             runbook: text(&first, "runbook"),
+            undoes: first["undoes"].as_str().map(str::to_owned),
             target: text(&first, "target"),
             at: text(&first, "at"),
             changes: of("done"),
@@ -229,6 +233,7 @@ mod tests {
         let run = |id: &str| Summary {
             id: id.into(),
             runbook: String::new(),
+            undoes: None,
             target: String::new(),
             at: String::new(),
             changes: 0,

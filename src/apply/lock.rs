@@ -50,7 +50,7 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     (
         "rb_lock",
         r#"rb_lock() { rb_where
-if mkdir -m 700 "$L" 2>/dev/null; then printf '%s\n' "$1" >"$L/holder" && rb_beat && echo ours && rb_prune && echo "${S#"$R"}"; return; fi
+if mkdir -m 700 "$L" 2>/dev/null; then printf '%s\n' "$1" >"$L/holder" && rb_beat && echo ours && rb_prune && echo "$S"; return; fi
 [ -d "$L" ] || { echo "cannot make $L" >&2; return 1; }
 rb_b=0; read -r rb_b 2>/dev/null <"$L/beat"; rb_u=0; read -r rb_u _ </proc/uptime
 rb_a=; if read -r rb_p 2>/dev/null <"$L/busy" && kill -0 "$rb_p" 2>/dev/null; then rb_a=busy; fi

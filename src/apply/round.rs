@@ -59,7 +59,7 @@ impl Session<'_> {
             j.record(
                 "run",
                 json!({
-                    "runbook": self.book.name, "digest": self.book.digest, "version": env!("CARGO_PKG_VERSION"),
+                    "runbook": self.book.name, "undoes": self.book.undoes, "digest": self.book.digest, "version": env!("CARGO_PKG_VERSION"),
                     "target": self.place().name, "channel": self.place().channel, "address": self.place().address,
                     "via": self.place().via, "host": facts.map(|f| &f.hostname), "machine_id": facts.map(|f| &f.machine_id), "boot_id": facts.map(|f| &f.boot_id),
                 }),

@@ -314,6 +314,7 @@ fn decode(d: &mut Decoder<'_>, root: &Node, loader: &mut Loader) -> Runbook {
         handlers: d.list(root, "handlers", "a list of handlers", Decoder::handler),
         steps,
         about: about(root.place().source()),
+        undoes: None,
         digest: String::new(),
         warnings: Vec::new(),
     }

@@ -204,6 +204,8 @@ pub struct Runbook {
     pub steps: Vec<Step>,
     /// The leading comment of the file: what a reader learns first.
     pub about: String,
+    /// The past run that it takes back.
+    pub undoes: Option<String>,
     /// The SHA-256 of the file and all that it includes.
     pub digest: String,
     /// Warnings: true, but not fatal.

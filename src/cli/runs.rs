@@ -45,7 +45,7 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
             say(&format!(
                 "{}  {:<14} {} change{}, {end}, {}\n",
                 r.id,
-                r.runbook,
+                r.undoes.as_ref().map_or_else(|| r.runbook.clone(), |id| format!("undo {id}")),
                 r.changes,
                 if r.changes == 1 { "" } else { "s" },
                 r.target

@@ -142,14 +142,27 @@ fn content(p: &Params, secret: bool, view: &View<'_>) -> Result<Kind, Halt> {
     }
 }
 
+/// How many lines of what somebody else changed are shown.
+const LINES: usize = 20;
+
 /// The three versions: as it was, as the run left it, as it is.
 fn changed_since(p: &Params, found: &FileReading, path: &str) -> Halt {
-    let mut todo = format!("decide which is right; as it was before the run: {}", p.str("kept").unwrap_or("not there"));
+    let mut todo = format!(
+        "decide which is right.\nBefore the run: {}",
+        match p.0.get("before") {
+            Some(b) if b["kind"] == "absent" => "nothing was there",
+            _ => p.text("kept"),
+        }
+    );
     if let (Some(new), Some(now)) = (p.str("new"), found.state.bytes()) {
-        let since = diff::unified(new.as_bytes(), now, path, path);
-        todo += &format!("; since the run:\n{}", String::from_utf8_lossy(&since).trim_end());
+        let since = String::from_utf8_lossy(&diff::unified(new.as_bytes(), now, path, path)).into_owned();
+        let lines: Vec<&str> = since.lines().skip(2).filter(|l| l.starts_with(['+', '-'])).collect();
+        let more = lines.len().saturating_sub(LINES);
+        let more = if more > 0 { format!("\n(and {more} lines more)") } else { String::new() };
+        let lines = &lines[..lines.len().min(LINES)];
+        todo += &format!("\nSince the run:\n{}{more}", lines.join("\n"));
     } else {
-        todo += &format!("; now there is {}", found.state.noun());
+        todo += &format!("\nNow, at {path}: {}", found.state.noun());
     }
     Halt::Person { why: format!("{path} was changed after the run, by somebody else"), todo, param: None }
 }
@@ -235,10 +248,16 @@ fn command(p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
     writes.push(Resource::File(mark));
     let here = p.text("where") == "controller";
     let mut change =
-        CommandChange::new(format!("(\n{undo}\n) && (umask 077; mkdir -p {dir} && : >{quoted})"), undo.trim())
+        CommandChange::new(format!("(\n{undo}\n) && (umask 077; mkdir -p {dir} && : >{quoted})"), bare(undo))
             .undone_by(p.str("sh").map(|sh| format!("(\n{sh}\n) && rm -f {quoted}")))
             .writing(writes)
             .on_controller(here);
     change.root = p.is("root");
     Ok(Decision::new(false, format!("done by the run: {shown}")).changing(vec![Change::Command(change)]))
+}
+
+/// The sh that a person reads, where an undo is taken back: without what keeps the account of that.
+fn bare(sh: &str) -> &str {
+    let inner = sh.strip_prefix("(\n").and_then(|s| s.rsplit_once("\n) && rm -f ")).map(|(inner, _)| inner);
+    inner.unwrap_or(sh).trim()
 }

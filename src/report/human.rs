@@ -21,6 +21,8 @@ pub struct Human<W: Write> {
     live: bool,
     verbose: bool,
     dry: bool,
+    /// It takes a past run back.
+    undoes: bool,
     changed: usize,
     /// A file was changed: what it held is kept. Of what a command did nothing is.
     kept: bool,
@@ -68,6 +70,7 @@ impl<W: Write> Human<W> {
             live,
             verbose,
             dry,
+            undoes: false,
             changed: 0,
             kept: false,
             doubt: false,
@@ -237,6 +240,7 @@ impl<W: Write> Human<W> {
         if found.is_empty() && plan.changes.is_empty() {
             let unknown = plan.steps.iter().filter(|s| unresolved(s)).count();
             let text = match (self.checked, unknown) {
+                _ if self.undoes && unknown == 0 => "What the run changed is as it was before it.".to_owned(),
                 (0, _) => "No step of this runbook applies here.".to_owned(),
                 (_, 0) => "Nothing is wrong that this runbook knows of.".to_owned(),
                 (_, n) => format!(
@@ -457,6 +461,7 @@ impl<W: Write> Human<W> {
             (0, 0) if !self.proofs.is_empty() && self.proofs.iter().all(|p| p.0 == Proof::NotPossible) => {
                 format!("Nothing is wrong on the host itself; nobody looked from outside ({took}).")
             }
+            (0, 0) if self.undoes => format!("Nothing to take back ({took})."),
             (0, 0) => format!("Healthy: nothing to do ({took})."),
             (0, _) if self.offline => format!("Repaired: {changes}{rounds} ({took}). Verified: offline."),
             (0, _) => format!("Repaired: {changes}{rounds} ({took})."),
@@ -506,8 +511,16 @@ impl<W: Write> Human<W> {
             let kept = if self.kept { "What was there before is kept. " } else { "" };
             self.last(&format!("{kept}The record: runbook runs {id}"));
         } else if exit == 4 && self.dry {
-            self.last("To make them: the same line with apply in place of plan.");
+            self.last(to_make_them());
         }
+    }
+}
+
+/// What a person types after a dry run.
+pub(super) fn to_make_them() -> &'static str {
+    match std::env::args().nth(1).as_deref() {
+        Some("plan") => "To make them: the same line with apply in place of plan.",
+        _ => "To make them: the same line without --dry-run.",
     }
 }
 
@@ -570,6 +583,7 @@ impl<W: Write> Sink for Human<W> {
                 let known = place.address.as_ref().filter(|a| !place.here && **a != place.name);
                 self.offline = !place.live;
                 self.see.clone_from(&book.see);
+                self.undoes = book.undoes.is_some();
                 let via = if place.here || !place.live {
                     place.name.clone()
                 } else {

@@ -9,6 +9,7 @@
     clippy::disallowed_methods
 )]
 
+mod bench;
 mod channel_ssm;
 mod clouds;
 mod clouds_aws;
@@ -52,4 +53,5 @@ mod runs;
 mod secrets;
 mod sshd_trees;
 mod support;
+mod undo;
 mod words;

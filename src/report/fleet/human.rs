@@ -344,7 +344,7 @@ impl<W: Write> HumanFleet<W> {
                 }
             }
         } else if exit == exit::CHANGES && self.style.dry {
-            out += &self.line(Ink::Dim, "To make them: the same line with apply in place of plan.");
+            out += &self.line(Ink::Dim, super::super::human::to_make_them());
         }
         self.screen.print(&out);
     }
