@@ -145,7 +145,7 @@ pub struct Session<'a> {
     round: usize,
     /// The machine that was changed.
     machine: Option<Facts>,
-    /// Digests of the changes that the user wants left, and whether each change is asked about.
+    /// Who wanted changes that the user wants left, and whether each change is asked about.
     declined: HashSet<Wish>,
     stepwise: bool,
     /// The last round ended at a change that the user wants left.

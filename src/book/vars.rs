@@ -457,10 +457,17 @@ pub fn parse_extra(arg: &str) -> Result<Vec<Given>, Vec<Diagnostic>> {
     // As Ansible takes it: a map in JSON or YAML's short form.
     if arg.trim_start().starts_with('{') {
         // Of a command line a message shows no value, nor where it breaks off.
-        let hidden = |_| {
+        let hidden = |errors: Vec<Diagnostic>| {
             let source = Arc::new(Source::new(COMMAND_LINE, "{…}"));
-            let d = Diagnostic::at((&source, 0..5), "syntax", "this is no map of variables in JSON or YAML");
-            vec![d.hint("-e '{\"port\": 22}', or -e @vars.yaml")]
+            let all = errors.into_iter().map(|e| {
+                // What names keys alone; others quote what they are about.
+                let message = match e.rule {
+                    "duplicate-key" => e.message,
+                    _ => "this is no map of variables in JSON or YAML".into(),
+                };
+                Diagnostic::at((&source, 0..5), e.rule, message).hint("-e '{\"port\": 22}', or -e @vars.yaml")
+            });
+            all.collect::<Vec<_>>()
         };
         let root = Document::parse(COMMAND_LINE, arg.as_bytes()).map_err(hidden)?.root();
         let mut all = map(&root)?;

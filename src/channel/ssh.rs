@@ -186,6 +186,7 @@ async fn beyond_proxy(to: &Destination) -> Option<ChannelError> {
     let said = match outcome {
         Outcome::Refused => "connection refused: nothing listens there, or a firewall says so".to_owned(),
         Outcome::TimedOut => "no answer: dropped on the way, or the host is down".to_owned(),
+        Outcome::Unanswered(_) => "no answer: dropped on the way, or the host is down, or silent".to_owned(),
         Outcome::Unreachable(why) | Outcome::Other(why) => why,
         Outcome::Open(_) | Outcome::Closed | Outcome::Silent => return None,
     };

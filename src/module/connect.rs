@@ -46,7 +46,7 @@ static SPEC: Spec = Spec {
     fields: &[
         Field {
             name: "kind",
-            help: "the worst of all addresses: open, refused, timed-out, unreachable, closed, silent, wrong-banner, other",
+            help: "the worst of all addresses: open, refused, timed-out, unreachable, closed, silent, wrong-banner, unanswered (beyond a proxy: silent or timed out, nobody says which), other",
         },
         Field { name: "banner", help: "the first line that the other side said, or null" },
         Field {
@@ -100,6 +100,12 @@ impl Module for Connect {
         if found.is_empty() {
             return Err(Halt::unknown("no address to connect to"));
         }
+        // What speaks only when it is spoken to says nothing there, either.
+        if banner.is_none()
+            && let Some(k) = found.iter().find(|k| matches!(k.outcome, Outcome::Unanswered(_)))
+        {
+            return Err(Halt::unknown(format!("{} port {port}{by}: {}", show(&k.to), words(&k.outcome, None).2)));
+        }
         let rows: Vec<(String, &'static str, Option<String>, String)> = found
             .iter()
             .map(|k| {
@@ -145,6 +151,9 @@ fn words(o: &Outcome, wanted: Option<&str>) -> (&'static str, Option<String>, St
         Outcome::Unreachable(why) => ("unreachable", None, why.clone()),
         Outcome::Closed => ("closed", None, "connected, then closed before it said anything".into()),
         Outcome::Silent => ("silent", None, "connected, and it says nothing".into()),
+        Outcome::Unanswered(by) => {
+            ("unanswered", None, format!("no line came through {by}: it is silent, or what we send is dropped beyond"))
+        }
         Outcome::Other(why) => ("other", None, why.clone()),
     }
 }

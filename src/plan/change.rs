@@ -230,8 +230,7 @@ impl Change {
             Change::Unit(_) => return Vec::new(),
             Change::Command(c) => {
                 let here = c.controller.then(|| "on this machine, not on the target".to_owned());
-                let undo = c.undo.iter().filter(|_| c.controller).map(|u| format!("taken back by: {u}"));
-                return here.into_iter().chain(undo).chain(c.notes.iter().cloned()).collect();
+                return here.into_iter().chain(c.notes.iter().cloned()).collect();
             }
         };
         let mut out = f.notes.clone();

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Maker, Plan, Planned, Question, StepPlan, StepStatus};
+use super::{Maker, Plan, Planned, Question, StepPlan, StepStatus, Wish};
 use crate::book::{Call, Runbook, Step, Text, Var, Where};
 use crate::expr;
 use crate::module::{Halt, Handle, Params};
@@ -59,6 +59,7 @@ struct Outcome {
     waits_for: Option<usize>,
     needs_root: bool,
     result: Value,
+    /// To be made, where the status is `Change`; else they are left.
     changes: Vec<super::Change>,
 }
 
@@ -115,7 +116,7 @@ impl Maker<'_> {
         };
         match items {
             None => {
-                let outcome = self.once(index, step, &none);
+                let outcome = self.once((index, None), step, &none);
                 self.record(index, None, name, step, outcome);
             }
             Some(items) => {
@@ -125,7 +126,7 @@ impl Maker<'_> {
                 }
                 for (n, item) in items.into_iter().enumerate() {
                     let extra = Map::from_iter([("item".to_owned(), item)]);
-                    let outcome = self.once(index, step, &extra);
+                    let outcome = self.once((index, Some(n)), step, &extra);
                     let name = self.text(&step.name, &extra);
                     self.record(index, Some(n), name, step, outcome);
                 }
@@ -177,18 +178,23 @@ impl Maker<'_> {
         }
     }
 
-    /// Whether nothing so far explains what was seen: no step found what is left to a person, and no change may heal a symptom.
-    /// What could not be looked at may be the cause.
+    /// Whether nothing so far explains what was seen: no step found what is left to a person, and no change (made or left)
+    /// would heal a symptom; where there is no symptom, no step found anything. What could not be looked at may be the cause.
     fn unexplained(&self) -> Result<bool, Halt> {
-        let explains = |s: &StepPlan| {
-            let Some(step) = self.input.book.steps.get(s.step).filter(|_| s.finding.is_some()) else { return false };
-            let healed = || {
-                let reads = super::reads_of(step);
-                self.overlay.beyond_files(&reads).or_else(|| self.overlay.in_files(&reads)).is_some()
-            };
-            if step.looks_only() { healed() } else { s.status != StepStatus::Change }
+        let all = || self.plan.steps.iter().filter_map(|s| Some((s, self.input.book.steps.get(s.step)?)));
+        // One that waits for a change may be one.
+        let well = |s: &StepPlan| matches!(s.status, StepStatus::Ok | StepStatus::Skipped);
+        let symptoms = all().any(|(s, step)| step.looks_only() && !well(s));
+        let healed = |step: &Step| {
+            let reads = super::reads_of(step);
+            let planned = self.overlay.beyond_files(&reads).or_else(|| self.overlay.in_files(&reads));
+            planned.is_some() || reads.iter().any(|r| self.left.iter().any(|w| r.meets(w)))
         };
-        if self.plan.steps.iter().any(explains) {
+        let repaired = |s: &StepPlan| s.needs_root || matches!(s.status, StepStatus::Change | StepStatus::Declined);
+        let explains = |(s, step): (&StepPlan, &Step)| {
+            if step.looks_only() { healed(step) } else { !symptoms || !repaired(s) }
+        };
+        if all().filter(|(s, _)| s.finding.is_some()).any(explains) {
             return Ok(false);
         }
         for s in &self.plan.steps {
@@ -214,7 +220,7 @@ impl Maker<'_> {
     }
 
     /// Check, condition, remediation, for one item.
-    fn once(&mut self, _index: usize, step: &Step, extra: &Map<String, Value>) -> Outcome {
+    fn once(&mut self, at: (usize, Option<usize>), step: &Step, extra: &Map<String, Value>) -> Outcome {
         let Some(call) = &step.check else {
             let manual = self.manual(step, extra);
             return Outcome { manual, ..Outcome::new(StepStatus::Manual, "for a person to do") };
@@ -278,9 +284,8 @@ impl Maker<'_> {
                 };
             }
         };
-        let name = self.text(&step.name, &extra);
-        if changes.iter().any(|c| self.input.declined.contains(&(name.clone(), c.title()))) {
-            return Outcome { status: StepStatus::Declined, ..base };
+        if !changes.is_empty() && self.input.declined.contains(&Wish::Step(at.0, at.1)) {
+            return Outcome { status: StepStatus::Declined, changes, ..base };
         }
         if changes.iter().any(|c| self.input.done.contains(&c.digest())) {
             return Outcome {
@@ -293,7 +298,7 @@ impl Maker<'_> {
             && let Some(change) = changes.iter().find(|c| c.needs_root(live))
         {
             let evidence = format!("to {} takes root, and we are {user} there", change.title());
-            return Outcome { status: StepStatus::Unknown, needs_root: true, evidence, ..base };
+            return Outcome { status: StepStatus::Unknown, needs_root: true, evidence, changes, ..base };
         }
         match (changes.is_empty(), manual) {
             (false, manual) => Outcome { status: StepStatus::Change, changes, manual, ..base },
@@ -369,24 +374,35 @@ impl Maker<'_> {
                 }
             }
         }
+        let made = o.status == StepStatus::Change;
+        let notified = if o.changes.is_empty() { &[][..] } else { &step.notify };
         for change in o.changes {
+            if !made {
+                self.left.extend(change.writes());
+                continue;
+            }
             self.overlay.add(&change, index);
             let (name, notify) = (name.clone(), step.notify.clone());
-            self.plan.changes.push(Planned { step: index, name, handler: None, notify, change });
+            self.plan.changes.push(Planned { step: index, item, name, handler: None, notify, change });
         }
-        if o.status == StepStatus::Change {
-            let position = self.plan.changes.len();
-            for id in &step.notify {
+        let position = self.plan.changes.len();
+        for id in notified {
+            if made {
                 self.notified.insert(id.clone(), (position, index));
-                let Some(h) = self.input.book.handlers.iter().find(|h| h.id == *id) else { continue };
-                // Whatever the handler will restart is not what it was, for every later look of this plan.
-                let changes = self.handler_decision(h).map(|d| d.changes).unwrap_or_default();
-                for r in changes.iter().flat_map(super::Change::writes) {
+            }
+            let Some(h) = self.input.book.handlers.iter().find(|h| h.id == *id) else { continue };
+            // Whatever the handler will restart is not what it was, for every later look of this plan.
+            let changes = self.handler_decision(h).map(|d| d.changes).unwrap_or_default();
+            let writes: Vec<Resource> = changes.iter().flat_map(super::Change::writes).collect();
+            if made {
+                for r in writes {
                     // A handler comes after all edits of the round: whatever it may touch, the files that later steps
                     // edit are still as they are.
                     let touched = if r == Resource::All { vec![Resource::Socket, Resource::Rules] } else { vec![r] };
                     touched.into_iter().for_each(|r| self.overlay.touch(r, index));
                 }
+            } else {
+                self.left.extend(writes);
             }
         }
         let waits = o

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use serde_json::Map;
 
-use super::{Maker, Overlay, Planned, Validation, Verdict, View};
+use super::{Maker, Overlay, Planned, Validation, Verdict, View, Wish};
 use crate::book::{Call, Handler};
 use crate::facts;
 use crate::module::{Decision, Halt};
@@ -56,8 +56,8 @@ impl Maker<'_> {
                     continue;
                 }
             };
-            if let Some(c) = decision.changes.iter().find(|c| self.input.declined.contains(&(h.id.clone(), c.title())))
-            {
+            let unwanted = self.input.declined.contains(&Wish::Handler(h.id.clone()));
+            if let Some(c) = decision.changes.first().filter(|_| unwanted) {
                 self.plan.kept_back.push((h.id.clone(), format!("you left it: {}", c.title())));
                 continue;
             }
@@ -75,6 +75,7 @@ impl Maker<'_> {
                 .filter(|c| !satisfied(c))
                 .map(|change| Planned {
                     step,
+                    item: None,
                     name: name.clone(),
                     handler: Some(h.id.clone()),
                     notify: Vec::new(),

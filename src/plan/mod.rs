@@ -36,7 +36,7 @@ pub struct Input<'a> {
     pub cache: &'a Cache,
     /// Digests of changes that earlier rounds of this run made: no change is made twice.
     pub done: &'a HashSet<String>,
-    /// Changes that the user wants left.
+    /// Who wanted changes that the user wants left.
     pub declined: &'a HashSet<Wish>,
     /// `--tags` and `--skip-tags`.
     pub tags: &'a Tags,
@@ -133,6 +133,8 @@ pub struct Question {
 pub struct Planned {
     /// The step that wants it (index in the runbook), unless a handler does.
     pub step: usize,
+    /// Index of the loop's item.
+    pub item: Option<usize>,
     /// That step's name, resolved; empty for a handler that an earlier run left over.
     pub name: String,
     /// The handler that wants it.
@@ -143,14 +145,27 @@ pub struct Planned {
     pub change: Change,
 }
 
-/// A change by who wants it and what it is, whatever else its file holds by then.
-pub type Wish = (String, String);
+/// Who wants a change: what a person leaves, who leaves one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Wish {
+    /// A step of the runbook, and of a loop one item.
+    Step(usize, Option<usize>),
+    /// A handler.
+    Handler(String),
+}
 
 impl Planned {
-    /// What a person leaves, who leaves this.
+    /// What a person leaves, who leaves this: the step with all of its changes, whatever they are by then.
     #[must_use]
     pub fn wish(&self) -> Wish {
-        (self.handler.clone().unwrap_or_else(|| self.name.clone()), self.change.title())
+        self.handler.clone().map_or(Wish::Step(self.step, self.item), Wish::Handler)
+    }
+
+    /// What a person has read of it, apart from what stands around it in its file.
+    fn shown(&self) -> (Wish, String, Vec<String>) {
+        let diff = self.change.diff();
+        let lines = diff.split(|b| *b == b'\n').skip(2).filter(|l| matches!(l.first(), Some(b'+' | b'-')));
+        (self.wish(), self.change.title(), lines.map(|l| String::from_utf8_lossy(l).into_owned()).collect())
     }
 }
 
@@ -203,11 +218,11 @@ impl Plan {
     pub fn invalid(&self) -> Option<&Validation> {
         self.validations.iter().find(|v| v.outcome == Verdict::Failed)
     }
-    /// Whether it has no change that the other one did not have.
+    /// Whether it shows no change that the other one did not show.
     #[must_use]
     pub fn within(&self, other: &Plan) -> bool {
-        let digests: HashSet<String> = other.changes.iter().map(|p| p.change.digest()).collect();
-        self.changes.iter().all(|p| digests.contains(&p.change.digest()))
+        let shown: HashSet<_> = other.changes.iter().map(Planned::shown).collect();
+        self.changes.iter().all(|p| shown.contains(&p.shown()))
     }
     /// Steps of one status.
     pub fn with(&self, status: StepStatus) -> impl Iterator<Item = &StepPlan> {
@@ -258,6 +273,7 @@ pub fn plan(input: &Input<'_>) -> (Plan, Vec<Read>) {
         values: Map::new(),
         statuses: BTreeMap::new(),
         notified: BTreeMap::new(),
+        left: Vec::new(),
         plan: Plan::default(),
     };
     for (index, step) in input.book.steps.iter().enumerate() {
@@ -283,6 +299,8 @@ struct Maker<'a> {
     statuses: BTreeMap<String, (StepStatus, usize, Option<usize>)>,
     /// Handlers by id: how many changes there were when each was last notified, and by which step.
     notified: BTreeMap<String, (usize, usize)>,
+    /// What changes would touch that are not made: left by the user, or for root alone.
+    left: Vec<Resource>,
     plan: Plan,
 }
 
@@ -413,6 +431,7 @@ pub fn verify(input: &Input<'_>, plan: &Plan, call: &Call) -> (Result<Decision, 
         values,
         statuses: BTreeMap::new(),
         notified: BTreeMap::new(),
+        left: Vec::new(),
         plan: Plan::default(),
     };
     let answer = maker.decide(call, &maker.scope(&Map::new()), maker.view().from_controller(true)).map_err(|(h, _)| h);

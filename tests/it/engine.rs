@@ -658,12 +658,54 @@ fn step_by_step_needs_somebody_to_ask() {
 #[test]
 fn step_by_step_what_was_left_stays_left_where_two_steps_edit_one_file() {
     let b = Bench::new();
+    let step = |name: &str, line: &str| {
+        format!("- {{name: {name}, ensure: {{edit: {{path: DIR/f, line: {line}, create: true}}}}}}\n")
+    };
+    let two = format!("name: t\ntitle: t\nsteps:\n{}{}", step("first", "a"), step("second", "b"));
+    // Once the file is there, the change that was left would be another one: to edit, not to create.
+    for there in [Some(""), None] {
+        there.iter().for_each(|text| b.write("f", text));
+        b.write("book.yaml", &two);
+        let run = b.typed(&["apply", "./book.yaml", "--step"], "n\ny\ns\ny\ny\ny\n").expect(1);
+        assert_eq!(b.read("f"), "b\n", "{}", run.text);
+        std::fs::remove_file(b.path("f")).unwrap();
+    }
+    // What was shown of the second is not new because the first is not there.
+    b.write("f", "");
+    let run = b.typed(&["apply", "./book.yaml"], "s\nn\ny\n").expect(1);
+    assert_eq!((b.read("f").as_str(), run.text.matches("What will happen").count()), ("b\n", 1), "{}", run.text);
+    // Each item of a loop is asked about by itself, whatever it is called.
     b.write("f", "");
     b.write(
         "book.yaml",
-        "name: t\ntitle: t\nsteps:\n- {name: first, ensure: {edit: {path: DIR/f, line: a}}}\n\
-         - {name: second, ensure: {edit: {path: DIR/f, line: b}}}\n",
+        "name: t\ntitle: t\nsteps:\n- {name: lines, loop: [a, b], ensure: {edit: {path: DIR/f, line: '{{ item }}'}}}\n",
     );
-    let run = b.typed(&["apply", "./book.yaml", "--step"], "n\ny\ns\ny\ny\ny\n").expect(1);
+    let run = b.typed(&["apply", "./book.yaml", "--step"], "n\ny\n").expect(1);
     assert_eq!(b.read("f"), "b\n", "{}", run.text);
+}
+
+/// To leave the repair of something else takes no advice away, and a book that looks at nothing has no symptom to heal.
+#[test]
+fn what_explains_what_was_seen_does_so_although_it_is_left() {
+    let rest = "- {name: the rest, otherwise: true, manual: call the provider}\n";
+    let seen = "- {name: seen, check: {command: 'false'}, reads: [rules]}\n";
+    let step = |writes: &str| {
+        format!(
+            "- {{name: a, check: {{command: 'false'}}, remediation: [{{command: {{sh: 'true', writes: ['{writes}']}}}}]}}\n"
+        )
+    };
+    let last = |text: &str| {
+        let (_, after) = text.rsplit_once("the rest").expect(text);
+        after.contains("call the provider")
+    };
+    for (steps, advised) in [(step("unit:x") + seen, true), (step("rules") + seen, false), (step("unit:x"), false)] {
+        let b = Bench::new();
+        b.write("book.yaml", &format!("name: t\ntitle: t\nsteps:\n{steps}{rest}"));
+        let plan = b.plan();
+        let manual = plan.json["rounds"][0]["steps"].as_array().unwrap().iter().any(|s| s["status"] == "manual");
+        assert_eq!(manual, advised, "{steps}: {}", plan.text);
+        let run = b.typed(&["apply", "./book.yaml", "--step"], "n\n");
+        let again = if advised { last(&run.text) } else { run.text.contains("call the provider") };
+        assert_eq!(again, advised, "{steps}: {}", run.text);
+    }
 }

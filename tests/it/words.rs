@@ -67,6 +67,9 @@ fn variables_are_a_map_too_as_ansible_takes_them() {
     assert!(wrong.code == 2 && wrong.stderr.contains("port") && !wrong.stderr.contains("{\""), "{}", wrong.stderr);
     let broken = plan("{port: hidden-word, x: \"");
     assert!(broken.code == 2 && !broken.stderr.contains("hidden-word"), "{}", broken.stderr);
+    let twice = plan("{port: hidden-word, port: 22}");
+    let said = twice.stderr.contains("the key \"port\" is here twice");
+    assert!(twice.code == 2 && said && !twice.stderr.contains("hidden-word"), "{}", twice.stderr);
 }
 
 #[test]

@@ -116,6 +116,7 @@ mod tests {
         let book = crate::book::load_text("t.yaml", text).unwrap();
         let at = |step, handler: Option<&str>| Planned {
             step,
+            item: None,
             name: String::new(),
             handler: handler.map(str::to_owned),
             notify: Vec::new(),

@@ -1,4 +1,4 @@
-//! `ipset save` (ipset(8)): sets that iptables' rules name.
+//! `ipset save` (ipset(8)): sets that iptables' rules name. In place of many elements there may be `long NAME FIRST`.
 
 use super::model::{Element, Ipset, Item, Key, Set};
 
@@ -14,7 +14,14 @@ pub fn parse(text: &str) -> Vec<Ipset> {
                     kind.split_once(':').map_or("", |k| k.1).split(',').map(str::to_owned).collect();
                 let known = parts.iter().all(|p| matches!(p.as_str(), "ip" | "net" | "port" | "iface"));
                 let set = Set { name: (*name).to_owned(), elements: Vec::new(), opaque: !known };
-                out.push(Ipset { set, parts, v6: rest.contains(&"inet6") });
+                out.push(Ipset { set, parts, v6: rest.contains(&"inet6"), long: None });
+            }
+            ["long", name, first] => {
+                let Some(s) = out.iter_mut().find(|s| s.set.name == *name) else { continue };
+                // What is asked about such a set is one address.
+                let one = matches!(s.parts.as_slice(), [p] if p == "ip" || p == "net");
+                s.set.opaque = true;
+                s.long = one.then(|| (*first).to_owned());
             }
             ["add", name, value, rest @ ..] => {
                 let Some(s) = out.iter_mut().find(|s| s.set.name == *name) else { continue };

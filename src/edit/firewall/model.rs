@@ -290,6 +290,8 @@ pub struct Ipset {
     /// What each part of an element is, as its type says after the colon: `ip`, `net`, `port`, `iface` …
     pub parts: Vec<String>,
     pub v6: bool,
+    /// Too long to be read whole: its first element, as ipset writes it.
+    pub long: Option<String>,
 }
 
 impl Element {

@@ -141,6 +141,10 @@ fn sets_of_ipset() {
     assert_eq!(of("10.9.0.1", 80), Some(End::Reject("icmp-port-unreachable".into())));
     assert_eq!(of("10.9.1.1", 22), None);
     assert_eq!(of("10.8.0.1", 22), None);
+    // Of a long one only the first element is told, and it is not known who else is in it.
+    rules.ipsets = Some(ipset::parse("create mine hash:net,port\ncreate good hash:ip\nlong good 10.9.1.1\n"));
+    assert_eq!(judge(&rules, &question(22, Some("10.9.1.1"))).outcome, Outcome::Unknown);
+    assert_eq!(rules.ipsets.unwrap()[1].long.as_deref(), Some("10.9.1.1"));
 }
 
 #[test]

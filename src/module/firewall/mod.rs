@@ -138,6 +138,16 @@ impl Module for Firewall {
 
 /// What is so now.
 fn now(asked: &Asked, found: &Found, view: &View<'_>) -> Result<Decision, Halt> {
+    // What would let one family in heals nothing of the other.
+    if let Some(to) = asked.astray {
+        let [of, other] = if to.is_ipv6() { ["IPv4", "IPv6"] } else { ["IPv6", "IPv4"] };
+        return Err(Halt::Unknown {
+            why: format!(
+                "the client that you named has an address of {of}, and {to}, where no client gets in, is of {other}"
+            ),
+            hint: Some(format!("name the client by its address of {other}: -e client=ADDRESS")),
+        });
+    }
     let answers: Vec<(&Question, Answer)> = asked.questions.iter().map(|q| (q, judge(&found.rules, q))).collect();
     let by = |o: Outcome| answers.iter().find(|(_, a)| a.outcome == o);
     // Where one family is open to some, that is what there is to decide.
@@ -163,15 +173,6 @@ fn now(asked: &Asked, found: &Found, view: &View<'_>) -> Result<Decision, Halt> 
                 told::unclear(&found.rules, answer)
             ),
             hint,
-        });
-    }
-    if let Some(to) = asked.astray {
-        let [of, other] = if to.is_ipv6() { ["IPv4", "IPv6"] } else { ["IPv6", "IPv4"] };
-        return Err(Halt::Unknown {
-            why: format!(
-                "the client that you named has an address of {of}, and {to}, where no client gets in, is of {other}"
-            ),
-            hint: Some(format!("name the client by its address of {other}: -e client=ADDRESS")),
         });
     }
     Ok(let_in(asked, found, &answers))

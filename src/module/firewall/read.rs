@@ -2,18 +2,19 @@
 
 use std::net::IpAddr;
 
-use crate::edit::firewall::model::{Backend, Element, Item, Part, Set, Test, Values, number};
+use crate::edit::firewall::model::{Backend, Element, Item, Part, Set, Table, Test, Values, number};
 use crate::edit::firewall::{Ruleset, ipset, iptables, join, nft};
 use crate::module::Halt;
 use crate::payload::sh_quote;
 use crate::plan::{Resource, View, first_line};
 
 /// Each tool's answer after a line that names it. Where both backends of iptables are there, both hold rules. A list of
-/// bans may have a hundred thousand elements: of a long answer (`$most` bytes) the sets are left out (`-t`), and asked for by
-/// `sets`.
+/// bans may have a hundred thousand elements: of a long answer (`$most` bytes) nft's sets are left out (`-t`), of an ipset of
+/// more than a hundredth as many elements all but the first, and `sets` asks for them.
 pub(super) const SCRIPT: &str = "v() { command -v $1 >/dev/null && echo \"==> $*\" && \"$@\" 2>&1; }
 for c in iptables ip6tables; do v $c-nft-save || v $c-save; v $c-legacy-save; done
-v ipset save; t=; if nft -jt list tables >/dev/null 2>&1 && [ $(nft -j list ruleset 2>&1 | wc -c) -gt ${most:-99999} ]; then t=-t; fi
+v ipset save | { awk -v m=${most:-99999} '$1!=\"add\"{print;next} {n=++c[$2]; a[$2]=n*100>m ? \"\" : a[$2] $0 \"\\n\"} n==1{f[$2]=$3}
+END{for(s in c) if(c[s]*100>m) print \"long\",s,f[s]; else printf \"%s\",a[s]}' 2>/dev/null || cat; }; t=; if nft -jt list tables >/dev/null 2>&1 && [ $(nft -j list ruleset 2>&1 | wc -c) -gt ${most:-99999} ]; then t=-t; fi
 v nft -j $t list ruleset && v nft -ast list ruleset || v nft -as list ruleset; v ip -o a; echo '==>'";
 
 /// What was read.
@@ -79,33 +80,55 @@ pub(super) fn parse(out: &str) -> Result<Found, Halt> {
     Ok(Found { rules: join(native, tables, get("ipset save").map(ipset::parse)), addresses, tools })
 }
 
+/// Where a set was left out.
+enum Place {
+    /// Of a table, by the indices of both.
+    Table(usize, usize),
+    /// Of ipset's.
+    Ipset(usize),
+}
+
 /// The sets that the first look left out and a rule asks for: those that are not long, and of a long one whether these
-/// addresses are in it, by the kernel's own word (nft(8), "get element"), with its first element for those whom nobody
+/// addresses are in it, by the kernel's own word (nft(8), "get element"; ipset(8), "test"), with its first element for those whom nobody
 /// named. What is still not known of a set leaves it opaque, and of whole networks (`None`) nothing is.
 pub(super) fn sets(found: &mut Found, clients: Option<&[IpAddr]>, view: &View<'_>) -> Result<(), Halt> {
     let mut sh = String::from(
         "s() { j=$(nft -j list set \"$@\" 2>/dev/null || nft -j list map \"$@\" 2>/dev/null); echo '==> set'
 if [ ${#j} -lt 99999 ]; then echo \"$j\"; return; fi
 nft list set \"$@\" | sed -n 's/.*elements = { *\\([^ ,]*\\).*/first \\1/p'
-for c in $a; do if e=$(nft get element \"$@\" \"{ $c }\" 2>&1); then echo \"in $c\"; else case $e in *'No such file'*) echo \"out $c\";; esac; fi; done; }\n",
+for c in $a; do if e=$(nft get element \"$@\" \"{ $c }\" 2>&1); then echo \"in $c\"; else case $e in *'No such file'*) echo \"out $c\";; esac; fi; done; }
+i() { echo '==> set'; echo \"first $2\"; for c in $a; do case $(ipset test \"$1\" $c 2>&1) in
+*' is in set '*) echo \"in $c\";; *' is NOT in set '*) echo \"out $c\";; esac; done; }\n",
     );
     let words: Vec<String> = clients.unwrap_or_default().iter().map(IpAddr::to_string).collect();
     sh += &format!("a='{}'\n", words.join(" "));
-    let mut wanted: Vec<(usize, usize)> = Vec::new();
-    for (t, table) in found.rules.tables.iter().enumerate().filter(|(_, t)| t.backend == Backend::Nft) {
-        let parts = || table.chains.iter().flat_map(|c| &c.rules).flat_map(|r| &r.parts);
+    let asks = |table: &Table, wanted: &Values| {
+        let parts = table.chains.iter().flat_map(|c| &c.rules).flat_map(|r| &r.parts);
+        parts.into_iter().any(|p| match p {
+            Part::Test(Test::Within { values, .. }) | Part::Map(_, values) => values == wanted,
+            _ => false,
+        })
+    };
+    let mut wanted: Vec<Place> = Vec::new();
+    let tables = &found.rules.tables;
+    for (t, table) in tables.iter().enumerate().filter(|(_, t)| t.backend == Backend::Nft) {
         for (n, set) in table.sets.iter().enumerate().filter(|(_, s)| s.opaque) {
-            let named = |v: &Values| matches!(v, Values::Named(name) if *name == set.name);
-            let asks = |p: &Part| match p {
-                Part::Test(Test::Within { values, .. }) | Part::Map(_, values) => named(values),
-                _ => false,
-            };
-            if parts().any(asks)
+            if asks(table, &Values::Named(set.name.clone()))
                 && let (Some(of), Some(name)) = (sh_quote(&table.name), sh_quote(&set.name))
             {
                 sh += &format!("s {} {of} {name}\n", table.family.word());
-                wanted.push((t, n));
+                wanted.push(Place::Table(t, n));
             }
+        }
+    }
+    for (n, of) in found.rules.ipsets.iter().flatten().enumerate() {
+        let named = Values::Ipset(of.set.name.clone());
+        if let Some(first) = of.long.as_deref().and_then(sh_quote)
+            && tables.iter().any(|t| asks(t, &named))
+            && let Some(name) = sh_quote(&of.set.name)
+        {
+            sh += &format!("i {name} {first}\n");
+            wanted.push(Place::Ipset(n));
         }
     }
     if wanted.is_empty() {
@@ -113,8 +136,11 @@ for c in $a; do if e=$(nft get element \"$@\" \"{ $c }\" 2>&1); then echo \"in $
     }
     let a = view.script(&sh, false, &[Resource::Rules])?;
     let out = String::from_utf8_lossy(&a.stdout);
-    for ((t, n), said) in wanted.into_iter().zip(out.split("==> set\n").skip(1)) {
-        let set = &mut found.rules.tables[t].sets[n];
+    for (place, said) in wanted.into_iter().zip(out.split("==> set\n").skip(1)) {
+        let set = match place {
+            Place::Table(t, n) => &mut found.rules.tables[t].sets[n],
+            Place::Ipset(n) => &mut found.rules.ipsets.as_mut().ok_or_else(|| Halt::unknown("no sets"))?[n].set,
+        };
         if let Some(read) = nft::set_alone(said).or_else(|| long(said, &set.name, clients?)) {
             *set = read;
         }

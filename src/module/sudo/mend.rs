@@ -93,6 +93,8 @@ fn rights(gone: &[(Refused, String)], changes: &mut [Change], view: &View<'_>) -
             });
             match asked {
                 Err(Halt::Pending) => return Err(Halt::Pending),
+                // A word of a line that is no rule at all ("Defautls editor=…").
+                Ok(said) if said.contains("unknown user") => continue,
                 Ok(said) if said.contains("is not allowed to run sudo") => format!(
                     "{line} is the only right of {whose}, who may not use sudo without it, until it is written anew (visudo)"
                 ),
@@ -118,12 +120,17 @@ fn whose(bytes: &[u8], line: usize) -> Option<String> {
     let goes_on = |n: usize| lines.get(n).is_some_and(|l| l.trim_ascii_end().ends_with(b"\\"));
     let at = line.checked_sub(1)?;
     let first = (0..at).rev().take_while(|n| goes_on(*n)).last().unwrap_or(at);
-    let text = String::from_utf8_lossy(lines.get(first)?).into_owned();
-    let word = text.split_whitespace().next()?;
+    let last = (first..lines.len()).find(|n| !goes_on(*n)).unwrap_or(at);
+    let whole: Vec<_> = lines.get(first..=last)?.iter().map(|l| String::from_utf8_lossy(l.trim_ascii_end())).collect();
+    let text: String = whole.iter().map(|l| l.strip_suffix('\\').unwrap_or(l).to_owned() + " ").collect();
+    // Who, on which hosts, "=" (sudoers(5), User Specification).
+    let (head, _) = text.split_once('=')?;
+    let mut words = head.split_whitespace();
+    let (word, hosts) = (words.next()?, words.next());
     let name = word.strip_prefix('%').unwrap_or(word);
-    // "ALL", an alias, a list, a number: no one name. What has no "=" gives nobody a right (sudoers(5), User Specification).
-    let one = is_user(name) && name.chars().any(char::is_lowercase) && text.contains('=');
-    one.then(|| word.to_owned())
+    // "ALL", an alias, a list, a number: no one name.
+    let one = is_user(name) && name.chars().any(char::is_lowercase);
+    (one && hosts.is_some()).then(|| word.to_owned())
 }
 
 /// With the line, and all that it goes on with, as comments; `None` if it is one already, or there is none, or if more could
@@ -172,6 +179,8 @@ mod tests {
         assert_eq!((of(1).as_deref(), of(2).as_deref(), of(3).as_deref()), (Some("%wheel"), Some("bob"), Some("bob")));
         assert_eq!((of(4), of(5), of(9), of(0)), (None, None, None, None));
         assert_eq!((whose(b"garbage line\n", 1), whose(b"Defautls env_reset\n", 1)), (None, None));
+        let parted = b"bob \\\n  ALL=(ALL) ALL\n";
+        assert_eq!((whose(parted, 1).as_deref(), whose(parted, 2).as_deref()), (Some("bob"), Some("bob")));
     }
 
     #[test]

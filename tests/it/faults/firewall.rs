@@ -105,6 +105,15 @@ faults! {
         args: CLIENT,
         ..FILTERED
     }
+    ipset_long {
+        title: "a set of 20,000 addresses of ipset has the client's, too, among others that are short",
+        breaks: "{ echo create bl hash:ip; echo create few hash:net; echo add few 10.66.0.0/16; echo add bl 10.77.0.1; i=0
+            while [ $i -lt 20000 ]; do echo add bl 20.0.$((i / 256)).$((i % 256)); i=$((i + 1)); done; } | ipset restore
+            iptables -A INPUT -m set --match-set few src -j DROP; iptables -A INPUT -m set --match-set bl src -p tcp -j DROP",
+        symptom: "timed out",
+        says: r#"what 10\.77\.0\.1 sends to port 22 is dropped by "-A INPUT .*--match-set bl src"#,
+        ..FILTERED
+    }
     iptables_policy {
         title: "the policy of INPUT is DROP, and the file that restores it is no better",
         breaks: "iptables -A INPUT -i lo -j ACCEPT; iptables -A INPUT -p icmp -j ACCEPT; iptables -P INPUT DROP
