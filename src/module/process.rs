@@ -86,6 +86,8 @@ impl Module for Process {
             return Err(Halt::Skipped("not running".into()));
         }
         let wanted = Wanted::of(p)?;
+        // Where all is well, nobody asks for processes.
+        view.not_ahead()?;
         let sh = wanted.script().ok_or_else(|| Halt::unknown("a name with a NUL"))?;
         let a = view.script(&sh, false, &[Resource::Socket])?;
         if a.status != Status::Exit(0) {
