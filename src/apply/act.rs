@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use super::guard::switch::{GONE, OVER};
 use crate::payload::{sh_quote, text_payload};
 use crate::plan::{Change, FileChange, Planned};
 use crate::target::files::{Content, FileState, Kind, cksum, sha256};
@@ -124,7 +125,8 @@ sync "$C" 2>/dev/null || sync; }
         "rb_putback",
         r#"rb_putback() { K=$S/runs/$RUN/$1; { read -r P; IFS='|' read -r rb_k rb_m rb_u rb_g; } <"$K.meta"; D=${P%/*}; N=${P##*/}
 case $rb_k in absent) if [ -d "$P" ] && [ ! -L "$P" ]; then rmdir "$P"; else rm -f "$P"; fi; return;; directory) chown "$rb_u:$rb_g" "$P" && chmod "$rb_m" "$P"; return;; symbolic*) read -r _; rm -f "$P"; ln -s -- "$(sed -n 3p "$K.meta")" "$P"; return;; regular*) ;; *) return 1;; esac
-rb_candidate; cat "$K" >"$C" && chown "$rb_u:$rb_g" "$C" && chmod "$rb_m" "$C" && sync && mv -f "$C" "$P"; }
+rb_candidate; cat "$K" >"$C" && chown "$rb_u:$rb_g" "$C" && chmod "$rb_m" "$C" || return
+if [ -s "$K.acl" ] && command -v setfacl >/dev/null; then (cd "$D" && setfacl --set-file="$K.acl" "$C") 2>/dev/null; fi; sync; mv -f "$C" "$P" && sync; }
 "#,
     ),
     (
@@ -170,9 +172,17 @@ pub(super) fn room(changes: &[Planned]) -> Option<String> {
     Some(format!("rb_state; rb_room {} \"${{S#\"$R\"}}\" {}", bytes / 1024 + 1, quoted?.join(" ")))
 }
 
-/// What every acting script starts with.
-pub(super) fn head(run: &str) -> String {
-    format!("RUN={run}; umask 022; rb_ours\n")
+/// What every acting script starts with; under a guard of that many seconds, with the numbers of its changes.
+pub(super) fn head(run: &str, guard: Option<u64>, numbers: &[usize]) -> String {
+    let begun: Vec<String> = numbers.iter().map(usize::to_string).collect();
+    let guarded =
+        guard.map(|within| format!("rb_guarded {within}; rb_begun {}; ", begun.join(" "))).unwrap_or_default();
+    format!("RUN={run}; umask 022; {guarded}rb_ours\n")
+}
+
+/// What it ends with, where all went well.
+pub(super) fn tail(guard: Option<u64>) -> String {
+    guard.map(|within| format!("rb_unguarded {within}\n")).unwrap_or_default()
 }
 
 /// Lines of the record, for the target's own copy.
@@ -199,7 +209,7 @@ pub(super) fn script(change: &Change, seq: usize, owe: &str) -> Option<String> {
             u.verb.word(),
             sh_quote(&u.unit)?
         ),
-        Change::Command(c) => format!("{owe}{}\n", in_tree(&c.sh)?),
+        Change::Command(c) => format!("{owe}{} || exit\n", in_tree(&c.sh)?),
     })
 }
 
@@ -337,6 +347,11 @@ pub(super) fn failure(status: i32, change: &Change, said: &str) -> (String, Opti
         NOT_BACK => (
             format!("the new files did not pass, and not every file could be put back{}", colon(said)),
             hint("what was there before is below /var/lib/runbook/runs on the target"),
+        ),
+        OVER => ("it was not done: what this round had done before is being taken back".into(), None),
+        GONE => (
+            "it was not done: the process on the target that would take it back is gone".into(),
+            hint("was it ended by somebody, or by the out-of-memory killer? (dmesg)"),
         ),
         NOT_EMPTY => (format!("{path} is a directory with something in it; it was left as it is"), None),
         n => (format!("status {n}{}", colon(said)), None),

@@ -3,9 +3,11 @@
 mod act;
 pub mod back;
 pub mod fleet;
+pub mod guard;
 pub mod journal;
 mod lock;
 pub mod past;
+pub mod risk;
 mod round;
 mod verify;
 mod ways;
@@ -26,16 +28,15 @@ use journal::Journal;
 
 /// The sh functions of acting scripts and of the lock.
 pub const FUNCTIONS: &[(&str, &str)] = &{
-    let mut all = [("", ""); act::FUNCTIONS.len() + lock::FUNCTIONS.len()];
-    let mut i = 0;
-    while i < act::FUNCTIONS.len() {
-        all[i] = act::FUNCTIONS[i];
-        i += 1;
-    }
-    let mut j = 0;
-    while j < lock::FUNCTIONS.len() {
-        all[i + j] = lock::FUNCTIONS[j];
-        j += 1;
+    let parts = [act::FUNCTIONS, lock::FUNCTIONS, guard::switch::FUNCTIONS];
+    let mut all = [("", ""); act::FUNCTIONS.len() + lock::FUNCTIONS.len() + guard::switch::FUNCTIONS.len()];
+    let (mut part, mut from, mut to) = (0, 0, 0);
+    while part < parts.len() {
+        while from < parts[part].len() {
+            all[to] = parts[part][from];
+            (from, to) = (from + 1, to + 1);
+        }
+        (part, from) = (part + 1, 0);
     }
     all
 };
@@ -57,6 +58,10 @@ pub mod exit {
     pub const NO_CHANNEL: u8 = 3;
     /// There are changes to make, and none was made.
     pub const CHANGES: u8 = 4;
+    /// Rolled back.
+    pub const ROLLED_BACK: u8 = 5;
+    /// Not rolled back.
+    pub const NOT_ROLLED_BACK: u8 = 6;
     /// Interrupted.
     pub const INTERRUPTED: u8 = 130;
 
@@ -70,6 +75,8 @@ pub mod exit {
         ),
         (NO_CHANNEL, "no channel works (and nothing was changed)"),
         (CHANGES, "there are changes to make and none was made: a dry run, or the prompt was declined"),
+        (ROLLED_BACK, "rolled back: a change had made it worse, or nobody could confirm it"),
+        (NOT_ROLLED_BACK, "a rollback failed, or it is not known how it went: the host needs a person now"),
         (INTERRUPTED, "interrupted"),
     ];
 }
@@ -123,6 +130,8 @@ pub struct Options {
     pub dry_run: bool,
     /// Which steps.
     pub tags: Tags,
+    /// A round that could cut the way to the host is taken back unless it is confirmed within that; `None`: no guard.
+    pub guard: Option<Duration>,
     /// Ctrl-C.
     pub interrupt: Option<Interrupt>,
     /// Secrets are not in the record either.
@@ -173,6 +182,10 @@ pub struct Session<'a> {
     asked: HashSet<String>,
     decided: Vec<Decided>,
     locked: bool,
+    /// What is not confirmed yet.
+    guard: Option<guard::Guard>,
+    /// What the last finished plan was made from.
+    seen: Cache,
 }
 
 /// How a round came to its end.
@@ -184,6 +197,8 @@ enum RoundEnd {
     Stumbled,
     /// The user wants a change left: what else is still right to do is another plan.
     Left,
+    /// What another run had left was taken back first: how things are now is another question.
+    Anew,
 }
 
 /// Why a run stopped.
@@ -245,6 +260,8 @@ impl<'a> Session<'a> {
             asked: HashSet::new(),
             decided: Vec::new(),
             locked: false,
+            guard: None,
+            seen: Cache::new(),
         }
     }
 
@@ -277,6 +294,12 @@ impl<'a> Session<'a> {
                     changed: !self.done.is_empty(),
                 });
                 exit::INTERRUPTED
+            }
+            Err(Stop::Channel(e)) if self.guard.is_some() => {
+                let within = self.options.guard.unwrap_or_default().as_secs();
+                let hint = format!("the host takes this round back by itself within {within} s; then run it again");
+                self.sink.event(&Event::Broken { why: &e.why, hint: Some(&hint), changed });
+                exit::FAILED
             }
             Err(Stop::Channel(e)) => {
                 self.sink.event(&Event::Broken { why: &e.why, hint: e.hint.as_deref(), changed });
@@ -395,11 +418,19 @@ impl<'a> Session<'a> {
             self.round += 1;
             self.machine = self.machine.take().or_else(|| plan.facts.clone());
             self.current = Some(plan.clone());
-            let ended = self.round(self.round, &plan).await?;
+            let ended = self.round(self.round, &plan).await;
+            // Another way may still get there, and judge.
+            if !matches!(ended, Err(Stop::Channel(_))) {
+                self.judge().await?;
+            }
+            let ended = ended?;
             self.left = ended == RoundEnd::Left;
+            if ended == RoundEnd::Anew {
+                self.round -= 1;
+            }
             // Where nothing was done, nothing has to show.
             let untouched = self.done.is_empty() && self.failed.is_empty();
-            plan = if self.left && untouched {
+            plan = if ended == RoundEnd::Anew || self.left && untouched {
                 self.gather().await?
             } else {
                 self.settle(&plan, ended != RoundEnd::Whole).await?
@@ -505,6 +536,7 @@ impl<'a> Session<'a> {
         for _ in 0..TRIPS {
             let (plan, wanted) = plan::plan(&self.input(&cache));
             if wanted.is_empty() {
+                self.seen = cache;
                 return Ok(plan);
             }
             self.sink.event(&Event::Asking { count: wanted.len() });

@@ -69,21 +69,36 @@ impl Session<'_> {
             }
             self.journal = Some(j);
         }
-        self.lock().await?;
+        // No question stands between a change and its proof.
+        let mut most = plan.changes.len();
+        for (n, p) in plan.changes.iter().enumerate() {
+            match self.leave(p, plan).await? {
+                Leave::Skip => return Ok(RoundEnd::Left),
+                Leave::Quit => {
+                    most = n;
+                    break;
+                }
+                Leave::Yes | Leave::Rest => {}
+            }
+        }
+        let quit = most < plan.changes.len();
+        if most == 0 {
+            return Err(self.no_more());
+        }
+        if let Some(other) = self.lock().await? {
+            self.of_another_run(&other).await?;
+            return Ok(RoundEnd::Anew);
+        }
         self.room(plan).await?;
         self.record("round", json!({"round": round, "changes": plan.changes.len()}))?;
+        self.arm(round, plan).await?;
         let mut at = 0;
-        while at < plan.changes.len() {
+        while at < most {
             if self.interrupted() {
                 return Err(Stop::Interrupted);
             }
-            let batch = self.batch(plan, at);
+            let batch = self.batch(plan, at, most);
             let end = at + batch.1;
-            for p in &plan.changes[at..end] {
-                if !self.leave(p, plan).await? {
-                    return Ok(RoundEnd::Left);
-                }
-            }
             for (n, p) in plan.changes[at..end].iter().enumerate() {
                 let number = number(round, at + n);
                 if let Some(j) = &mut self.journal {
@@ -101,14 +116,28 @@ impl Session<'_> {
             }
             at = end;
         }
+        if quit {
+            return Err(self.no_more());
+        }
         self.paid_by_start(plan).await?;
         Ok(RoundEnd::Whole)
     }
 
-    /// Step by step: asks about a change. False: it is left, and its step with it.
-    async fn leave(&mut self, p: &Planned, plan: &Plan) -> Result<bool, Stop> {
+    /// The user wants no more changes.
+    fn no_more(&mut self) -> Stop {
+        let begun = !self.done.is_empty();
+        self.sink.event(&Event::Broken {
+            why: "you asked for no more changes",
+            hint: Some("run it again to go on"),
+            changed: begun,
+        });
+        Stop::Exit(if begun { exit::FAILED } else { exit::CHANGES })
+    }
+
+    /// Step by step: asks about a change. What is left takes its step with it.
+    async fn leave(&mut self, p: &Planned, plan: &Plan) -> Result<Leave, Stop> {
         if !self.stepwise || self.agreed.contains(&p.change.digest()) {
-            return Ok(true);
+            return Ok(Leave::Yes);
         }
         let answer = self.ask.change(&p.change.title()).await;
         if self.interrupted() {
@@ -126,19 +155,10 @@ impl Session<'_> {
                 self.declined.insert(p.wish());
                 self.record("declined", json!({"title": p.change.title(), "step": p.name}))?;
                 self.sink.event(&Event::Left { planned: p });
-                return Ok(false);
             }
-            Leave::Quit => {
-                let begun = !self.done.is_empty();
-                self.sink.event(&Event::Broken {
-                    why: "you asked for no more changes",
-                    hint: Some("run it again to go on"),
-                    changed: begun,
-                });
-                return Err(Stop::Exit(if begun { exit::FAILED } else { exit::CHANGES }));
-            }
+            Leave::Quit => {}
         }
-        Ok(true)
+        Ok(answer)
     }
 
     /// No room for backups and candidates: stop before the first write.
@@ -162,13 +182,13 @@ impl Session<'_> {
 
     /// Normally one change at a time. Where candidates can only be tried after they are written, all file changes of
     /// the round that stand together go in one script with the validation, which puts them back if it fails.
-    fn batch(&self, plan: &Plan, at: usize) -> (Option<String>, usize) {
+    fn batch(&self, plan: &Plan, at: usize, most: usize) -> (Option<String>, usize) {
         let sh = plan
             .validations
             .iter()
             .find_map(|v| if let Verdict::AtWrite(sh) = &v.outcome { Some((sh, &v.handler)) } else { None });
         let Some((sh, handler)) = sh else { return (None, 1) };
-        let run = plan.changes[at..].iter().take_while(|p| matches!(p.change, Change::File(_))).count();
+        let run = plan.changes[at..most].iter().take_while(|p| matches!(p.change, Change::File(_))).count();
         let concerned = plan.changes[at..at + run].iter().any(|p| p.notify.contains(handler));
         if concerned { (Some(sh.clone()), run) } else { (None, 1) }
     }
@@ -185,7 +205,10 @@ impl Session<'_> {
         let started = Instant::now();
         let run = self.journal.as_ref().map(|j| j.id().to_owned()).unwrap_or_default();
         let nul = || Stop::Channel(ChannelError::internal("a path or a text with a NUL cannot be sent"));
-        let mut sh = act::head(&run) + &self.journal.as_mut().map(|j| act::note(&j.untold())).unwrap_or_default();
+        let within = self.guard.as_ref().and(self.options.guard).map(|d| d.as_secs());
+        let numbers: Vec<usize> = (0..batch.len()).map(|n| number(round, at + n)).collect();
+        let mut sh = act::head(&run, within, &numbers)
+            + &self.journal.as_mut().map(|j| act::note(&j.untold())).unwrap_or_default();
         // What the target has to know when a command of the controller has succeeded.
         let mut after = String::new();
         match validate {
@@ -208,7 +231,7 @@ impl Session<'_> {
                     let paid = last.map(|h| act::paid(&self.book.name, h).ok_or_else(nul)).transpose()?;
                     if on_controller(p).is_some() {
                         sh += &owe;
-                        after = paid.map_or_else(String::new, |paid| act::head(&run) + &paid);
+                        after = paid.map_or_else(String::new, |paid| act::head(&run, None, &[]) + &paid);
                     } else {
                         sh += &act::script(&p.change, number(round, at + n), &owe).ok_or_else(nul)?;
                         sh += &paid.unwrap_or_default();
@@ -216,6 +239,7 @@ impl Session<'_> {
                 }
             }
         }
+        sh += &act::tail(within);
         self.flying = batch.iter().enumerate().map(|(n, p)| (number(round, at + n), p.clone())).collect();
         let near = batch.first().and_then(on_controller);
         let answer = match near {
@@ -257,7 +281,7 @@ impl Session<'_> {
             return Ok(());
         }
         let run = self.journal.as_ref().map(|j| j.id().to_owned()).unwrap_or_default();
-        let mut sh = act::head(&run);
+        let mut sh = act::head(&run, None, &[]);
         for h in idle {
             sh += &act::paid(&self.book.name, h).unwrap_or_default();
         }
@@ -272,15 +296,17 @@ impl Session<'_> {
         Ok(())
     }
 
-    pub(super) async fn lock(&mut self) -> Result<(), Stop> {
+    /// Takes the lock; what is said is the run before, if nobody has confirmed its last round.
+    pub(super) async fn lock(&mut self) -> Result<Option<String>, Stop> {
         if self.locked {
-            return Ok(());
+            return Ok(None);
         }
         let run = self.journal.as_ref().map(|j| j.id().to_owned()).unwrap_or_default();
         let me = lock::me(&run);
         let begun = Instant::now();
         let until = begun + LOCK_PATIENCE;
         let mut sh = lock::take(&me);
+        let mut unconfirmed = None;
         loop {
             let a = self.script(&sh, Duration::from_secs(20)).await?;
             let said = String::from_utf8_lossy(&a.stdout).into_owned();
@@ -293,6 +319,7 @@ impl Session<'_> {
                     if let Some(kept) = lock::kept(&said) {
                         self.record("kept", json!({"directory": kept}))?;
                     }
+                    unconfirmed = lock::guard(&said).filter(|g| *g != run).map(str::to_owned);
                     break;
                 }
                 lock::Attempt::Failed(why) => {
@@ -339,7 +366,7 @@ impl Session<'_> {
             }
         }
         self.locked = true;
-        Ok(())
+        Ok(unconfirmed)
     }
 }
 
@@ -352,6 +379,6 @@ fn on_controller(p: &Planned) -> Option<&CommandChange> {
 }
 
 /// A change's number in the run's records, unique over rounds.
-fn number(round: usize, at: usize) -> usize {
+pub(super) fn number(round: usize, at: usize) -> usize {
     round * 1000 + at
 }

@@ -64,10 +64,10 @@ impl Session<'_> {
             let answer = loop {
                 self.salt += 1;
                 let mut cache = Cache::new();
-                let (mut answer, wanted) = plan::verify(&self.input(&cache), plan, call);
+                let (mut answer, wanted) = plan::verify(&self.input(&cache), plan, call, false);
                 if !wanted.is_empty() {
                     cache.extend(self.ask_target(wanted).await?);
-                    answer = plan::verify(&self.input(&cache), plan, call).0;
+                    answer = plan::verify(&self.input(&cache), plan, call, false).0;
                 }
                 // What was just restarted may need a moment; what nothing changed needs none.
                 if self.done.is_empty()

@@ -55,6 +55,7 @@ impl Session<'_> {
         if std::mem::take(&mut self.locked) {
             self.lock().await?;
         }
+        self.judge().await?;
         let plan = match self.current.take() {
             Some(before) => self.settle(&before, true).await?,
             None => self.gather().await?,

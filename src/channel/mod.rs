@@ -152,6 +152,11 @@ pub trait Channel: Send + Sync {
     fn close(&self) -> Pending<'_, ()> {
         Box::pin(async {})
     }
+    /// A second channel of the same kind to the same place, with connections of its own and nobody to ask; `None` where
+    /// every script is a new connection anyway, or where there is but one line.
+    fn anew(&self) -> Option<Box<dyn Channel>> {
+        None
+    }
     /// Bytes that went over the line so far, to the target and from it; `None`: not counted.
     fn wire(&self) -> Option<(u64, u64)> {
         None

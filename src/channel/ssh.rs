@@ -45,6 +45,8 @@ const PERSIST: u64 = 60;
 pub struct Ssh {
     to: Destination,
     password: Option<Password>,
+    /// A person may be asked at the terminal.
+    people: bool,
     master: Mutex<Option<Arc<Master>>>,
 }
 
@@ -63,7 +65,7 @@ impl Ssh {
         Ok(Self::to(to, login.password.clone()))
     }
     pub(super) fn to(to: Destination, password: Option<Password>) -> Box<dyn Channel> {
-        Box::new(Self { to, password, master: Mutex::new(None) })
+        Box::new(Self { to, password, people: true, master: Mutex::new(None) })
     }
 
     /// The open master; `anew`: the one that we had is gone.
@@ -89,7 +91,8 @@ impl Ssh {
         let dir = private.0.as_path();
         let text = |p: PathBuf| p.to_string_lossy().into_owned();
         let (log, control) = (text(dir.join("log")), text(dir.join("master")));
-        let by_hand = self.password.is_none() && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        let by_hand =
+            self.people && self.password.is_none() && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         let mut argv: Vec<String> = Vec::new();
         if self.password.is_some() {
             let known = format!("{ASKPASS_FOR}=$$ exec \"$@\"");
@@ -340,6 +343,10 @@ async fn run_on(master: &Master, script: &[u8]) -> Ended {
 impl Channel for Ssh {
     fn caps(&self) -> Caps {
         Caps { survives_network_cut: false, ..Caps::PIPES }
+    }
+    fn anew(&self) -> Option<Box<dyn Channel>> {
+        let (to, password) = (self.to.clone(), self.password.clone());
+        Some(Box::new(Self { to, password, people: false, master: Mutex::new(None) }))
     }
     fn exec<'a>(&'a self, script: &'a [u8], deadline: Duration) -> Pending<'a, Result<Output, ChannelError>> {
         Box::pin(async move {

@@ -60,12 +60,27 @@ pub(super) struct HowArgs {
     /// Ask before each change
     #[arg(long)]
     pub step: bool,
+    /// What could cut the way to the host is taken back there unless it is confirmed within this time
+    #[arg(long, value_name = "D", default_value = "60s", value_parser = window)]
+    pub confirm_within: Duration,
+    /// Nothing is taken back by itself
+    #[arg(long, conflicts_with = "confirm_within")]
+    pub no_guard: bool,
     /// How to say it
     #[arg(short = 'o', long, value_enum, default_value = "human")]
     pub output: Output,
     /// More: skipped steps, evidence, what went over the wire
     #[arg(short = 'v', long, action = clap::ArgAction::Count)]
     verbose: u8,
+}
+
+/// A window of the guard: long enough for a restart and a new login, short enough to wait for.
+fn window(text: &str) -> Result<Duration, String> {
+    let within = crate::module::parse_duration(text).ok_or("a time like 60s or 5m")?;
+    if !(5..=3600).contains(&within.as_secs()) {
+        return Err("from 5s to 1h".into());
+    }
+    Ok(within)
 }
 
 impl HowArgs {
@@ -170,7 +185,8 @@ pub(super) fn engine(how: &HowArgs, tags: Tags, redactor: Redactor, dry: bool) -
             "at a terminal, with -o human; without --step, --yes makes all of them",
         ));
     }
-    Ok((Options { dry_run: dry, tags, interrupt: Some(interrupt), redactor }, ask))
+    let guard = (!how.no_guard).then_some(how.confirm_within);
+    Ok((Options { dry_run: dry, tags, guard, interrupt: Some(interrupt), redactor }, ask))
 }
 
 /// This machine, for what is looked at from here.

@@ -19,7 +19,7 @@ mod host_keys;
 mod hosts_access;
 mod ini;
 mod journal;
-mod listening;
+pub(crate) mod listening;
 mod login;
 mod mount;
 mod package;

@@ -418,8 +418,8 @@ fn target_value(p: &Place) -> Value {
     Value::Object(m)
 }
 
-/// Evaluates a proof of the `verify` list, and says what has to be asked for it first.
-pub fn verify(input: &Input<'_>, plan: &Plan, call: &Call) -> (Result<Decision, Halt>, Vec<Read>) {
+/// Evaluates a proof of the `verify` list, and says what has to be asked for it first; `near`: on the target itself.
+pub fn verify(input: &Input<'_>, plan: &Plan, call: &Call, near: bool) -> (Result<Decision, Halt>, Vec<Read>) {
     let wanted = RefCell::new(Vec::new());
     let values = eval::values_of(input.book, plan);
     let maker = Maker {
@@ -434,7 +434,7 @@ pub fn verify(input: &Input<'_>, plan: &Plan, call: &Call) -> (Result<Decision, 
         left: Vec::new(),
         plan: Plan::default(),
     };
-    let answer = maker.decide(call, &maker.scope(&Map::new()), maker.view().from_controller(true)).map_err(|(h, _)| h);
+    let answer = maker.decide(call, &maker.scope(&Map::new()), maker.view().from_controller(!near)).map_err(|(h, _)| h);
     drop(maker);
     (answer, wanted.into_inner())
 }

@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use super::words::{count, fold, wrap};
-use super::{Event, Proof, Redactor, Sink, printable};
+use super::{Event, GuardNews, Proof, Redactor, Sink, printable};
+use crate::apply::exit;
 use crate::book::{Runbook, Where};
 use crate::plan::diff::{self, Tag};
 use crate::plan::{Change, CommandChange, NOT_HERE, Plan, Planned, StepPlan, StepStatus, Verdict};
@@ -468,6 +469,8 @@ impl<W: Write> Human<W> {
             (4, _) if self.dry => format!("{} to make; none was made ({took}).", count(self.planned, "change")),
             (4, _) => "Nothing was changed.".into(),
             (3, _) => "No channel works; nothing was changed.".into(),
+            (exit::ROLLED_BACK, _) => format!("Taken back: the host is as it was before that round ({took})."),
+            (exit::NOT_ROLLED_BACK, _) => format!("The host needs somebody now ({took})."),
             (_, 0) if self.dry && self.planned > 0 => {
                 format!("{} to make, and not all is resolved: {unresolved} ({took}).", count(self.planned, "change"))
             }
@@ -480,6 +483,42 @@ impl<W: Write> Human<W> {
             (_, _) if unresolved.is_empty() && !left.is_empty() => format!("{changes} made{rounds}{left} ({took})."),
             (_, _) if unresolved.is_empty() => format!("{changes} made{rounds}; not all is well yet ({took})."),
             (_, _) => format!("{changes} made{rounds}; still unresolved: {unresolved}{left} ({took})."),
+        }
+    }
+
+    fn guard(&mut self, news: &GuardNews<'_>) {
+        match news {
+            GuardNews::Armed { within, boot } => {
+                self.blank();
+                let boot = if *boot { ", also after a reboot" } else { "; a reboot meanwhile would end that" };
+                let text = format!(
+                    "if the way in is worse for it, or nobody can say, the host takes this back by itself within {} s{boot}",
+                    within.as_secs()
+                );
+                self.para(Ink::Dim, "  guard   ", 10, &text);
+            }
+            GuardNews::Kept => self.para(Ink::Green, "  kept    ", 10, "nothing is worse than before"),
+            GuardNews::Back { all, why, rest } => {
+                self.blank();
+                let (word, what) = if *all {
+                    ("Back:    ", "what this round had changed was taken back")
+                } else {
+                    ("NOT all back: ", "what this round had changed was to be taken back")
+                };
+                self.para(Ink::Red, word, 9, &format!("{what}: {why}"));
+                for l in *rest {
+                    self.para(Ink::Plain, "         ", 9, l);
+                }
+                if !*all {
+                    let hint = "see to the host now; what was there before is below /var/lib/runbook/runs on it";
+                    self.para(Ink::Cyan, "   hint: ", 9, hint);
+                }
+            }
+            GuardNews::Earlier { run } => {
+                let text =
+                    format!("run {run} was cut off before it was confirmed: what it had changed was taken back first");
+                self.para(Ink::Yellow, "Note: ", 6, &text);
+            }
         }
     }
 
@@ -652,6 +691,7 @@ impl<W: Write> Sink for Human<W> {
                 self.proofs.push((*proof, (*evidence).to_owned()));
                 self.para(ink, word, 10, evidence);
             }
+            Event::Guard { news } => self.guard(news),
             Event::Broken { why, hint, changed } => {
                 self.blank();
                 self.para(Ink::Red, "Stopped: ", 9, why);

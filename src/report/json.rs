@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use super::{Event, Redactor, Sink};
+use super::{Event, GuardNews, Redactor, Sink};
 use crate::plan::{Plan, Planned, Verdict};
 
 /// One document at the end.
@@ -30,6 +30,7 @@ impl<W: Write> Json<W> {
             ("decided".to_owned(), json!([])),
             ("verified".to_owned(), json!([])),
             ("proofs".to_owned(), json!([])),
+            ("guard".to_owned(), json!([])),
             ("error".to_owned(), Value::Null),
         ]);
         Self { out, redactor, document }
@@ -74,6 +75,7 @@ impl<W: Write> Sink for Json<W> {
             "decided" => self.push("decided", v),
             "verified" => self.push("verified", v),
             "proof" => self.push("proofs", v),
+            "guard" => self.push("guard", v),
             "error" => {
                 self.document.insert("error".into(), v);
             }
@@ -123,11 +125,21 @@ pub(super) fn object(e: &Event<'_>) -> Option<(&'static str, Value)> {
             ("verified", json!({"name": step.name, "status": step.status, "evidence": step.evidence}))
         }
         Event::Proved { proof, evidence } => ("proof", json!({"proof": proof, "evidence": evidence})),
+        Event::Guard { news } => ("guard", guard_json(news)),
         Event::Broken { why, hint, changed } => ("error", json!({"why": why, "hint": hint, "changed": changed})),
         Event::Finished { exit, rounds, run, wire, seconds } => {
             ("finished", json!({"exit": exit, "rounds_applied": rounds, "run": run, "wire": wire, "seconds": seconds}))
         }
     })
+}
+
+fn guard_json(news: &GuardNews<'_>) -> Value {
+    match news {
+        GuardNews::Armed { within, boot } => json!({"state": "armed", "seconds": within.as_secs(), "boot": boot}),
+        GuardNews::Kept => json!({"state": "kept"}),
+        GuardNews::Back { all, why, rest } => json!({"state": "back", "whole": all, "why": why, "rest": rest}),
+        GuardNews::Earlier { run } => json!({"state": "earlier", "run": run}),
+    }
 }
 
 fn plan_json(round: usize, plan: &Plan, book: &crate::book::Runbook) -> Value {

@@ -16,6 +16,8 @@ pub use json::{Json, JsonLines};
 pub use redact::{HIDDEN, Redactor};
 pub use words::{fold, wrap};
 
+use std::time::Duration;
+
 use crate::book::Runbook;
 use crate::plan::{Place, Plan, Planned, StepPlan};
 use crate::target::Wire;
@@ -131,6 +133,11 @@ pub enum Event<'a> {
         /// What was seen.
         evidence: &'a str,
     },
+    /// What becomes of a round that could cut the way to the host.
+    Guard {
+        /// What.
+        news: GuardNews<'a>,
+    },
     /// The run cannot go on.
     Broken {
         /// Why.
@@ -152,6 +159,34 @@ pub enum Event<'a> {
         wire: Wire,
         /// How long it took.
         seconds: f64,
+    },
+}
+
+/// What becomes of a round that is taken back unless it is confirmed.
+#[derive(Debug, Clone, Copy)]
+pub enum GuardNews<'a> {
+    /// It is about to be made.
+    Armed {
+        /// How long the host waits for the confirmation.
+        within: Duration,
+        /// A boot in between takes it back, too.
+        boot: bool,
+    },
+    /// Nothing is worse for it: it stays.
+    Kept,
+    /// It was taken back.
+    Back {
+        /// All of it.
+        all: bool,
+        /// Why.
+        why: &'a str,
+        /// What there is to say of single changes.
+        rest: &'a [String],
+    },
+    /// What an earlier run had left unconfirmed was taken back; how things are now is planned anew.
+    Earlier {
+        /// That run.
+        run: &'a str,
     },
 }
 

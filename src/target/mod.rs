@@ -82,6 +82,16 @@ impl Target {
     pub fn root(&self) -> &str {
         &self.root
     }
+    /// Whether the way opens once more, beside the one that is in use; `None` where that says nothing.
+    pub async fn anew(&self) -> Option<Result<(), ChannelError>> {
+        let channel = self.channel.anew()?;
+        let out = channel.exec(b"exit 0\n", SLACK).await;
+        channel.close().await;
+        Some(out.and_then(|o| match o.status {
+            Some(0) => Ok(()),
+            _ => Err(ChannelError::new(crate::plan::first_line(&o.stderr))),
+        }))
+    }
     /// Leaves the way as it was found.
     pub async fn close(&self) {
         self.channel.close().await;
@@ -150,7 +160,7 @@ fn without_path(mut a: Answer, nonce: &str) -> Answer {
 }
 
 /// The functions that the texts use, and those that these use, each once; as they are for a disk, or for what runs.
-fn functions<'a>(texts: impl Iterator<Item = &'a str>, disk: bool) -> String {
+pub(crate) fn functions<'a>(texts: impl Iterator<Item = &'a str>, disk: bool) -> String {
     let all = || {
         let fixed = files::FUNCTIONS.iter().chain(tree::FUNCTIONS).chain(crate::apply::FUNCTIONS).copied();
         fixed.chain(inits::functions(disk).iter().map(|(name, body)| (*name, body.as_str())))

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
-use super::risky;
+use crate::apply::risk::risky;
 use crate::apply::{Answer, Ask, Asked, Leave};
 use crate::book::Runbook;
 use crate::channel::ChannelError;

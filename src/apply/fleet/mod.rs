@@ -4,7 +4,6 @@
 
 mod member;
 mod order;
-mod risk;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -16,7 +15,6 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use member::Member;
 pub use order::{Brake, Serial, badness, batches, worst};
-pub use risk::risky;
 
 use super::{Answer, Asked, Leave, Options, Session, exit};
 use crate::book::Runbook;

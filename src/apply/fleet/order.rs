@@ -53,7 +53,16 @@ pub fn batches(hosts: &[usize], all: usize, serial: &[Serial], alone: bool) -> V
 
 /// From worst to best. DESIGN 9's order, with the two that it leaves out where they belong: an interruption hides nothing
 /// but what is worse for a host, and "nobody to ask" is "there are changes" with a reason.
-const WORST: [u8; 8] = [6, 5, exit::INTERRUPTED, exit::FAILED, exit::NO_CHANNEL, exit::USAGE, exit::CHANGES, exit::OK];
+const WORST: [u8; 8] = [
+    exit::NOT_ROLLED_BACK,
+    exit::ROLLED_BACK,
+    exit::INTERRUPTED,
+    exit::FAILED,
+    exit::NO_CHANNEL,
+    exit::USAGE,
+    exit::CHANGES,
+    exit::OK,
+];
 
 /// The place of a code in that order; the worst comes first, and what is not known before any.
 #[must_use]

@@ -8,7 +8,7 @@ use crate::apply::exit;
 use crate::plan::Change;
 use crate::report::human::Human;
 use crate::report::words::count;
-use crate::report::{Event, Proof, Redactor, Sink};
+use crate::report::{Event, GuardNews, Proof, Redactor, Sink};
 
 /// One target of a report for people.
 pub(super) struct View {
@@ -154,7 +154,8 @@ impl View {
                 self.bad = true;
                 self.broken = Some(((*why).to_owned(), hint.map(str::to_owned)));
             }
-            Event::Left { .. } | Event::Verified { .. } => {}
+            Event::Guard { news: GuardNews::Back { .. } } => self.bad = true,
+            Event::Guard { .. } | Event::Left { .. } | Event::Verified { .. } => {}
         }
         self.human.event(e);
         self.detail.push_str(&self.said.take());
@@ -193,8 +194,8 @@ impl View {
             exit::NO_CHANNEL => "unreachable",
             exit::CHANGES if dry => "to be changed",
             exit::CHANGES => "stopped",
-            5 => "rolled back",
-            6 => "needs you now",
+            exit::ROLLED_BACK => "rolled back",
+            exit::NOT_ROLLED_BACK => "needs you now",
             _ if self.bad => "failed",
             _ => "unresolved",
         };

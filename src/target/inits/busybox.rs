@@ -12,6 +12,7 @@ pub(super) const INIT: Init = Init {
     units: "rb_each rb_unit_busybox",
     verb: "rb_verb_busybox \"$@\"",
     said: ":",
+    at_boot: "rb_boot_busybox",
     functions: &[
         (
             // A pid file, or no process of that name at all: anything else may be another's.
@@ -36,6 +37,11 @@ case $1 in start|stop|restart|reload) (cd /; exec env -i TERM=dumb PATH=/usr/sbi
 "#,
         ),
     ],
-    live_functions: &[],
+    live_functions: &[(
+        "rb_boot_busybox",
+        r#"rb_boot_busybox() { rb_f=/etc/init.d/S00runbook-guard; [ -d /etc/init.d ] || return; echo "rm -f $rb_f" >"$G/unboot"
+printf '%s\n' '#!/bin/sh' "[ \"\$1\" != start ] || /bin/sh $G/switch boot" >$rb_f && chmod 755 $rb_f; }
+"#,
+    )],
     disk_functions: &[],
 };

@@ -25,6 +25,9 @@ pub struct Init {
     verb: &'static str,
     /// The sh that prints the last `$2` lines that the service `$1` wrote, as it wrote them, where its init keeps them.
     said: &'static str,
+    /// The function that makes the next boot run `$G/switch boot` before services are started, and writes the sh that undoes
+    /// that into `$G/unboot` first.
+    at_boot: &'static str,
     /// What these use, by name.
     functions: Functions,
     /// What they use only where it runs.
@@ -45,7 +48,7 @@ pub fn named(name: &str) -> Option<&'static Init> {
 }
 
 /// `rb_init` sets `REPLY` to the init's name, empty where it cannot be told. `rb_verb VERB NAME`, `rb_said NAME LINES`: done
-/// or asked as it is on that init.
+/// or asked as it is on that init. `rb_shown NAME` prints its state, `rb_at_boot` makes the next boot take a round back.
 ///
 /// For those that are asked of one service at a time:
 /// * `rb_each FUNCTION NAME…` asks for each; only `.service` units can be theirs.
@@ -66,8 +69,10 @@ pub fn functions(disk: bool) -> &'static [(&'static str, String)] {
             let own = ALL.iter().flat_map(of).chain(SHARED).map(|(n, body)| (*n, (*body).to_owned()));
             own.chain([
                 ("rb_init", init(disk)),
-                ("rb_verb", of_each("rb_verb", |i| i.verb)),
-                ("rb_said", of_each("rb_said", |i| i.said)),
+                ("rb_verb", of_each("rb_verb", |i| i.verb.to_owned())),
+                ("rb_said", of_each("rb_said", |i| i.said.to_owned())),
+                ("rb_shown", of_each("rb_shown", |i| format!("{} \"$@\"", i.units))),
+                ("rb_at_boot", of_each("rb_at_boot", |i| i.at_boot.to_owned())),
             ])
             .collect()
         })
@@ -121,7 +126,7 @@ fn init(disk: bool) -> String {
 }
 
 /// A function that is another one on each init; 3 where there is none.
-fn of_each(name: &str, sh: fn(&Init) -> &'static str) -> String {
+fn of_each(name: &str, sh: fn(&Init) -> String) -> String {
     let cases: String = ALL.iter().map(|i| format!("{}) {};;\n", i.name, sh(i))).collect();
     format!(
         "{name}() {{ rb_init; case $REPLY in\n{cases}*) echo 'no init that runbook knows starts services here' >&2; return 3;; esac; }}\n"

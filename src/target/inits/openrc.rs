@@ -14,6 +14,7 @@ pub(super) const INIT: Init = Init {
     units: "rb_each rb_unit_openrc",
     verb: "rb_verb_openrc \"$@\"",
     said: ":",
+    at_boot: "rb_boot_openrc",
     functions: &[
         (
             "rb_unit_openrc",
@@ -44,6 +45,11 @@ esac; }
 "#,
         ),
     ],
-    live_functions: &[],
+    live_functions: &[(
+        "rb_boot_openrc",
+        r#"rb_boot_openrc() { rb_f=/etc/init.d/runbook-guard; rb_x=/etc/runlevels/boot/runbook-guard; echo "rm -f $rb_f $rb_x" >"$G/unboot"
+printf '%s\n' '#!/sbin/openrc-run' 'depend() { after localmount mountall.sh; }' "start() { /bin/sh $G/switch boot; }" >$rb_f && chmod 755 $rb_f && ln -sf $rb_f $rb_x; }
+"#,
+    )],
     disk_functions: &[],
 };

@@ -13,6 +13,7 @@ pub(super) const INIT: Init = Init {
     units: "rb_each rb_unit_runit",
     verb: "rb_verb_runit \"$@\"",
     said: r#"tail -n "$2" "/var/log/runit/$1/current" 2>/dev/null | sed 's/^[0-9@][^ ]* //'"#,
+    at_boot: "rb_boot_runit",
     functions: &[
         (
             // Sets `rb_d`, where services are linked, and `rb_s`, the service's own directory.
@@ -64,6 +65,11 @@ esac; }
 "#,
         ),
     ],
-    live_functions: &[],
+    live_functions: &[(
+        "rb_boot_runit",
+        r#"rb_boot_runit() { rb_f=/etc/runit/core-services; if [ -d $rb_f ]; then rb_f=$rb_f/98-runbook-guard.sh; else rb_f=/etc/rcS.d; [ -d $rb_f ] || return; rb_f=$rb_f/S98runbook-guard; fi
+echo "rm -f $rb_f" >"$G/unboot"; printf '%s\n' '#!/bin/sh' "/bin/sh $G/switch boot" >$rb_f && chmod 755 $rb_f; }
+"#,
+    )],
     disk_functions: &[],
 };

@@ -15,6 +15,7 @@ pub(super) const INIT: Init = Init {
     // root's: of one that ended at once, journald may come too late to see the unit.
     // Who is not root can put a line into the journal with any field, but for those that begin with "_" (systemd.journal-fields(7)).
     said: r#"rb_f=$(systemctl show -p ExecMainPID -- "$1" 2>/dev/null); journalctl -n "$2" -o cat --no-pager -b _SYSTEMD_UNIT="$1" + UNIT="$1" _PID=1 + _PID="${rb_f#*=}" _UID=0 2>/dev/null"#,
+    at_boot: "rb_boot_systemd",
     functions: FUNCTIONS,
     live_functions: LIVE,
     disk_functions: DISK,
@@ -50,6 +51,13 @@ rb_real "/etc/systemd/system/$rb_k" l; if [ -L "$R$REPLY" ] && [ "$(readlink "$R
 ];
 
 const LIVE: Functions = &[
+    (
+        "rb_boot_systemd",
+        r#"rb_boot_systemd() { rb_f=/etc/systemd/system; rb_x=$rb_f/sysinit.target.wants; rb_d=; [ -d "$rb_x" ] || rb_d="; rmdir $rb_x"
+echo "rm -f $rb_f/runbook-guard.service $rb_x/runbook-guard.service$rb_d" >"$G/unboot"; mkdir -p "$rb_x" || return
+printf '%s\n' '[Unit]' 'Description=runbook takes back what nobody has confirmed' DefaultDependencies=no "RequiresMountsFor=$G" After=systemd-remount-fs.service Before=sysinit.target '[Service]' Type=oneshot "ExecStart=/bin/sh $G/switch boot" >"$rb_f/runbook-guard.service" && ln -sf ../runbook-guard.service "$rb_x/runbook-guard.service"; }
+"#,
+    ),
     (
         "rb_units_systemd",
         r#"rb_units_systemd() {

@@ -1,0 +1,248 @@
+//! Commit-confirm: a round that could cut the way to its host is taken back there, by itself, unless it is confirmed.
+//!
+//! Before its first change what answers is measured, and the [`switch`] is armed on the target. After its last one it is
+//! measured again: where nothing is worse ([`verdict`]) the round is confirmed; else, and where nobody is left to confirm
+//! it, the switch takes it back.
+
+pub mod switch;
+mod verdict;
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{Session, Stop, act, exit};
+use crate::book::Call;
+use crate::channel::{ChannelError, Kind};
+use crate::module::{Halt, Handle, listening::Listening};
+use crate::payload::sh_quote;
+use crate::plan::{self, Plan};
+use crate::report::{Event, GuardNews};
+use crate::target::frame::{Answer, Status};
+use crate::target::{Cache, ask};
+use verdict::{Measure, Way, worse};
+
+/// The window, unless the user says otherwise.
+pub const WINDOW: Duration = Duration::from_secs(60);
+
+/// For the switch to have done its work, beyond its window.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A round that was begun and is not confirmed.
+pub(super) struct Guard {
+    /// The plan that is carried out.
+    plan: Plan,
+    /// What answered before it.
+    before: Measure,
+    /// The way that was in use then.
+    way: usize,
+}
+
+/// How it stands with the switch, in its own words.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    /// Confirmed.
+    Kept,
+    /// It waits, or is at work.
+    Waiting,
+    /// It has taken things back: whether all of them, why, and what there is to say of them.
+    Back(bool, String, Vec<String>),
+    /// There is none, and no trace of its work.
+    Gone,
+}
+
+fn told(answer: &Answer) -> Told {
+    let out = String::from_utf8_lossy(&answer.stdout);
+    let mut lines = out.lines();
+    let first = lines.next().unwrap_or_default();
+    match first.split_once(' ').unwrap_or((first, "")) {
+        ("kept", _) => Told::Kept,
+        ("armed" | "firing", _) => Told::Waiting,
+        (how @ ("back" | "failed"), why) => {
+            let rest = lines.map(|l| l.split_once(' ').map_or(l, |(_, l)| l).to_owned()).collect();
+            Told::Back(how == "back", why.to_owned(), rest)
+        }
+        _ => Told::Gone,
+    }
+}
+
+impl Session<'_> {
+    /// The window, where this plan is to be guarded.
+    pub(super) fn guarded(&self, plan: &Plan) -> Option<Duration> {
+        self.options.guard.filter(|_| self.place().live && super::risk::risky(self.book, plan))
+    }
+
+    /// Measures what answers, and arms the switch. Nothing was changed yet.
+    pub(super) async fn arm(&mut self, round: usize, plan: &Plan) -> Result<(), Stop> {
+        let Some(within) = self.guarded(plan) else { return Ok(()) };
+        let before = self.measure(plan, self.way, true).await?;
+        let run = self.journal.as_ref().map(|j| j.id().to_owned()).unwrap_or_default();
+        let sh = switch::arm(&run, plan, |n| super::round::number(round, n), within);
+        let sh = sh.ok_or_else(|| ChannelError::internal("a path or a text with a NUL cannot be sent"))?;
+        let a = self.script(&sh, Duration::from_secs(60)).await?;
+        if a.status != Status::Exit(0) {
+            let said = plan::first_line(&a.stderr);
+            let why = match a.status {
+                Status::Exit(act::NO_ROOM) => "there is no room on the target, or it cannot be written to".to_owned(),
+                _ if said.is_empty() => "its script ended early".to_owned(),
+                _ => said,
+            };
+            self.sink.event(&Event::Broken {
+                why: &format!("the guard that would take these changes back cannot be armed: {why}"),
+                hint: Some("--no-guard makes them without it"),
+                changed: !self.done.is_empty(),
+            });
+            return Err(Stop::Exit(exit::FAILED));
+        }
+        let boot = String::from_utf8_lossy(&a.stdout).trim() == "armed boot";
+        self.record("guard", json!({"armed": within.as_secs(), "boot": boot}))?;
+        self.sink.event(&Event::Guard { news: GuardNews::Armed { within, boot } });
+        self.guard = Some(Guard { plan: plan.clone(), before, way: self.way });
+        Ok(())
+    }
+
+    /// After a round, or what became of it: keeps what made nothing worse, and takes back what did.
+    pub(super) async fn judge(&mut self) -> Result<(), Stop> {
+        let Some(guard) = self.guard.take() else { return Ok(()) };
+        let within = self.options.guard.unwrap_or(WINDOW);
+        let until = Instant::now() + (within / 2).min(Duration::from_secs(10));
+        let why = loop {
+            self.salt += 1;
+            let after = match self.measure(&guard.plan, guard.way, false).await {
+                Ok(after) => after,
+                // The way in use is lost: another one may judge.
+                Err(e) => {
+                    self.guard = Some(guard);
+                    return Err(e);
+                }
+            };
+            match worse(&guard.before, &after) {
+                Some(_) if Instant::now() < until && !self.interrupted() => {
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                }
+                found => break found,
+            }
+        };
+        let run = self.journal.as_ref().map(|j| j.id().to_owned()).unwrap_or_default();
+        let sh = match &why {
+            None => format!("RUN={run}; rb_confirm"),
+            Some(why) => format!("RUN={run}; rb_fire {} 1", sh_quote(why).unwrap_or_else(|| "''".into())),
+        };
+        let answer = match self.script(&sh, Duration::from_secs(30)).await {
+            Ok(a) => a,
+            Err(e) => {
+                self.guard = Some(guard);
+                return Err(e.into());
+            }
+        };
+        match (told(&answer), why) {
+            (Told::Kept, _) => {
+                self.record("guard", json!({"kept": true}))?;
+                self.sink.event(&Event::Guard { news: GuardNews::Kept });
+                Ok(())
+            }
+            (Told::Gone, why) => {
+                let why = why.unwrap_or_else(|| "it is not known whether it was confirmed".into());
+                self.taken_back(false, &why, &["the guard is gone from the target, and left no trace".to_owned()])
+            }
+            (Told::Back(all, why, rest), _) => self.taken_back(all, &why, &rest),
+            (Told::Waiting, _) => self.await_switch(within).await,
+        }
+    }
+
+    /// Waits until the switch has done its work.
+    async fn await_switch(&mut self, within: Duration) -> Result<(), Stop> {
+        let run = self.journal.as_ref().map(|j| j.id().to_owned()).unwrap_or_default();
+        let until = Instant::now() + within + PATIENCE;
+        let mut lost: Option<ChannelError> = None;
+        while Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            match self.script(&format!("RUN={run}; rb_state; G=$S/guard; rb_told"), Duration::from_secs(20)).await {
+                Ok(a) => match told(&a) {
+                    Told::Back(all, why, rest) => return self.taken_back(all, &why, &rest),
+                    Told::Gone => break,
+                    Told::Kept | Told::Waiting => {}
+                },
+                Err(e) => lost = Some(e),
+            }
+        }
+        let why = lost.map_or_else(|| "it did not say how it went".to_owned(), |e| e.why);
+        self.taken_back(false, "the host was to take it back by itself", &[why])
+    }
+
+    /// Says what was taken back.
+    fn taken_back(&mut self, all: bool, why: &str, rest: &[String]) -> Result<(), Stop> {
+        self.guard = None;
+        self.record("guard", json!({"kept": false, "whole": all, "why": why, "rest": rest}))?;
+        self.sink.event(&Event::Guard { news: GuardNews::Back { all, why, rest } });
+        Err(Stop::Exit(if all { exit::ROLLED_BACK } else { exit::NOT_ROLLED_BACK }))
+    }
+
+    /// A switch of a run that came to no end: what that had changed is taken back before anything is decided anew.
+    pub(super) async fn of_another_run(&mut self, other: &str) -> Result<(), Stop> {
+        let Some(quoted) = sh_quote(other) else { return Ok(()) };
+        let why = "the run was cut off, and the next one begins from what was there before";
+        let fire = format!("RUN={quoted}; rb_fire {}", sh_quote(why).unwrap_or_default());
+        self.script(&fire, Duration::from_secs(30)).await?;
+        let until = Instant::now() + PATIENCE;
+        let state = format!("RUN={quoted}; rb_state; G=$S/guard; rb_told");
+        while told(&self.script(&state, Duration::from_secs(20)).await?) == Told::Waiting {
+            if Instant::now() > until {
+                let why = format!("what run {other} changed is being taken back, and that does not end");
+                let hint = Some("see /var/lib/runbook/guard on the target");
+                self.sink.event(&Event::Broken { why: &why, hint, changed: false });
+                return Err(Stop::Exit(exit::FAILED));
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        self.sink.event(&Event::Guard { news: GuardNews::Earlier { run: other } });
+        Ok(())
+    }
+
+    /// What answers. `first`: as the plan that was just made has seen it.
+    async fn measure(&mut self, plan: &Plan, way: usize, first: bool) -> Result<Measure, Stop> {
+        let mut cache = if first { std::mem::take(&mut self.seen) } else { Cache::new() };
+        let mut outside: Option<Result<(), String>> = None;
+        let mut local = None;
+        for call in &self.book.verify {
+            for (call, near) in std::iter::once((call.clone(), false)).chain(listening(call).map(|c| (c, true))) {
+                let (mut answer, wanted) = plan::verify(&self.input(&cache), plan, &call, near);
+                if !wanted.is_empty() {
+                    // Ctrl-C ends a run only once it is known what becomes of it.
+                    cache.extend(ask(self.target(), self.controller, wanted).await?);
+                    answer = plan::verify(&self.input(&cache), plan, &call, near).0;
+                }
+                match answer {
+                    Ok(d) if near => local = Some(local.unwrap_or(true) && d.ok),
+                    Ok(d) if d.ok => drop(outside.get_or_insert(Ok(()))),
+                    Ok(d) => outside = Some(Err(d.evidence)),
+                    Err(Halt::Skipped(_)) => {}
+                    Err(_) if near => {}
+                    Err(Halt::Unknown { why, .. } | Halt::Error { why, .. } | Halt::Person { why, .. }) => {
+                        outside = Some(Err(why));
+                    }
+                    Err(Halt::Pending | Halt::Waits(_)) => {}
+                }
+            }
+        }
+        let opened = self.ways[way].1.anew().await.map(|opened| match opened {
+            Ok(()) => Way::Open,
+            Err(e) if e.kind == Kind::Refused => Way::Asks,
+            Err(e) => Way::Shut(e.why),
+        });
+        Ok(Measure { outside, local, way: opened })
+    }
+}
+
+/// The same port, seen on the host itself.
+fn listening(call: &Call) -> Option<Call> {
+    if call.name != "connect" {
+        return None;
+    }
+    let mut near = call.clone();
+    near.module = Handle::Builtin(&Listening);
+    "listening".clone_into(&mut near.name);
+    near.params.retain(|name, _| name == "port");
+    near.literal.retain(|name, _| name == "port");
+    (near.params.contains_key("port") || near.literal.contains_key("port")).then_some(near)
+}

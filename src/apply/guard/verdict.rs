@@ -1,0 +1,74 @@
+//! What was seen before a round and after it, and whether anything is worse (DESIGN 7's table).
+
+/// Whether a new login comes about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// It does.
+    Open,
+    /// Somebody is there, and asks for what nobody types for us.
+    Asks,
+    /// It does not, and why.
+    Shut(String),
+}
+
+/// What answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Measure {
+    /// The runbook's proofs, from the controller, over new connections; `None`: it has none, or none can be had. An error
+    /// says what did not pass.
+    pub outside: Option<Result<(), String>>,
+    /// On the target itself: something listens on the ports that those are about.
+    pub local: Option<bool>,
+    /// The channel that is in use, opened once more; `None` for one whose scripts are new connections anyway, or that
+    /// needs no network.
+    pub way: Option<Way>,
+}
+
+/// What answered before and does not any more. What did not answer before counts for nothing, but for what passes on the
+/// target itself.
+#[must_use]
+pub fn worse(before: &Measure, after: &Measure) -> Option<String> {
+    if let (Some(Ok(())), Some(Err(why))) = (&before.outside, &after.outside) {
+        return Some(format!("what answered before does not any more: {why}"));
+    }
+    match (&before.way, &after.way) {
+        (Some(Way::Open), Some(Way::Asks)) => return Some("a new login is refused that was not before".into()),
+        (Some(Way::Open | Way::Asks), Some(Way::Shut(why))) => {
+            return Some(format!("the way in that is in use does not open any more: {why}"));
+        }
+        _ => {}
+    }
+    let gone = (before.local, after.local) == (Some(true), Some(false));
+    gone.then(|| "nothing listens on the host any more where sshd did before".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(outside: Option<bool>, local: Option<bool>, way: Option<Way>) -> Measure {
+        Measure { outside: outside.map(|yes| if yes { Ok(()) } else { Err("refused".into()) }), local, way }
+    }
+
+    #[test]
+    fn the_table() {
+        let (yes, no) = (Some(true), Some(false));
+        let of = |before: [Option<bool>; 2], after: [Option<bool>; 2]| {
+            worse(&seen(before[0], before[1], None), &seen(after[0], after[1], None)).is_some()
+        };
+        assert!(!of([yes, yes], [yes, yes]) && of([yes, yes], [no, yes]));
+        assert!(!of([no, no], [yes, yes]) && !of([no, no], [no, yes]));
+        // Neither answers: what ran there and does not any more was made worse, what never ran was not.
+        assert!(of([no, yes], [no, no]) && !of([no, no], [no, no]));
+        assert!(!of([None, None], [None, None]));
+    }
+
+    #[test]
+    fn the_way_in_use() {
+        let of =
+            |before: Way, after: Way| worse(&seen(None, None, Some(before)), &seen(None, None, Some(after))).is_some();
+        let shut = || Way::Shut("timed out".into());
+        assert!(of(Way::Open, shut()) && of(Way::Asks, shut()) && of(Way::Open, Way::Asks));
+        assert!(!of(Way::Open, Way::Open) && !of(Way::Asks, Way::Asks) && !of(shut(), shut()));
+    }
+}

@@ -1,0 +1,230 @@
+//! Runbooks that lock themselves out, on real hosts: what they changed is taken back, by the controller that notices, or by
+//! the host itself where nobody is left to; and what made nothing worse stays.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::support::{Done, Host, LAB, Run, full, lab_is_on, until};
+
+/// A way to lock oneself out: its name, and the steps.
+struct Trap {
+    name: &'static str,
+    steps: &'static str,
+}
+
+/// The window of these tests.
+const WINDOW: u64 = 8;
+
+const TRAPS: &[Trap] = &[
+    Trap {
+        name: "loopback",
+        steps: "- {name: loopback alone, ensure: {file: {path: /etc/ssh/sshd_config.d/lock.conf, content: \"ListenAddress 127.0.0.1\\n\"}}, notify: [again]}",
+    },
+    Trap {
+        name: "drop",
+        steps: "- name: nobody comes in\n  risk: connectivity\n  check: {command: {sh: 'nft list table inet lock'}}\n  remediation:\n  - command:\n      sh: |\n        \
+                nft -f - <<'X'\n        table inet lock {\n          chain in { type filter hook input priority 0; tcp dport 22 drop; }\n        }\n        X\n      \
+                undo: nft delete table inet lock\n      writes: [rules]",
+    },
+    Trap {
+        name: "stopped",
+        steps: "- {name: sshd is stopped, ensure: {service: {name: ssh, running: false, enabled: false}}}",
+    },
+];
+
+fn book(host: &Host, trap: &Trap) -> PathBuf {
+    let text = format!(
+        "name: lock-out\ntitle: it locks itself out\nverify:\n- connect: {{port: 22, banner: 'SSH-2.0-', timeout: 2s}}\n\
+         handlers:\n- {{id: again, service: {{name: ssh, restarted: true}}}}\nsteps:\n{}\n",
+        trap.steps
+    );
+    host.desk.write("lock.yaml", &text)
+}
+
+/// The binary over ssh, with the lab's own configuration.
+fn over_ssh(host: &Host, verb: &str, book: &std::path::Path, args: &[&str]) -> std::process::Command {
+    let config = Done::from(std::process::Command::new(LAB).args(["ssh-config", &host.name]).output().unwrap());
+    let via = format!("ssh:{}?config={}", host.name, config.stdout.trim());
+    let mut c = host.desk.runbook(&[LAB, "ctl"], verb, book, &["--via", &via, "--address", &host.address]);
+    c.args(["-y", "--confirm-within", &format!("{WINDOW}s")]).args(args);
+    c
+}
+
+/// What there is, without the times of what was put back and the processes that were started anew.
+fn contents(host: &Host) -> String {
+    let line = |l: &str| {
+        let words: Vec<&str> = l.split(' ').collect();
+        match words.as_slice() {
+            [path, kind, mode, uid, gid, _, rest @ ..] => format!("{path} {kind} {mode} {uid} {gid} {rest:?}\n"),
+            _ if l.starts_with("MainPID=") || l.starts_with("ActiveEnter") => String::new(),
+            _ => format!("{l}\n"),
+        }
+    };
+    host.snapshot().lines().map(line).collect()
+}
+
+fn same(name: &str, before: &str, after: &str) {
+    assert!(before == after, "{name}: {}", crate::support::difference(before, after));
+}
+
+fn gone(host: &Host) -> bool {
+    host.try_sh("test -e /var/lib/runbook/guard").code != 0
+}
+
+/// The controller lives, and sees for itself.
+fn noticed(trap: &Trap) {
+    let Some(host) = Host::up(&format!("g-{}", trap.name)) else { return };
+    host.lets_in(&[]).unwrap();
+    let before = contents(&host);
+    let run: Run = Done::from(over_ssh(&host, "apply", &book(&host, trap), &["-o", "json"]).output().unwrap()).into();
+    assert_eq!(run.exit, 5, "{}: {}", trap.name, run.seen());
+    let back = run.json["guard"].as_array().unwrap().last().unwrap();
+    assert_eq!((back["state"].as_str(), back["whole"].as_bool()), (Some("back"), Some(true)), "{back}");
+    assert!(until(10, || host.lets_in(&[]).is_ok()), "{}: the client is not in again", trap.name);
+    same(trap.name, &before, &contents(&host));
+    assert!(gone(&host));
+}
+
+/// The controller is killed once the last change is made: nobody is left to confirm it. `then` happens right after.
+fn killed(trap: &Trap, tag: &str, then: impl FnOnce(&Host)) {
+    let Some(host) = Host::up(&format!("{tag}-{}", trap.name)) else { return };
+    host.lets_in(&[]).unwrap();
+    let before = contents(&host);
+    let mut command = over_ssh(&host, "apply", &book(&host, trap), &["-o", "jsonl"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut changes = 0;
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        let v: serde_json::Value = serde_json::from_str(&line).unwrap();
+        match v["event"].as_str().unwrap_or_default() {
+            "plan" => changes = v["changes"].as_array().unwrap().len(),
+            "done" => changes -= 1,
+            other => assert!(!matches!(other, "not-done" | "error" | "finished"), "{line}"),
+        }
+        if changes == 0 && line.contains("\"done\"") {
+            break;
+        }
+    }
+    child.kill().unwrap();
+    let _ = child.wait();
+    let begun = Instant::now();
+    assert!(host.lets_in(&["-o", "ConnectTimeout=2"]).is_err(), "{}: it locks nobody out", trap.name);
+    then(&host);
+    // A boot takes its own time.
+    let patience = Duration::from_secs(WINDOW + 30);
+    let again = until(patience.as_secs(), || host.lets_in(&["-o", "ConnectTimeout=2"]).is_ok());
+    assert!(again, "{}: the client is not in again after {:?}", trap.name, begun.elapsed());
+    println!("{} {tag}: in again after {:.1} s", trap.name, begun.elapsed().as_secs_f64());
+    assert!(until(10, || gone(&host)));
+    // What is left for the next run to show, and nothing else.
+    let plan = Done::from(host.command(&[], "plan", &crate::support::ssh_refused(), None, &[]).output().unwrap());
+    assert!(plan.stdout.contains("was taken back: "), "{}", plan.stdout);
+    same(trap.name, &before, &contents(&host));
+    let healthy = host.apply(&[]);
+    assert_eq!((healthy.exit, healthy.all_changes()), (0, 0), "{}", healthy.seen());
+}
+
+fn reboots(host: &Host) {
+    assert!(host.reboot(), "the host did not come up again");
+}
+
+#[test]
+fn what_the_controller_notices_is_taken_back() {
+    let some = if full() { TRAPS } else { &TRAPS[..1] };
+    some.iter().for_each(noticed);
+}
+
+#[test]
+fn what_nobody_confirms_is_taken_back() {
+    let some = if full() { TRAPS } else { &TRAPS[1..] };
+    for trap in some {
+        killed(trap, "k", |_| ());
+    }
+}
+
+#[test]
+fn a_reboot_in_the_window_takes_it_back() {
+    let some = if full() { TRAPS } else { &TRAPS[..1] };
+    for trap in some {
+        killed(trap, "b", reboots);
+    }
+}
+
+/// A good repair stays where the outside is blocked by what the host knows nothing of.
+#[test]
+fn a_repair_stays_where_something_else_is_in_the_way() {
+    let Some(host) = Host::up("g-cloud") else { return };
+    host.try_sh("systemctl -q disable --now ssh");
+    // What leaves the controller for this host alone is dropped, as by a cloud's firewall.
+    let table = format!("cloud_{}", host.address.replace('.', "_"));
+    let rule = format!(
+        "table inet {table} {{ chain out {{ type filter hook output priority 0; ip daddr {} tcp dport 22 drop; }}; }}",
+        host.address
+    );
+    let nft =
+        |args: &[&str]| Done::from(std::process::Command::new(LAB).args(["ctl", "nft"]).args(args).output().unwrap());
+    assert_eq!(nft(&[&rule]).code, 0);
+    let run = host.apply(&["--confirm-within", "60s"]);
+    let deleted = nft(&["delete", "table", "inet", &table]);
+    assert_eq!(deleted.code, 0, "{}", deleted.stderr);
+    assert_eq!(run.exit, 1, "{}", run.seen());
+    let states: Vec<&str> = run.json["guard"].as_array().unwrap().iter().filter_map(|g| g["state"].as_str()).collect();
+    assert_eq!(states, ["armed", "kept"], "{}", run.seen());
+    host.lets_in(&[]).unwrap();
+}
+
+/// One change whose own undo fails: it is said what to do, and the rest is taken back all the same.
+#[test]
+fn a_rollback_that_fails_says_so() {
+    let Some(host) = Host::up("g-fails") else { return };
+    let steps = "- {name: odd, check: {command: 'test -e /root/odd'}, remediation: [{command: {sh: 'touch /root/odd', undo: 'echo it is stuck >&2; false', writes: ['file:/root/odd']}}]}\n"
+        .to_owned()
+        + TRAPS[0].steps;
+    let path = book(&host, &Trap { name: "fails", steps: steps.leak() });
+    let run: Run = Done::from(over_ssh(&host, "apply", &path, &["-o", "json"]).output().unwrap()).into();
+    assert_eq!(run.exit, 6, "{}", run.seen());
+    let back = run.json["guard"].as_array().unwrap().last().unwrap();
+    assert_eq!(back["rest"][0], "touch /root/odd: it is stuck", "{back}");
+    host.lets_in(&[]).unwrap();
+}
+
+/// Somebody else at the host's own console mends a file while the guard waits: that is not overwritten, and is told.
+#[test]
+fn what_somebody_else_changes_meanwhile_stays() {
+    let Some(host) = Host::up("g-else") else { return };
+    let path = book(&host, &TRAPS[0]);
+    let mut child = over_ssh(&host, "apply", &path, &["-o", "jsonl"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|l| l.contains("\"done\"")));
+    host.sh("echo '# mine' >>/etc/ssh/sshd_config.d/lock.conf");
+    lines.for_each(drop);
+    assert_eq!(child.wait().unwrap().code(), Some(6));
+    assert!(host.sh("cat /etc/ssh/sshd_config.d/lock.conf").contains("# mine"));
+}
+
+/// Nothing that could cut the way in is changed where the guard cannot be armed, unless that is asked for.
+#[test]
+fn what_cannot_be_guarded_is_not_done() {
+    if !lab_is_on() {
+        return;
+    }
+    let Some(host) = Host::up("g-ro") else { return };
+    let path = book(&host, &TRAPS[2]);
+    host.sh("mkdir -p /var/lib/runbook && : >/var/lib/runbook/guard && mount --bind -o ro /var/lib/runbook/guard /var/lib/runbook/guard");
+    let run = host.run("apply", &path, None, &[]);
+    assert_eq!(run.exit, 1, "{}", run.seen());
+    assert!(
+        run.json["error"]["why"]
+            .as_str()
+            .unwrap()
+            .starts_with("the guard that would take these changes back cannot be armed"),
+        "{}",
+        run.seen()
+    );
+    host.lets_in(&[]).unwrap();
+    let run = host.run("apply", &path, None, &["--no-guard"]);
+    assert_ne!(run.exit, 5, "{}", run.seen());
+    assert!(host.lets_in(&[]).is_err());
+}
