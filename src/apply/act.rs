@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::guard::switch::{GONE, OVER};
 use crate::payload::{sh_quote, text_payload};
-use crate::plan::{Change, FileChange, Planned};
+use crate::plan::{Change, CommandChange, FileChange, Planned};
 use crate::target::files::{Content, FileState, Kind, cksum, sha256};
 use crate::target::parent;
 
@@ -38,6 +38,8 @@ pub const NOT_BACK: i32 = 97;
 /// * `rb_remove`, `rb_link TARGET`: what is at `P` goes, or becomes a link.
 /// * `rb_room`: see [`room`]; `rb_prune` keeps the newest thirty runs.
 /// * `rb_note` adds its input to the target's own copy of the record. That is for others who undo: without it nothing is lost.
+/// * `rb_acl KEPT`: the candidate gets the ACL that the file had of which KEPT is the copy.
+/// * `rb_flag DIGEST 0|1`: a command's flag (see [`crate::plan::Flag`]).
 /// * `rb_owe`, `rb_paid`: handlers that were notified and did not run yet.
 pub const FUNCTIONS: &[(&str, &str)] = &[
     (
@@ -119,6 +121,16 @@ sync "$C" 2>/dev/null || sync; }
     (
         "rb_link",
         r#"rb_link() { C=$D/.$N.runbook-$RUN; ln -s -- "$1" "$C" || exit 93; mv -fT "$C" "$P" 2>/dev/null || { rm -f "$P" && mv "$C" "$P"; } || exit 93; sync; }
+"#,
+    ),
+    (
+        "rb_acl",
+        r#"rb_acl() { rb_real "$1.acl"; if [ -s "$R$REPLY" ] && command -v setfacl >/dev/null; then (cd "$D" && setfacl --set-file="$R$REPLY" "$C") 2>/dev/null; fi; }
+"#,
+    ),
+    (
+        "rb_flag",
+        r#"rb_flag() { if [ "$2" = 1 ]; then (umask 077; mkdir -p "$S/undone" && : >"$S/undone/$1"); else rm -f "$S/undone/$1"; fi; }
 "#,
     ),
     (
@@ -209,7 +221,7 @@ pub(super) fn script(change: &Change, seq: usize, owe: &str) -> Option<String> {
             u.verb.word(),
             sh_quote(&u.unit)?
         ),
-        Change::Command(c) => format!("{owe}{} || exit\n", in_tree(&c.sh)?),
+        Change::Command(c) => format!("{owe}{} || exit\n{}", in_tree(&c.sh)?, flag(c)),
     })
 }
 
@@ -247,9 +259,18 @@ fn in_tree(sh: &str) -> Option<String> {
     ))
 }
 
-/// The sh of a command of the controller, for this machine's own sh.
-pub(super) fn here(sh: &str) -> Option<String> {
-    Some(format!("L=$(mktemp -d) || exit 93\ntrap 'rm -rf \"$L\"' EXIT\n{}", in_tree(sh)?))
+/// What is noted when it was done.
+fn flag(c: &CommandChange) -> String {
+    c.flagged().map(|f| format!("rb_flag {} {}\n", f.of, u8::from(f.undone))).unwrap_or_default()
+}
+
+/// The sh of a command of the controller, for this machine's own sh; its records are in `state`.
+pub(super) fn here(c: &CommandChange, state: &str) -> Option<String> {
+    let (state, flag) = (sh_quote(state)?, flag(c));
+    Some(format!(
+        "S={state}; L=$(mktemp -d) || exit 93\ntrap 'rm -rf \"$L\"' EXIT\n{} || exit\n{flag}",
+        in_tree(&c.sh)?
+    ))
 }
 
 /// Fails unless the path is what it was when this was planned.
@@ -288,13 +309,17 @@ fn file(f: &FileChange, seq: usize, owe: &str) -> Option<String> {
         }
         Kind::File(Content::Bytes(bytes)) if f.after.kind != f.before.kind => {
             let _ = writeln!(out, "rb_candidate\n{{ {}\n}} >\"$C\" || exit 93", text_payload(bytes));
+            if let Some(kept) = f.kept.as_deref().filter(|_| f.before.kind == Kind::Absent) {
+                let _ = writeln!(out, "rb_acl {}", sh_quote(kept)?);
+            }
             let mode = mode.unwrap_or_else(|| "644".into());
             let _ = writeln!(out, "rb_ready {mode} '{owner}' {} {}\n{owe}rb_swap", sha256(bytes), cksum(bytes));
         }
         Kind::File(Content::Digest(sum)) if f.kept.is_some() => {
             let kept = sh_quote(f.kept.as_deref()?)?;
             let mode = mode.unwrap_or_else(|| "600".into());
-            let _ = writeln!(out, "rb_candidate\ncat \"$R\"{kept} >\"$C\" || exit 93");
+            let acl = if f.before.kind == Kind::Absent { format!("rb_acl {kept}; ") } else { String::new() };
+            let _ = writeln!(out, "rb_candidate\n{acl}rb_real {kept}; cat \"$R$REPLY\" >\"$C\" || exit 93");
             let _ = writeln!(out, "rb_ready {mode} '{owner}' {sum} {sum}\n{owe}rb_swap");
         }
         kind => {

@@ -1,7 +1,7 @@
 //! What takes a past run back, as a runbook: made from its record, planned and applied like any other.
 //!
-//! First it is seen that this is the host, and that nobody else has changed a file since: else nothing is done at all.
-//! Then the run's changes are taken back, the last one first; what was restarted after its edits is restarted after theirs.
+//! First it is seen that this is the host, and that nobody has changed a file since: else nothing is done at all. Then the
+//! run's changes are taken back, the last one first; what was restarted after its edits is restarted after theirs.
 
 use serde_json::{Map, Value, json};
 
@@ -13,6 +13,15 @@ use crate::report::HIDDEN;
 /// Where a target keeps its part of a record, unless that says otherwise.
 const STATE: &str = "/var/lib/runbook";
 
+/// Whose word a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Record {
+    /// This machine's own.
+    Ours,
+    /// The target's: nothing that it says runs here, and what it says was done on a controller was done on another one.
+    Theirs,
+}
+
 /// A step or a handler: its name, and the parameters of what does it.
 struct Item {
     name: String,
@@ -21,17 +30,25 @@ struct Item {
     here: bool,
 }
 
-/// The runbook that takes the run `id` back, from its records as [`super::past::records`] gives them.
+impl Item {
+    fn new(name: String, what: Map<String, Value>) -> Self {
+        Self { name, what, notify: Vec::new(), here: false }
+    }
+}
+
+/// The runbook that takes the run `id` back, from its records as [`super::past::whole`] or [`super::past::of_target`] give
+/// them.
 ///
 /// # Errors
 /// It changed nothing, or is no run of this program's.
-pub fn book(id: &str, records: &[Value]) -> Result<Runbook, String> {
+pub fn book(id: &str, records: &[Value], whose: Record) -> Result<Runbook, String> {
     let run = records.iter().find(|r| r["record"] == "run").ok_or("its record has no beginning")?;
-    let state = records.iter().rev().find(|r| r["record"] == "kept").and_then(|r| r["directory"].as_str());
+    let kept = records.iter().rev().find(|r| r["record"] == "kept").and_then(|r| r["directory"].as_str());
     // A mounted disk has it below its own root.
-    let kept = format!("{}/runs/{id}", state.filter(|s| !s.ends_with(STATE)).unwrap_or(STATE));
-    let near = super::journal::home().map_or_else(|_| kept.clone(), |h| h.join("runs").join(id).display().to_string());
-    let (items, again) = items(records, &kept, &near);
+    let state = kept.filter(|s| !s.ends_with(STATE)).unwrap_or(STATE);
+    let near = super::journal::home().map_or_else(|_| STATE.to_owned(), |h| h.display().to_string());
+    let places = Places { id, state, near: &near, whose };
+    let (items, again) = items(records, &places);
     if items.is_empty() {
         return Err("it changed nothing".into());
     }
@@ -39,7 +56,7 @@ pub fn book(id: &str, records: &[Value]) -> Result<Runbook, String> {
     let host = ("this is the host that was changed".to_owned(), host.as_object().cloned().unwrap_or_default());
     let since = items.iter().filter(|i| i.what["kind"] == "file").map(|i| {
         let what = i.what.clone().into_iter().chain([("since".to_owned(), true.into())]).collect();
-        (format!("nobody else has changed {} since", text(&i.what["path"])), what)
+        (format!("nobody has changed {} since", text(&i.what["path"])), what)
     });
     let first: Vec<(String, Map<String, Value>)> = std::iter::once(host).chain(since).collect();
     let ids: Vec<String> = (0..first.len()).map(|n| format!("first{n}")).collect();
@@ -62,6 +79,8 @@ pub fn book(id: &str, records: &[Value]) -> Result<Runbook, String> {
     let yaml = json!({"name": "undo", "title": title, "handlers": handlers, "steps": steps}).to_string();
     let mut book = load_text("undo", &yaml).map_err(|d| d.iter().map(ToString::to_string).collect::<String>())?;
     let whats = first.into_iter().map(|(_, what)| what).chain(items.into_iter().map(|i| i.what));
+    // What it leaves undone is its own to finish, and no other undo's.
+    book.name = format!("undo-{id}");
     book.undoes = Some(id.to_owned());
     for (step, what) in book.steps.iter_mut().zip(whats) {
         step.check.iter_mut().for_each(|call| made(call, &what));
@@ -79,75 +98,166 @@ fn made(call: &mut Call, what: &Map<String, Value>) {
     (call.params, call.literal) = (Map::new(), what.clone());
 }
 
+/// Where what was kept lies.
+struct Places<'a> {
+    id: &'a str,
+    /// Of runs, on the target.
+    state: &'a str,
+    /// Of runs, on this machine.
+    near: &'a str,
+    whose: Record,
+}
+
 /// What is taken back, the last change first, and what is done again after that.
-fn items(records: &[Value], kept: &str, near: &str) -> (Vec<Item>, Vec<Item>) {
+fn items(records: &[Value], places: &Places<'_>) -> (Vec<Item>, Vec<Item>) {
     let of = |kind: &str, number: &Value| records.iter().any(|r| r["record"] == kind && r["number"] == *number);
-    let (mut back, mut again): (Vec<Item>, Vec<Item>) = (Vec::new(), Vec::new());
+    let mut back: Vec<Item> = Vec::new();
+    let mut again: Vec<Item> = Vec::new();
     for r in records.iter().filter(|r| r["record"] == "change") {
         let number = &r["number"];
-        let (done, failed) = (of("done", number), of("failed", number));
         let Some(mut what) = r["change"].as_object().cloned() else { continue };
-        let kind = text(&what["kind"]).to_owned();
-        let list = |v: &Value| -> Vec<String> {
-            v.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
-        };
         let here = what.get("where").is_some_and(|w| w == "controller");
-        what.insert("kept".into(), format!("{}/{number}", if here { near } else { kept }).into());
-        let late = r["handler"] == true && what.get("undo").is_none_or(Value::is_null);
-        let verb = what.get("verb").and_then(Value::as_str).unwrap_or_default().to_owned();
-        if late || verb == "daemon-reload" {
-            what.insert("again".into(), verb.clone().into());
-            let name = if verb == "daemon-reload" { verb } else { text(&r["step"]).to_owned() };
-            if !again.iter().any(|i| i.name == name) {
-                again.push(Item { name, what, notify: Vec::new(), here: false });
-            }
-            continue;
-        }
-        match kind.as_str() {
-            // Whatever became of it: what is there tells.
-            "file" => {
-                let notify = list(&r["notify"]);
-                let path = what["real"].clone();
-                let earlier = back.iter().position(|i| i.what["kind"] == "file" && i.what["real"] == path);
-                let name = format!("{} is as it was before", text(&what["path"]));
-                let mut item = Item { name, what, notify, here: false };
-                if let Some(at) = earlier {
-                    // Of several edits of one file, what was there before the first is put back.
-                    let first = back.remove(at);
-                    for key in ["before", "kept", "old", "path"] {
-                        let was = first.what.get(key).cloned().unwrap_or_default();
-                        item.what.insert(key.into(), was);
+        let state = if here { places.near } else { places.state };
+        what.insert("state".into(), state.into());
+        what.insert("kept".into(), format!("{state}/runs/{}/{number}", places.id).into());
+        let handler = (r["handler"] == true).then(|| text(&r["step"]).to_owned());
+        match (text(&what["kind"]).to_owned().as_str(), handler) {
+            ("file", _) => {
+                let notify = strings(&r["notify"]);
+                let key = text(&what["real"]).to_owned();
+                let [before, after] = ["before", "after"].map(|side| what.get(side).cloned().unwrap_or_default());
+                let states = [before.clone(), filled(after, &before)];
+                let same = |i: &Item| i.what["kind"] == "file" && i.what["real"] == key.as_str();
+                if let Some(at) = back.iter().position(same) {
+                    // Of several edits of one file, what was there before the first is put back. Whatever became of each:
+                    // what is there tells.
+                    let mut first = back.remove(at);
+                    if let Some(Value::Array(all)) = first.what.get_mut("states") {
+                        all.extend(states);
                     }
-                    item.notify.extend(first.notify);
+                    for side in ["after", "new"] {
+                        let last = what.get(side).cloned().unwrap_or_default();
+                        first.what.insert(side.into(), last);
+                    }
+                    first.notify.extend(notify);
+                    back.push(first);
+                    continue;
                 }
-                back.push(item);
+                what.insert("states".into(), states.to_vec().into());
+                let name = format!("{} is as it was before", text(&what["path"]));
+                back.push(Item { notify, ..Item::new(name, what) });
             }
-            "unit" if what.get("undo").is_some_and(Value::is_string) => {
-                let name = format!("{} of {} is taken back", verb, text(&what["unit"]));
-                back.push(Item { name, what, notify: Vec::new(), here: false });
-            }
-            "command" if !failed => {
+            ("unit", handler) => unit(what, handler, &mut back, &mut again),
+            ("command", handler) => {
                 let shown = text(&what["command"]).lines().next().unwrap_or_default().to_owned();
-                if what.values().any(|v| v.as_str().is_some_and(|s| s.contains(HIDDEN))) {
-                    what.insert("hidden".into(), true.into());
+                let runs = if handler.is_some() && what["undo"].is_null() { "sh" } else { "undo" };
+                let unsure = match (of("done", number), of("failed", number)) {
+                    (true, _) => "",
+                    (false, true) => "it failed, and may have done a part",
+                    (false, false) => "it is not known whether it was done",
+                };
+                let why = match () {
+                    () if here && places.whose == Record::Theirs => "it was done on another machine than the host",
+                    () if text(what.get(runs).unwrap_or(&Value::Null)).contains(HIDDEN) => {
+                        "it holds a secret, which is not on record"
+                    }
+                    () => unsure,
+                };
+                what.insert("by_hand".into(), why.into());
+                match handler {
+                    Some(id) if runs == "sh" => {
+                        what.insert("again".into(), true.into());
+                        once(&mut again, Item::new(id, what));
+                    }
+                    _ => {
+                        let here = here && places.whose == Record::Ours;
+                        back.push(Item { here, ..Item::new(format!("taken back: {shown}"), what) });
+                    }
                 }
-                what.insert("unsure".into(), (!done).into());
-                back.push(Item { name: format!("taken back: {shown}"), what, notify: Vec::new(), here });
             }
             _ => {}
         }
     }
+    let made: Vec<Value> = back.iter().filter(|i| i.what["kind"] == "file").map(|i| i.what["real"].clone()).collect();
+    for i in back.iter_mut().filter(|i| i.what["kind"] == "file") {
+        i.what.insert("made".into(), made.clone().into());
+    }
     back.reverse();
     // systemd reads its unit files before anything is started from them.
-    again.sort_by_key(|i| i.name != "daemon-reload");
+    again.sort_by_key(|i| i.name != RELOAD);
     let known: Vec<String> = again.iter().map(|i| i.name.clone()).collect();
     for i in &mut back {
-        let reload = (i.what["kind"] == "file").then(|| "daemon-reload".to_owned());
+        let reload = (i.what["kind"] == "file").then(|| RELOAD.to_owned());
         i.notify = i.notify.drain(..).chain(reload).filter(|n| known.contains(n)).collect();
         i.notify.sort();
         i.notify.dedup();
     }
     (back, again)
+}
+
+const RELOAD: &str = "daemon-reload";
+
+/// What was done to a unit. What it was like before is said by the first change that made it run or stop; a handler's
+/// restart is done again, by all that belongs to one.
+fn unit(mut what: Map<String, Value>, handler: Option<String>, back: &mut Vec<Item>, again: &mut Vec<Item>) {
+    let (unit, verb) = (text(&what["unit"]).to_owned(), text(&what["verb"]).to_owned());
+    let ran = ["active", "activating", "reloading"].iter().any(|a| text(&what["before"]).starts_with(a));
+    match (verb.as_str(), handler) {
+        (RELOAD, _) => once(again, Item::new(RELOAD.to_owned(), what)),
+        ("start" | "stop" | "restart" | "reload" | "reset-failed", Some(id)) => {
+            match again.iter_mut().find(|i| i.name == id) {
+                Some(known) => {
+                    if let Some(Value::Array(all)) = known.what.get_mut("units") {
+                        all.push(unit.into());
+                    }
+                    let both = known.what["ran"] == true || ran;
+                    known.what.insert("ran".into(), both.into());
+                    if verb != "reload" {
+                        known.what.insert("verb".into(), "restart".into());
+                    }
+                }
+                None => {
+                    what.insert("kind".into(), "again".into());
+                    what.insert("units".into(), json!([unit]));
+                    what.insert("ran".into(), ran.into());
+                    what.insert("verb".into(), if verb == "reload" { "reload" } else { "restart" }.into());
+                    again.push(Item::new(id, what));
+                }
+            }
+        }
+        ("start" | "stop" | "restart" | "reload" | "reset-failed", None) => {
+            let known = back.iter().any(|i| i.what.contains_key("runs") && i.what["unit"] == unit.as_str());
+            if !known && matches!(verb.as_str(), "start" | "stop" | "restart") {
+                what.insert("runs".into(), ran.into());
+                let how = if ran { "runs" } else { "is stopped" };
+                back.push(Item::new(format!("{unit} {how}, as it was before"), what));
+            }
+        }
+        _ if what.get("undo").is_some_and(Value::is_string) => {
+            back.push(Item::new(format!("{verb} of {unit} is taken back"), what));
+        }
+        _ => {}
+    }
+}
+
+fn once(all: &mut Vec<Item>, item: Item) {
+    if !all.iter().any(|i| i.name == item.name) {
+        all.push(item);
+    }
+}
+
+/// What a side leaves open is as it was before it.
+fn filled(mut after: Value, before: &Value) -> Value {
+    for key in ["mode", "owner"] {
+        if after[key].is_null() && after["kind"] == before["kind"] {
+            after[key] = before[key].clone();
+        }
+    }
+    after
+}
+
+fn strings(v: &Value) -> Vec<String> {
+    v.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 fn text(v: &Value) -> &str {
@@ -178,7 +288,7 @@ mod tests {
     }
 
     fn unit(verb: &str, undo: Option<&str>) -> Value {
-        json!({"kind": "unit", "unit": "ssh.service", "verb": verb, "undo": undo})
+        json!({"kind": "unit", "unit": "ssh.service", "verb": verb, "undo": undo, "before": "active, disabled"})
     }
 
     #[test]
@@ -190,14 +300,14 @@ mod tests {
         records.extend(change(1003, unit("restart", None), &[], true));
         records.extend(change(2000, edit("/etc/a", "2", "3"), &["restart-sshd"], false));
         records.extend(change(2001, unit("restart", None), &[], true));
-        let b = book("7", &records).unwrap();
+        let b = book("7", &records, Record::Ours).unwrap();
         let names: Vec<&str> = b.steps.iter().map(|s| s.name.text.as_str()).collect();
         assert_eq!(
             names,
             [
                 "this is the host that was changed",
-                "nobody else has changed /etc/a since",
-                "nobody else has changed /etc/{{ '{' }}{{ '{' }} 7*7 }} since",
+                "nobody has changed /etc/a since",
+                "nobody has changed /etc/{{ '{' }}{{ '{' }} 7*7 }} since",
                 "/etc/a is as it was before",
                 "enable of ssh.service is taken back",
                 "/etc/{{ '{' }}{{ '{' }} 7*7 }} is as it was before",
@@ -205,16 +315,53 @@ mod tests {
         );
         let a = b.steps[3].check.as_ref().unwrap();
         assert_eq!((&a.literal["before"]["sha256"], &a.literal["after"]["sha256"]), (&json!("1"), &json!("3")));
+        let states: Vec<&str> =
+            a.literal["states"].as_array().unwrap().iter().map(|s| s["sha256"].as_str().unwrap()).collect();
+        assert_eq!(states, ["1", "2", "2", "3"], "any of them is the run's own");
         assert_eq!(a.literal["kept"], "/var/lib/runbook/runs/7/1000");
         assert_eq!(b.steps[3].notify, ["restart-sshd"]);
         assert_eq!(b.handlers.len(), 1);
-        assert_eq!(b.handlers[0].call.literal["again"], "restart");
+        let again = &b.handlers[0].call.literal;
+        assert_eq!((&again["kind"], &again["verb"], &again["ran"]), (&json!("again"), &json!("restart"), &json!(true)));
+        assert_eq!(b.name, "undo-7");
+    }
+
+    /// A target's word starts nothing on this machine.
+    #[test]
+    fn what_the_target_says_of_a_controller_is_for_a_person() {
+        let command =
+            |wh: &str| json!({"kind": "command", "command": "echo", "undo": "reboot", "where": wh, "sh": "echo"});
+        let mut records = vec![json!({"record": "run", "runbook": "b"})];
+        records.extend(change(1000, command("controller"), &[], false));
+        for (whose, here, by_hand) in
+            [(Record::Ours, true, ""), (Record::Theirs, false, "it was done on another machine than the host")]
+        {
+            let b = book("7", &records, whose).unwrap();
+            let step = b.steps.last().unwrap();
+            assert_eq!(step.vantage == crate::book::Where::Controller, here);
+            assert_eq!(step.check.as_ref().unwrap().literal["by_hand"], by_hand);
+        }
+    }
+
+    #[test]
+    fn what_ran_before_runs_again_and_by_hand_is_what_nobody_knows() {
+        let mut records = vec![json!({"record": "run", "runbook": "b"})];
+        records.extend(change(1000, unit("stop", Some("start")), &[], false));
+        records.extend(change(1001, unit("start", Some("stop")), &[], false));
+        records.push(
+            change(1002, json!({"kind": "command", "command": "x", "undo": "y", "sh": "x"}), &[], false)[0].clone(),
+        );
+        let b = book("7", &records, Record::Ours).unwrap();
+        let names: Vec<&str> = b.steps.iter().map(|s| s.name.text.as_str()).skip(1).collect();
+        assert_eq!(names, ["taken back: x", "ssh.service runs, as it was before"]);
+        let by_hand = |n: usize| b.steps[n].check.as_ref().unwrap().literal["by_hand"].clone();
+        assert_eq!(by_hand(1), "it is not known whether it was done");
     }
 
     #[test]
     fn what_changed_nothing_has_nothing_to_take_back() {
         let run = json!({"record": "run", "runbook": "b"});
-        assert_eq!(book("7", &[run]).unwrap_err(), "it changed nothing");
-        assert!(book("7", &[]).is_err());
+        assert_eq!(book("7", &[run], Record::Ours).unwrap_err(), "it changed nothing");
+        assert!(book("7", &[], Record::Ours).is_err());
     }
 }

@@ -89,19 +89,26 @@ impl Journal {
     /// Before a change: what it is, and the bytes of both sides; and what an undo has to know of it beyond that.
     pub fn intent(&mut self, number: usize, planned: &Planned) -> io::Result<()> {
         let change = &planned.change;
+        let mut hidden = false;
         if let Change::File(f) = change {
             for bytes in [&f.before, &f.after].into_iter().filter(|_| !f.sensitive).filter_map(super::act::bytes_of) {
-                self.blob(bytes)?;
+                hidden |= !self.blob(bytes)?;
             }
         }
         let mut body = change.json();
         if let Value::Object(m) = &mut body {
             match change {
-                // The bytes are beside it.
-                Change::File(_) => drop(m.remove("diff")),
+                // The bytes are beside it, but for those that hold a secret: nobody else is to show them, either.
+                Change::File(_) => {
+                    m.remove("diff");
+                    m.insert("hidden".into(), hidden.into());
+                }
                 Change::Command(c) => {
                     m.insert("sh".into(), c.sh.clone().into());
                     m.insert("root".into(), c.root.into());
+                    if let Some(f) = c.flagged() {
+                        m.insert("flag".into(), json!({"of": f.of, "undone": f.undone}));
+                    }
                 }
                 Change::Unit(_) => {}
             }
@@ -119,21 +126,22 @@ impl Journal {
         std::mem::take(&mut self.untold)
     }
 
-    fn blob(&self, bytes: &[u8]) -> io::Result<()> {
-        // What holds a secret is kept on the target alone.
+    /// False: it holds a secret, and is kept on the target alone.
+    fn blob(&self, bytes: &[u8]) -> io::Result<bool> {
         let text = String::from_utf8_lossy(bytes);
         if self.redactor.clean(&text) != text {
-            return Ok(());
+            return Ok(false);
         }
         let path = self.dir.join("blobs").join(sha256(bytes));
         if path.exists() {
-            return Ok(());
+            return Ok(true);
         }
         let beside = path.with_extension("new");
         let mut f = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
         f.write_all(bytes)?;
         f.sync_data()?;
-        fs::rename(beside, path)
+        fs::rename(beside, path)?;
+        Ok(true)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::channel::ChannelError;
 use crate::payload::sh_quote;
 use crate::plan::diff;
 use crate::target::Target;
+use crate::target::frame::Status;
 use crate::target::probe::Check;
 
 /// The records of one run. A change has its `diff` (null where the bytes are on the target alone) and `kept`: `controller`
@@ -62,6 +63,7 @@ pub fn whole(id: &str) -> io::Result<Vec<Value>> {
     let mut all = records(id)?;
     let blobs = home()?.join("runs").join(id).join("blobs");
     for r in all.iter_mut().filter(|r| r["change"]["kind"] == "file") {
+        r["change"]["near"] = r["change"]["kept"]["controller"].clone();
         for (side, name) in [("before", "old"), ("after", "new")] {
             let hash = r["change"][side]["sha256"].as_str().filter(|h| !h.contains('/'));
             if let Some(text) = hash.and_then(|h| fs::read_to_string(blobs.join(h)).ok()) {
@@ -86,6 +88,9 @@ if [ -r \"$f\" ]; then printf '%s\\n' \"$d\"; cat \"$f\"; exit; fi; [ -z \"$R\" 
     let check = Check { script, isolate: false, deadline: Duration::from_secs(30), overlay: None, acts: false };
     let answers = target.run(&[check], &[]).await?;
     let Some(a) = answers.first() else { return Ok(Vec::new()) };
+    if a.truncated || a.status != Status::Exit(0) {
+        return Err(ChannelError::internal("the target's own record of that run cannot be read whole"));
+    }
     let text = String::from_utf8_lossy(&a.stdout);
     let Some((dir, lines)) = text.split_once('\n') else { return Ok(Vec::new()) };
     let mut all: Vec<Value> = lines.lines().filter_map(|l| serde_json::from_str(l).ok()).collect();

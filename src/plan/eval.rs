@@ -125,10 +125,11 @@ impl Maker<'_> {
                     self.statuses.insert(id.clone(), (StepStatus::Ok, index, None));
                 }
                 for (n, item) in items.into_iter().enumerate() {
+                    let shown = item.to_string();
                     let extra = Map::from_iter([("item".to_owned(), item)]);
-                    let outcome = self.once((index, Some(n)), step, &extra);
+                    let outcome = self.once((index, Some(&shown)), step, &extra);
                     let name = self.text(&step.name, &extra);
-                    self.record(index, Some(n), name, step, outcome);
+                    self.record(index, Some((n, &shown)), name, step, outcome);
                 }
             }
         }
@@ -220,7 +221,7 @@ impl Maker<'_> {
     }
 
     /// Check, condition, remediation, for one item.
-    fn once(&mut self, at: (usize, Option<usize>), step: &Step, extra: &Map<String, Value>) -> Outcome {
+    fn once(&mut self, at: (usize, Option<&str>), step: &Step, extra: &Map<String, Value>) -> Outcome {
         let Some(call) = &step.check else {
             let manual = self.manual(step, extra);
             return Outcome { manual, ..Outcome::new(StepStatus::Manual, "for a person to do") };
@@ -284,7 +285,7 @@ impl Maker<'_> {
                 };
             }
         };
-        if !changes.is_empty() && self.input.declined.contains(&Wish::Step(at.0, at.1)) {
+        if !changes.is_empty() && self.input.declined.contains(&Wish::Step(at.0, at.1.map(str::to_owned))) {
             return Outcome { status: StepStatus::Declined, changes, ..base };
         }
         if changes.iter().any(|c| self.input.done.contains(&c.digest())) {
@@ -360,7 +361,7 @@ impl Maker<'_> {
         (Halt::Person { why, todo, param: None }, asks)
     }
 
-    fn record(&mut self, index: usize, item: Option<usize>, name: String, step: &Step, o: Outcome) {
+    fn record(&mut self, index: usize, item: Option<(usize, &str)>, name: String, step: &Step, o: Outcome) {
         if let Some(id) = &step.id {
             let worst =
                 self.statuses.get(id).filter(|s| item.is_some() && !matches!(s.0, StepStatus::Ok | StepStatus::Change));
@@ -383,6 +384,7 @@ impl Maker<'_> {
             }
             self.overlay.add(&change, index);
             let (name, notify) = (name.clone(), step.notify.clone());
+            let item = item.map(|(_, shown)| shown.to_owned());
             self.plan.changes.push(Planned { step: index, item, name, handler: None, notify, change });
         }
         let position = self.plan.changes.len();
@@ -411,7 +413,7 @@ impl Maker<'_> {
             .map(|s| format!("it waits for: {}", s.name));
         self.plan.steps.push(StepPlan {
             step: index,
-            item,
+            item: item.map(|(n, _)| n),
             name,
             status: o.status,
             evidence: waits.unwrap_or(o.evidence),

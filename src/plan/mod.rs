@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
-pub use change::{CHANGE_DEADLINE, Change, CommandChange, FileChange, Listing, UnitChange};
+pub use change::{CHANGE_DEADLINE, Change, CommandChange, FileChange, Flag, Listing, UnitChange};
 pub use eval::NOT_HERE;
 pub use overlay::Overlay;
 pub use resource::Resource;
@@ -133,8 +133,8 @@ pub struct Question {
 pub struct Planned {
     /// The step that wants it (index in the runbook), unless a handler does.
     pub step: usize,
-    /// Index of the loop's item.
-    pub item: Option<usize>,
+    /// The loop's item, as JSON.
+    pub item: Option<String>,
     /// That step's name, resolved; empty for a handler that an earlier run left over.
     pub name: String,
     /// The handler that wants it.
@@ -148,8 +148,8 @@ pub struct Planned {
 /// Who wants a change: what a person leaves, who leaves one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Wish {
-    /// A step of the runbook, and of a loop one item.
-    Step(usize, Option<usize>),
+    /// A step of the runbook, and of a loop one item, as JSON: what a list has at some place may be another one by then.
+    Step(usize, Option<String>),
     /// A handler.
     Handler(String),
 }
@@ -158,7 +158,7 @@ impl Planned {
     /// What a person leaves, who leaves this: the step with all of its changes, whatever they are by then.
     #[must_use]
     pub fn wish(&self) -> Wish {
-        self.handler.clone().map_or(Wish::Step(self.step, self.item), Wish::Handler)
+        self.handler.clone().map_or(Wish::Step(self.step, self.item.clone()), Wish::Handler)
     }
 
     /// What a person has read of it, apart from what stands around it in its file.

@@ -200,7 +200,8 @@ impl<W: Write> Human<W> {
         let was = |s: &StepPlan| before.steps.iter().find(|b| (b.step, b.item) == (s.step, s.item)).map(|b| b.status);
         for s in plan.steps.iter().filter(|s| unresolved(s) && s.status != StepStatus::Declined) {
             if was(s) != Some(s.status) {
-                let (ink, word) = word(s);
+                let (ink, word) =
+                    if self.undoes && s.status == StepStatus::Change { (Ink::Yellow, "back") } else { word(s) };
                 self.para(ink, &format!("  {word:<8}"), 10, &format!("{}: {}", s.name, s.evidence));
             }
         }
@@ -252,7 +253,9 @@ impl<W: Write> Human<W> {
             let ink = if unknown == 0 { Ink::Green } else { Ink::Yellow };
             wrap(&text, self.width).iter().for_each(|l| self.line(&[(ink, l)]));
         }
-        for s in found {
+        // That the run did what it did is no finding.
+        let undoes = self.undoes;
+        for s in found.into_iter().filter(|s| !undoes || s.status != StepStatus::Change) {
             let said = s.finding.clone().unwrap_or_default();
             self.para(Ink::Red, "Found: ", 7, &said);
             if !said.contains(&s.evidence) {
@@ -282,7 +285,8 @@ impl<W: Write> Human<W> {
         let mut rest = plan.steps.iter().filter(shown).collect::<Vec<_>>().into_iter().peekable();
         while let Some(s) = rest.next() {
             let from_here = seen_from_here(book, s);
-            let (ink, word) = word(s);
+            let (ink, word) =
+                if self.undoes && s.status == StepStatus::Change { (Ink::Yellow, "back") } else { word(s) };
             self.para(ink, &format!("  {word:<8}"), 10, &s.name);
             // What keeps several in a row from being looked at is said once, below them.
             let same = |n: &&StepPlan| (n.status, &n.evidence, &n.hint) == (s.status, &s.evidence, &s.hint);
@@ -464,6 +468,7 @@ impl<W: Write> Human<W> {
             }
             (0, 0) if self.undoes => format!("Nothing to take back ({took})."),
             (0, 0) => format!("Healthy: nothing to do ({took})."),
+            (0, _) if self.undoes => format!("Taken back: {changes}{rounds} ({took})."),
             (0, _) if self.offline => format!("Repaired: {changes}{rounds} ({took}). Verified: offline."),
             (0, _) => format!("Repaired: {changes}{rounds} ({took})."),
             (4, _) if self.dry => format!("{} to make; none was made ({took}).", count(self.planned, "change")),
@@ -635,7 +640,8 @@ impl<W: Write> Sink for Human<W> {
                     return self.line(&[(Ink::Bold, &format!("Going on: {via}{at}"))]);
                 }
                 self.line(&[(Ink::Bold, &format!("{via}{at}"))]);
-                for l in wrap(&format!("{}: {}", book.name, book.title), self.width) {
+                let name = if self.undoes { "undo" } else { &book.name };
+                for l in wrap(&format!("{name}: {}", book.title), self.width) {
                     self.line(&[(Ink::Dim, &l)]);
                 }
             }

@@ -53,8 +53,13 @@ impl Bench {
         fs::read_to_string(self.path(name)).unwrap()
     }
     pub fn run(&self, args: &[&str]) -> Run {
+        self.run_with(&[], args)
+    }
+    /// With these in its environment.
+    pub fn run_with(&self, env: &[(&str, &str)], args: &[&str]) -> Run {
         let out = assert_cmd::Command::new(env!("CARGO_BIN_EXE_runbook"))
             .args(args)
+            .envs(env.iter().copied())
             .args(if args[0] == "runs" { vec![] } else { vec!["--via", &self.via] })
             .env("XDG_STATE_HOME", self.path("state"))
             .current_dir(self.dir.path())

@@ -112,7 +112,7 @@ fn what_somebody_else_has_changed_since_stops_all_of_it() {
         let run = undo(&b, &id, &["-y"]).expect(1);
         assert_eq!(all(&b), there, "{file}: {}", run.text);
         let path = b.path(file).display().to_string();
-        assert!(run.text.contains(&format!("{path} was changed after the run, by somebody else")), "{}", run.text);
+        assert!(run.text.contains(&format!("{path} was changed after the run")), "{}", run.text);
         assert!(run.text.contains("Before the run: "), "{}", run.text);
         let shown = file != "secret" && file != "gone";
         assert_eq!(run.text.contains("+mine"), shown, "{file}: {}", run.text);
@@ -139,7 +139,122 @@ fn what_is_kept_nowhere_is_said() {
     fs::remove_dir_all(kept).unwrap();
     // The controller has its own copy of all but the sensitive file.
     let run = undo(&b, &id, &["-y"]).expect(1);
-    assert!(run.text.contains("secret is kept nowhere any more"), "{}", run.text);
+    assert!(run.text.contains("secret is not kept on the host any more"), "{}", run.text);
     let left: Vec<String> = all(&b).into_iter().filter(|f| !before.contains(f)).collect();
     assert!(matches!(&left[..], [f] if f.starts_with("secret ")), "{left:?}: {}", run.text);
+}
+
+/// Two edits of one file, of which the second was not made: what the run left is its own all the same.
+#[test]
+fn a_run_that_ended_half_way_is_taken_back() {
+    let b = Bench::new();
+    b.write("f", "x\n");
+    b.write(
+        "book.yaml",
+        "name: t\ntitle: t\nsteps:\n- {name: one, id: one, ensure: {file: {path: DIR/f, mode: '0600'}}}\n\
+         - {name: two, ensure: {edit: {path: DIR/f, line: one = 1}}}\n\
+         - {name: stop, check: {command: test -e DIR/no}, remediation: [{command: {sh: 'echo part >DIR/half; false', undo: rm DIR/half, writes: ['file:DIR/half']}}]}\n\
+         - {name: three, ensure: {edit: {path: DIR/f, line: two = 2}}}\n",
+    );
+    fs::set_permissions(b.path("f"), fs::Permissions::from_mode(0o644)).unwrap();
+    b.apply().expect(1);
+    assert_eq!(b.read("f"), "x\none = 1\n");
+    let run = undo(&b, &newest(&b), &["-y"]).expect(1);
+    assert_eq!(b.read("f"), "x\n", "{}", run.text);
+    assert_eq!(fs::metadata(b.path("f")).unwrap().permissions().mode() & 0o777, 0o644);
+    assert!(run.text.contains("it failed, and may have done a part") && run.text.contains("rm "), "{}", run.text);
+}
+
+/// What the run hid stays hidden when it is taken back.
+#[test]
+fn a_secret_shows_neither_then_nor_later() {
+    let b = Bench::new();
+    b.write("f", "old\n");
+    b.write(
+        "book.yaml",
+        "name: t\ntitle: t\nvars: {pw: {type: secret, from: {env: RB_PW}}}\nhandlers:\n\
+         - {id: told, command: {sh: 'echo {{ pw }} >>DIR/log'}}\nsteps:\n\
+         - {name: f, notify: [told], ensure: {file: {path: DIR/f, content: \"password={{ pw }}\\n\"}}}\n",
+    );
+    b.run_with(&[("RB_PW", "hunter2hunter2")], &["apply", "./book.yaml", "-y"]).expect(0);
+    let id = newest(&b);
+    let run = undo(&b, &id, &["-y", "-o", "json"]);
+    assert!(!run.text.contains("hunter2"), "{}", run.text);
+    assert_eq!(b.read("f"), "old\n", "{}", run.text);
+    assert_eq!(b.read("log"), "hunter2hunter2\n", "a command with its secret hidden is not run: {}", run.text);
+    for blob in fs::read_dir(b.path(&format!("state/runbook/runs/{}/blobs", newest(&b)))).unwrap() {
+        let text = fs::read_to_string(blob.unwrap().path()).unwrap();
+        assert!(!text.contains("hunter2"));
+    }
+}
+
+/// Forth and back, as often as one likes; and what was done anew by another run is there to be taken back.
+#[test]
+fn what_was_taken_back_is_known_of_each_command() {
+    let (b, before, id) = changed();
+    let after = all(&b);
+    undo(&b, &id, &["-y"]).expect(0);
+    let back = newest(&b);
+    undo(&b, &back, &["-y"]).expect(0);
+    assert_eq!(all(&b), after);
+    undo(&b, &id, &["-y"]).expect(0);
+    undo(&b, &back, &["-y"]).expect(0);
+    assert_eq!(all(&b), after);
+    undo(&b, &id, &["-y"]).expect(0);
+    assert_eq!(all(&b), before);
+    b.apply().expect(0);
+    assert_eq!(all(&b), after);
+    undo(&b, &id, &["-y"]).expect(0);
+    assert_eq!(all(&b), before);
+}
+
+/// A target's record starts nothing on the machine that asks it.
+#[test]
+fn a_hostile_record_does_nothing_here() {
+    let (b, _, id) = changed();
+    let lib = b.path(&format!("lib/runbook/runs/{id}/journal.jsonl"));
+    if !lib.exists() {
+        return;
+    }
+    let evil = b.path("evil").display().to_string();
+    let line = format!(
+        "{{\"record\":\"change\",\"number\":9000,\"step\":\"x\",\"handler\":false,\"notify\":[],\"change\":{{\"kind\":\"command\",\"command\":\"echo harmless\",\"undo\":\"(\\necho harmless\\n) && rm -f /x; touch {evil}\",\"where\":\"controller\",\"sh\":\"true\",\"writes\":[]}}}}\n{{\"record\":\"done\",\"number\":9000}}\n"
+    );
+    let text = fs::read_to_string(&lib).unwrap() + &line;
+    fs::write(&lib, text).unwrap();
+    fs::rename(b.path("state"), b.path("other")).unwrap();
+    let run = undo(&b, &id, &["-y"]).expect(1);
+    assert!(!b.path("evil").exists(), "{}", run.text);
+    assert!(run.text.contains("it was done on another machine than the host"), "{}", run.text);
+}
+
+/// Somebody's file in a directory that the run made: the directory stays, and the rest goes on.
+#[test]
+fn a_directory_with_what_others_put_there_stays() {
+    let (b, before, id) = changed();
+    b.write("d/theirs", "mine");
+    let run = undo(&b, &id, &["-y"]).expect(0);
+    let left: Vec<String> = all(&b).into_iter().filter(|f| !before.contains(f)).collect();
+    assert_eq!(left.len(), 2, "{left:?}: {}", run.text);
+    assert!(!b.path("d/new").exists() && b.path("d/theirs").exists());
+}
+
+/// A file that a handler wrote is a file like any other.
+#[test]
+fn what_a_handler_wrote_is_taken_back() {
+    let b = Bench::new();
+    b.write("f", "x\n");
+    b.write(
+        "book.yaml",
+        "name: t\ntitle: t\nhandlers:\n- {id: h, file: {path: DIR/made, content: by}}\nsteps:\n\
+         - {name: one, notify: [h], ensure: {edit: {path: DIR/f, line: one = 1}}}\n",
+    );
+    b.apply().expect(0);
+    let id = newest(&b);
+    b.write("made", "theirs");
+    undo(&b, &id, &["-y"]).expect(1);
+    assert_eq!((b.read("f").as_str(), b.read("made").as_str()), ("x\none = 1\n", "theirs"));
+    b.write("made", "by");
+    undo(&b, &id, &["-y"]).expect(0);
+    assert!(b.read("f") == "x\n" && !b.path("made").exists());
 }

@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::payload::{sh_quote, text_payload};
-use crate::plan::{Change, Plan, Planned, Resource};
+use crate::plan::{Change, Flag, Plan, Planned, Resource};
 use crate::target::files::{Content, FileState, Kind, cksum, sha256};
 use crate::target::units::Verb;
 
@@ -142,7 +142,7 @@ L=$G; rb_putback "$1"; rb_was; }
     ),
     (
         "rb_back_sh",
-        r#"rb_back_sh() { [ ! -e "$S/runs/$RUN/$1.undone" ] || return 0; sh -c "$2" && : >"$S/runs/$RUN/$1.undone"; }
+        r#"rb_back_sh() { sh -c "$3" && rb_flag "$1" "$2"; }
 "#,
     ),
     (
@@ -247,7 +247,9 @@ fn back(changes: &[(usize, &Planned)]) -> Option<String> {
                 let title = sh_quote(&format!("{rule}{shown}"))?;
                 match &c.undo {
                     Some(undo) => {
-                        let _ = writeln!(first, "! rb_did {n} || rb_step {title} rb_back_sh {n} {}", sh_quote(undo)?);
+                        let flag = c.flag.clone().unwrap_or_else(|| Flag::of(&c.sh)).turned();
+                        let (of, undone, undo) = (flag.of, u8::from(flag.undone), sh_quote(undo)?);
+                        let _ = writeln!(first, "! rb_did {n} || rb_step {title} rb_back_sh {of} {undone} {undo}");
                     }
                     None if p.handler.is_none() => {
                         let note = sh_quote(&format!("not taken back (nothing is known that would): {shown}"))?;
@@ -263,6 +265,15 @@ fn back(changes: &[(usize, &Planned)]) -> Option<String> {
     let _ = writeln!(first, "}}\nrb_units() {{ printf '%s\\n' {}; }}\nrb_pass_2() {{ :", units?.join(" "));
     for (unit, verb, numbers) in running(changes) {
         let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
+        if let Some(stem) = unit.strip_suffix(".socket") {
+            // It refuses to start while its service runs, which comes after it.
+            let service = sh_quote(&format!("{stem}.service"))?;
+            let _ = writeln!(
+                first,
+                "[ -n \"$W\" ] || ! rb_did {} || rb_verb stop {service} >/dev/null 2>&1",
+                numbers.join(" ")
+            );
+        }
         let _ = writeln!(first, "! rb_did {} || rb_back_run {} {}", numbers.join(" "), sh_quote(unit)?, verb.word());
     }
     for (n, p) in changes {
@@ -284,7 +295,7 @@ fn back(changes: &[(usize, &Planned)]) -> Option<String> {
     Some(first + "}\n")
 }
 
-/// The units whose processes a round touches, in its order: what starts them anew, and the changes that do it.
+/// The units whose processes a round touches, sockets first: what starts them anew, and the changes that do it.
 fn running<'a>(changes: &[(usize, &'a Planned)]) -> Vec<(&'a str, Verb, Vec<usize>)> {
     let mut out: Vec<(&str, Verb, Vec<usize>)> = Vec::new();
     for (n, p) in changes {
@@ -303,6 +314,7 @@ fn running<'a>(changes: &[(usize, &'a Planned)]) -> Vec<(&'a str, Verb, Vec<usiz
             None => out.push((&u.unit, again, vec![*n])),
         }
     }
+    out.sort_by_key(|(unit, ..)| !unit.ends_with(".socket"));
     out
 }
 

@@ -252,7 +252,9 @@ fn a_client_of_the_other_family() {
     // What drops IPv4 says nothing of a client of IPv6, and that one does not come to such an address.
     let four = iptables("-A INPUT -j DROP");
     assert_eq!(ask(&four, "2001:db8::7"), Err("name the client by its address of IPv4: -e client=ADDRESS".into()));
-    assert_eq!(ask(&six, "2001:db8::7"), Ok(false));
+    // Nor does a rule for IPv6 heal what is seen over IPv4.
+    assert_eq!(ask(&six, "2001:db8::7"), ask(&four, "2001:db8::7"));
+    assert_eq!(ask(&four, "10.77.0.1"), Ok(false));
 }
 
 /// firewalld's chains in iptables, as its versions before 0.6 and `FirewallBackend=iptables` have them.

@@ -11,10 +11,12 @@ pub(super) const INIT: Init = Init {
     disk: r#"case $rb_i in */systemd) ;; '') rb_real /etc/systemd/system; [ -d "$R$REPLY" ] || { rb_real /lib/systemd/systemd; [ -e "$R$REPLY" ]; };; *) false;; esac"#,
     units: "rb_units_systemd",
     verb: r#"rb_verb_systemd "$@""#,
-    // As `journalctl -u`, but for what tells of core dumps (that is in its result), and its last main process where that is
-    // root's: of one that ended at once, journald may come too late to see the unit.
+    // As `journalctl -u`, but for what tells of core dumps (that is in its result), and its last main process as the user that
+    // the unit runs it as: of one that ended at once, journald may come too late to see the unit.
     // Who is not root can put a line into the journal with any field, but for those that begin with "_" (systemd.journal-fields(7)).
-    said: r#"rb_f=$(systemctl show -p ExecMainPID -- "$1" 2>/dev/null); journalctl -n "$2" -o cat --no-pager -b _SYSTEMD_UNIT="$1" + UNIT="$1" _PID=1 + _PID="${rb_f#*=}" _UID=0 2>/dev/null"#,
+    said: r#"rb_f=$(systemctl show -p ExecMainPID -p User -- "$1" 2>/dev/null); rb_x=${rb_f#*User=}; [ "$rb_x" != "$rb_f" ] && rb_x=$(id -u "${rb_x%%
+*}" 2>/dev/null) || rb_x=0; rb_f=${rb_f#*ExecMainPID=}; journalctl -n "$2" -o cat --no-pager -b _SYSTEMD_UNIT="$1" + UNIT="$1" _PID=1 + _PID="${rb_f%%
+*}" _UID="${rb_x:-0}" 2>/dev/null"#,
     at_boot: "rb_boot_systemd",
     functions: FUNCTIONS,
     live_functions: LIVE,

@@ -228,7 +228,7 @@ pub const REPAIRED: Fault = Fault {
 };
 
 /// sshd refuses a line of its configuration.
-const BAD_LINE: Fault = Fault { number: "13", shows: "failed", says: r"50-lab\.conf(:| line )1\b", ..REPAIRED };
+pub const BAD_LINE: Fault = Fault { number: "13", shows: "failed", says: r"50-lab\.conf(:| line )1\b", ..REPAIRED };
 
 /// Named and left to a person.
 const BY_HAND: Fault = Fault { rounds: 0, exit: 1, ..REPAIRED };
