@@ -381,6 +381,11 @@ impl<'a> Session<'a> {
                 }
                 let proofs = if self.options.dry_run { true } else { self.prove(&plan).await? };
                 let open = plan.unresolved() || plan.with(StepStatus::Unknown).next().is_some() || !proofs;
+                if let Some(other) = plan.facts.as_ref().and_then(|f| f.unconfirmed.as_deref())
+                    && !(open || self.options.dry_run)
+                {
+                    self.keep_of_another(other).await?;
+                }
                 return Ok(if open { exit::FAILED } else { exit::OK });
             }
             if plan.invalid().is_some() {

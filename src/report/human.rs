@@ -217,6 +217,10 @@ impl<W: Write> Human<W> {
 
     fn preamble(&mut self, plan: &Plan) {
         let Some(f) = &plan.facts else { return };
+        if let Some(run) = &f.unconfirmed {
+            let text = format!("run {run} was cut off, and the host is about to take back what it had changed");
+            self.para(Ink::Yellow, "Note: ", 6, &text);
+        }
         for l in &f.leftovers {
             self.para(Ink::Yellow, "Note: ", 6, l);
         }
@@ -519,9 +523,9 @@ impl<W: Write> Human<W> {
                     self.para(Ink::Cyan, "   hint: ", 9, hint);
                 }
             }
-            GuardNews::Earlier { run } => {
-                let text =
-                    format!("run {run} was cut off before it was confirmed: what it had changed was taken back first");
+            GuardNews::Earlier { run, kept } => {
+                let what = if *kept { "all is well, so it stays" } else { "what it had changed was taken back first" };
+                let text = format!("run {run} was cut off before it was confirmed: {what}");
                 self.para(Ink::Yellow, "Note: ", 6, &text);
             }
         }

@@ -138,7 +138,7 @@ fn guard_json(news: &GuardNews<'_>) -> Value {
         GuardNews::Armed { within, boot } => json!({"state": "armed", "seconds": within.as_secs(), "boot": boot}),
         GuardNews::Kept => json!({"state": "kept"}),
         GuardNews::Back { all, why, rest } => json!({"state": "back", "whole": all, "why": why, "rest": rest}),
-        GuardNews::Earlier { run } => json!({"state": "earlier", "run": run}),
+        GuardNews::Earlier { run, kept } => json!({"state": "earlier", "run": run, "kept": kept}),
     }
 }
 

@@ -183,10 +183,13 @@ pub enum GuardNews<'a> {
         /// What there is to say of single changes.
         rest: &'a [String],
     },
-    /// What an earlier run had left unconfirmed was taken back; how things are now is planned anew.
+    /// What an earlier run had left unconfirmed: as all is well, it stays; else it was taken back, and how things are now is
+    /// planned anew.
     Earlier {
         /// That run.
         run: &'a str,
+        /// It stays.
+        kept: bool,
     },
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{Session, Stop, act, exit};
+use super::{Session, Stop, act, exit, lock};
 use crate::book::Call;
 use crate::channel::{ChannelError, Kind};
 use crate::module::{Halt, Handle, listening::Listening};
@@ -195,7 +195,31 @@ impl Session<'_> {
             }
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
-        self.sink.event(&Event::Guard { news: GuardNews::Earlier { run: other } });
+        self.sink.event(&Event::Guard { news: GuardNews::Earlier { run: other, kept: false } });
+        Ok(())
+    }
+
+    /// A run that was cut off between its last change and the confirmation: all is well, so it is confirmed. One that is
+    /// still at work confirms it itself.
+    pub(super) async fn keep_of_another(&mut self, other: &str) -> Result<(), Stop> {
+        const NOBODY: &str = "none";
+        let Some(quoted) = sh_quote(other).filter(|_| !self.locked) else { return Ok(()) };
+        let me = lock::me(NOBODY);
+        let attempt =
+            |a: &Answer| lock::parse(&String::from_utf8_lossy(&a.stdout), &String::from_utf8_lossy(&a.stderr));
+        let mut taken = attempt(&self.script(&lock::take(&me), Duration::from_secs(20)).await?);
+        if let lock::Attempt::Held(Some(h), age, false) = &taken
+            && lock::stale(Some(h), *age, self.place().live, &me, lock::alive)
+        {
+            taken = attempt(&self.script(&lock::steal(&h.run, &me), Duration::from_secs(20)).await?);
+        }
+        if taken != lock::Attempt::Ours {
+            return Ok(());
+        }
+        let sh = format!("RUN={quoted}; rb_confirm; {}", lock::release(NOBODY));
+        if told(&self.script(&sh, Duration::from_secs(30)).await?) == Told::Kept {
+            self.sink.event(&Event::Guard { news: GuardNews::Earlier { run: other, kept: true } });
+        }
         Ok(())
     }
 
