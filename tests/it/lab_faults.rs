@@ -114,12 +114,9 @@ fn rules(host: &Host) -> String {
 
 /// What was done is taken back and the rules are the earlier ones; then it is done again, for what comes after.
 fn undo(host: &Host, book: &Path, fault: &Fault, run: &Run, before: &str) -> Result<(), String> {
-    let all: Vec<Value> = (0..5).flat_map(|round| run.changes(round)).collect();
-    for sh in all.iter().rev().filter(|c| c["kind"] == "command").filter_map(|c| c["undo"].as_str()) {
-        let done = host.try_sh(&format!("{PRELUDE}{sh}"));
-        if done.code != 0 {
-            return Err(format!("{sh}: {}{}", done.stdout, done.stderr));
-        }
+    let back = host.run("undo", Path::new(run.json["run"].as_str().unwrap_or_default()), None, &["-y"]);
+    if back.exit != 0 {
+        return Err(format!("undo ended with {}: {}", back.exit, back.seen()));
     }
     let now = rules(host);
     if now != before {

@@ -52,19 +52,6 @@ fn over_ssh(host: &Host, verb: &str, book: &std::path::Path, args: &[&str]) -> s
     c
 }
 
-/// What there is, without the times of what was put back and the processes that were started anew.
-fn contents(host: &Host) -> String {
-    let line = |l: &str| {
-        let words: Vec<&str> = l.split(' ').collect();
-        match words.as_slice() {
-            [path, kind, mode, uid, gid, _, rest @ ..] => format!("{path} {kind} {mode} {uid} {gid} {rest:?}\n"),
-            _ if l.starts_with("MainPID=") || l.starts_with("ActiveEnter") => String::new(),
-            _ => format!("{l}\n"),
-        }
-    };
-    host.snapshot().lines().map(line).collect()
-}
-
 fn same(name: &str, before: &str, after: &str) {
     assert!(before == after, "{name}: {}", crate::support::difference(before, after));
 }
@@ -77,13 +64,13 @@ fn gone(host: &Host) -> bool {
 fn noticed(trap: &Trap) {
     let Some(host) = Host::up(&format!("g-{}", trap.name)) else { return };
     host.lets_in(&[]).unwrap();
-    let before = contents(&host);
+    let before = host.contents();
     let run: Run = Done::from(over_ssh(&host, "apply", &book(&host, trap), &["-o", "json"]).output().unwrap()).into();
     assert_eq!(run.exit, 5, "{}: {}", trap.name, run.seen());
     let back = run.json["guard"].as_array().unwrap().last().unwrap();
     assert_eq!((back["state"].as_str(), back["whole"].as_bool()), (Some("back"), Some(true)), "{back}");
     assert!(until(10, || host.lets_in(&[]).is_ok()), "{}: the client is not in again", trap.name);
-    same(trap.name, &before, &contents(&host));
+    same(trap.name, &before, &host.contents());
     assert!(gone(&host));
 }
 
@@ -91,7 +78,7 @@ fn noticed(trap: &Trap) {
 fn killed(trap: &Trap, tag: &str, then: impl FnOnce(&Host)) {
     let Some(host) = Host::up(&format!("{tag}-{}", trap.name)) else { return };
     host.lets_in(&[]).unwrap();
-    let before = contents(&host);
+    let before = host.contents();
     let mut command = over_ssh(&host, "apply", &book(&host, trap), &["-o", "jsonl"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut changes = 0;
@@ -121,7 +108,7 @@ fn killed(trap: &Trap, tag: &str, then: impl FnOnce(&Host)) {
     // What is left for the next run to show, and nothing else.
     let plan = Done::from(host.command(&[], "plan", &crate::support::ssh_refused(), None, &[]).output().unwrap());
     assert!(plan.stdout.contains("was taken back: "), "{}", plan.stdout);
-    same(trap.name, &before, &contents(&host));
+    same(trap.name, &before, &host.contents());
     let healthy = host.apply(&[]);
     assert_eq!((healthy.exit, healthy.all_changes()), (0, 0), "{}", healthy.seen());
 }

@@ -47,6 +47,7 @@ mod lab_reboot;
 mod lab_refusals;
 mod lab_said;
 mod lab_shells;
+mod lab_undo;
 mod lang;
 mod lang_hostile;
 mod probe;

@@ -226,6 +226,19 @@ impl Host {
         d.stdout
     }
 
+    /// The same without the times of what was put back, and the processes that were started anew.
+    pub fn contents(&self) -> String {
+        let line = |l: &str| {
+            let words: Vec<&str> = l.split(' ').collect();
+            match words.as_slice() {
+                [path, kind, mode, uid, gid, _, rest @ ..] => format!("{path} {kind} {mode} {uid} {gid} {rest:?}\n"),
+                _ if l.starts_with("MainPID=") || l.starts_with("ActiveEnter") => String::new(),
+                _ => format!("{l}\n"),
+            }
+        };
+        self.snapshot().lines().map(line).collect()
+    }
+
     /// The plain channel to it.
     pub fn via(&self) -> String {
         format!("exec:{LAB} sh {}", self.name)
