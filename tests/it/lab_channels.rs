@@ -44,14 +44,14 @@ const BREAK: &str = "name: break\ntitle: break\nsteps:\n  - name: break\n    che
     \x20     - command: {sh: \"sed -i '1i Prot 22' /etc/ssh/sshd_config; systemctl -q disable --now ssh.service; : >/root/broken\"}\n";
 
 /// A host that is taken down at the end, whatever happens.
-struct Host {
+pub struct Host {
     kind: &'static str,
     name: String,
     facts: Vec<(String, String)>,
 }
 
 impl Host {
-    fn up(kind: &'static str) -> Result<Self, String> {
+    pub fn up(kind: &'static str) -> Result<Self, String> {
         let name = format!("w-{kind}-{}", std::process::id() % 10_000);
         let out = Command::new(way()).args(["up", kind, &name]).output().unwrap();
         let text = String::from_utf8_lossy(&out.stdout).into_owned();
@@ -59,11 +59,11 @@ impl Host {
         let host = Self { kind, name, facts: text.lines().filter_map(pair).collect() };
         if out.status.success() { Ok(host) } else { Err(String::from_utf8_lossy(&out.stderr).into_owned()) }
     }
-    fn fact(&self, key: &str) -> &str {
+    pub fn fact(&self, key: &str) -> &str {
         self.facts.iter().find(|f| f.0 == key).map_or("", |f| f.1.as_str())
     }
     /// What the lab has to say of it.
-    fn last_words(&self) -> String {
+    pub fn last_words(&self) -> String {
         let log = fs::read_to_string(format!("/run/runbook-lab/{}/lab.log", self.name)).unwrap_or_default();
         log.lines().rev().take(12).map(|l| format!("  {l}\n")).collect()
     }
@@ -72,7 +72,7 @@ impl Host {
         let via = [self.fact("preset"), self.fact("via")].into_iter().find(|f| !f.is_empty()).unwrap_or_default();
         if via.starts_with("ssh:") { format!("{via}?config={}", self.fact("ssh_config")) } else { via.to_owned() }
     }
-    fn run(&self, args: &[&str]) -> Run {
+    pub fn run(&self, args: &[&str]) -> Run {
         let mut command = Command::new(LAB);
         command.args(["ctl", BIN]).args(args).args(["-o", "json", "--via", &self.via(), "--login", "root"]);
         let address = self.fact("address");

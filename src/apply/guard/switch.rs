@@ -70,10 +70,10 @@ command -v nft >/dev/null && nft list tables 2>/dev/null | while read -r _ rb_f 
     ),
     (
         "rb_arm",
-        r#"rb_arm() { G=$S/guard; rb_b=; rm -rf "$G"; (umask 077; mkdir "$G" && echo "$RUN" >"$G/run" && cat >"$G/switch") && rb_until "$1" && : >"$G/begun" || { rm -rf "$G"; exit 93; }; [ -z "$rb_keep_rules" ] || rb_rules
+        r#"rb_arm() { G=$S/guard; rb_b=; rm -rf "$G"; (umask 077; mkdir "$G" && echo "$RUN" >"$G/run" && cat >"$G/switch") && rb_until "$1" && true >"$G/begun" || { rm -rf "$G"; exit 93; }; [ -z "$rb_keep_rules" ] || rb_rules
 [ "$(tail -n 1 "$G/switch")" = '# end' ] || { rm -rf "$G"; exit 93; }
 if [ "$(id -u)" = 0 ] && rb_at_boot 2>/dev/null; then rb_b=boot; else rb_not_at_boot; fi
-: >"$G/armed"; sync; rb_detach; rb_n=0; until [ -s "$G/up" ]; do rb_n=$((rb_n+1)); [ $rb_n -lt 50 ] || { rb_not_at_boot; rm -rf "$G"; echo 'the process that would take things back does not start' >&2; exit 99; }; sleep 0.1 2>/dev/null || sleep 1; done; echo "armed $rb_b"; }
+true >"$G/armed" || { rb_not_at_boot; rm -rf "$G"; exit 93; }; sync; rb_detach; rb_n=0; until [ -s "$G/up" ]; do rb_n=$((rb_n+1)); [ $rb_n -lt 50 ] || { rb_not_at_boot; rm -rf "$G"; echo 'the process that would take things back does not start' >&2; exit 99; }; sleep 0.1 2>/dev/null || sleep 1; done; echo "armed $rb_b"; }
 "#,
     ),
     (
@@ -103,7 +103,7 @@ sync; rb_not_at_boot; rm -rf "$G"; echo kept; }
         "rb_fire",
         r#"rb_fire() { rb_state; G=$S/guard
 if [ -d "$G" ] && ! [ -e "$G/armed" ] && ! [ -e "$G/busy" ] && ! [ -e "$G/fired" ]; then rb_not_at_boot; rm -rf "$G"; fi; [ -d "$G" ] || { rb_told; return; }
-[ -e "$G/fired" ] || { printf '%s\n' "$1" >"$G/why"; [ -z "$2" ] || : >"$G/asked"; rb_until 0; }
+[ -e "$G/fired" ] || { printf '%s\n' "$1" >"$G/why"; [ -z "$2" ] || true >"$G/asked"; rb_until 0; }
 if ! { read -r rb_p <"$G/up" && kill -0 "$rb_p"; } 2>/dev/null; then rb_detach now; fi; rb_told; }
 "#,
     ),
@@ -111,7 +111,7 @@ if ! { read -r rb_p <"$G/up" && kill -0 "$rb_p"; } 2>/dev/null; then rb_detach n
 
 /// The functions of the switch itself.
 ///
-/// * `rb_roll [boot]`: takes everything back, and says so where the next run looks. After a boot nothing runs yet, and what
+/// * `rb_roll [boot]`: takes everything back (its own files are in `T`, for the disk may be full or read-only by then), and says so where the next run looks. After a boot nothing runs yet, and what
 ///   only lives in memory is gone.
 /// * `rb_did NUMBER…`: one of them was begun. `rb_step TITLE COMMAND…` does it, and notes how it went.
 /// * `rb_back_file NUMBER KIND DIGEST CKSUM`: what was kept, if what the change made is still there.
@@ -127,7 +127,7 @@ const BACK: &[(&str, &str)] = &[
         r#"rb_back_file() { K=$S/runs/$RUN/$1; [ -f "$K.meta" ] || return 0; { read -r P; IFS='|' read -r rb_k rb_m rb_u rb_g; } <"$K.meta"
 ! rb_was || return 0
 case $2 in absent) [ ! -e "$P" ] && [ ! -L "$P" ];; link) [ "$(readlink "$P")" = "$3" ];; directory) [ -d "$P" ];; *) [ -f "$P" ] && rb_digest "$P" "$3" "$4";; esac || { echo "somebody else has changed $P meanwhile" >&2; return 1; }
-L=$G; rb_putback "$1"; rb_was; }
+L=$T; rb_putback "$1"; rb_was; }
 "#,
     ),
     (
@@ -137,7 +137,7 @@ L=$G; rb_putback "$1"; rb_was; }
     ),
     (
         "rb_step",
-        r#"rb_step() { rb_t=$1; shift; if ("$@") >"$G/said" 2>&1; then echo "ok $rb_t"; else echo "bad $rb_t: $(tail -n 1 "$G/said")"; fi >>"$G/report"; }
+        r#"rb_step() { rb_t=$1; shift; if ("$@") >"$T/said" 2>&1; then echo "ok $rb_t"; else echo "bad $rb_t: $(tail -n 1 "$T/said")"; fi >>"$T/report"; }
 "#,
     ),
     (
@@ -160,16 +160,16 @@ case $W:$rb_x in boot:runs) ! [ -d /run/systemd/system ] || rb_step "start $1" s
     ),
     (
         "rb_roll",
-        r#"rb_roll() { W=$1; rb_why=; read -r rb_why 2>/dev/null <"$G/why"; : >"$G/report"; (umask 077; mkdir -p "$S/left")
-rb_pass_1; if [ -d "$G/rules" ] && [ -z "$W" ] && grep -q '^bad rule: ' "$G/report"; then if (rb_rules_back) >"$G/said" 2>&1; then sed 's/^bad rule: \(.*\)/ok \1 (with its whole rule set)/' "$G/report" >"$G/report.new" && mv "$G/report.new" "$G/report"; fi; fi
-[ -z "$W" ] || { sed 's/^bad rule: /not needed after a boot: /' "$G/report" >"$G/report.new" && mv "$G/report.new" "$G/report"; }
-rb_pass_2; rb_h=back; ! grep -q '^bad' "$G/report" || rb_h=failed
+        r#"rb_roll() { W=$1; rb_why=; read -r rb_why 2>/dev/null <"$G/why"; T=/run/runbook-guard.$$; (umask 077; rm -rf "$T"; mkdir "$T") 2>/dev/null || T=$G; (umask 077; mkdir -p "$S/left"; true >"$T/report") 2>/dev/null
+rb_pass_1; if [ -d "$G/rules" ] && [ -z "$W" ] && grep -q '^bad rule: ' "$T/report"; then if (rb_rules_back) >"$T/said" 2>&1; then sed 's/^bad rule: \(.*\)/ok \1 (with its whole rule set)/' "$T/report" >"$T/report.new" && mv "$T/report.new" "$T/report"; fi; fi
+[ -z "$W" ] || { sed 's/^bad rule: /not needed after a boot: /' "$T/report" >"$T/report.new" && mv "$T/report.new" "$T/report"; }
+rb_pass_2; rb_h=back; ! grep -q '^bad' "$T/report" || rb_h=failed
 [ ! -f "$S/owed" ] || { grep -v "^owed $RUN " "$S/owed" >"$S/owed.new"; mv -f "$S/owed.new" "$S/owed"; [ -s "$S/owed" ] || rm -f "$S/owed"; }
 rb_why=${rb_why:-$WHY}; [ -z "$W" ] || rb_why='the host was started anew before anybody had confirmed it'
-(umask 077; { echo "$rb_h $rb_why"; grep -v '^ok' "$G/report"; } >"$S/runs/$RUN/back"
+(umask 077; { echo "$rb_h $rb_why"; grep -v '^ok' "$T/report"; } >"$S/runs/$RUN/back"
 printf '{"record":"rolled back","how":"%s"}\n' "$rb_h" >>"$S/runs/$RUN/journal.jsonl"
-if [ ! -e "$G/asked" ]; then { case $rb_h in back) echo "run $RUN was taken back: $rb_why";; *) echo "run $RUN was to be taken back ($rb_why), and not all of it was:";; esac; sed -n 's/^\(bad\|not\) /  /p' "$G/report"; } >"$S/left/$RUN"; fi); sync
-rb_not_at_boot; if [ ! -e "$G/asked" ]; then rb_where; read -r rb_h _ <"$L/holder" && [ "$rb_h" = "$RUN" ] && rb_clear; fi 2>/dev/null; rm -rf "$G"; }
+if [ ! -e "$G/asked" ]; then { case $rb_h in back) echo "run $RUN was taken back: $rb_why";; *) echo "run $RUN was to be taken back ($rb_why), and not all of it was:";; esac; sed -n 's/^\(bad\|not\) /  /p' "$T/report"; } >"$S/left/$RUN"; fi); sync
+rb_not_at_boot; if [ ! -e "$G/asked" ]; then rb_where; read -r rb_h _ <"$L/holder" && [ "$rb_h" = "$RUN" ] && rb_clear; fi 2>/dev/null; rm -rf "$G" "$T"; }
 "#,
     ),
 ];
@@ -188,7 +188,7 @@ read -r now _ </proc/uptime; now=${now%.*}; t=0; read -r t <"$G/until"
 if [ "$now" -lt "$t" ]; then twice=; continue; fi
 if mv "$G/armed" "$G/fired" 2>/dev/null; then break; fi
 if read -r p <"$G/acting" && kill -0 "$p" 2>/dev/null && [ $((now-t)) -lt 900 ]; then twice=; continue; fi
-if [ -n "$twice" ] && mv "$G/busy" "$G/fired" 2>/dev/null; then break; fi; twice=1
+if [ -n "$twice" ] && { mv "$G/busy" "$G/fired" 2>/dev/null || [ -e "$G/armed" ] || [ -e "$G/busy" ]; }; then break; fi; twice=1
 done
 rb_roll
 # end"#;
@@ -253,7 +253,7 @@ fn back(changes: &[(usize, &Planned)]) -> Option<String> {
                     }
                     None if p.handler.is_none() => {
                         let note = sh_quote(&format!("not taken back (nothing is known that would): {shown}"))?;
-                        let _ = writeln!(first, "! rb_did {n} || echo {note} >>\"$G/report\"");
+                        let _ = writeln!(first, "! rb_did {n} || echo {note} >>\"$T/report\"");
                     }
                     None => {}
                 }
