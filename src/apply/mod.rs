@@ -379,10 +379,11 @@ impl<'a> Session<'a> {
                 if !self.declined.is_empty() && self.done.is_empty() && self.failed.is_empty() {
                     return Ok(exit::CHANGES);
                 }
-                let proofs = if self.options.dry_run { true } else { self.prove(&plan).await? };
+                let (proofs, proven) = if self.options.dry_run { (true, false) } else { self.prove(&plan).await? };
                 let open = plan.unresolved() || plan.with(StepStatus::Unknown).next().is_some() || !proofs;
-                if let Some(other) = plan.facts.as_ref().and_then(|f| f.unconfirmed.as_deref())
-                    && !(open || self.options.dry_run)
+                // What another runbook's proofs are, nobody knows here.
+                if let Some((other, digest)) = plan.facts.as_ref().and_then(|f| f.unconfirmed.as_ref())
+                    && (!open && proven && *digest == self.book.digest)
                 {
                     self.keep_of_another(other).await?;
                 }

@@ -56,9 +56,9 @@ impl Session<'_> {
         }
     }
 
-    /// The runbook's `verify` list, from the controller, over new connections.
-    pub(super) async fn prove(&mut self, plan: &Plan) -> Result<bool, Stop> {
-        let mut all = true;
+    /// The runbook's `verify` list, from the controller, over new connections: whether none failed, and whether any passed.
+    pub(super) async fn prove(&mut self, plan: &Plan) -> Result<(bool, bool), Stop> {
+        let (mut all, mut any) = (true, false);
         for call in &self.book.verify {
             let deadline = Instant::now() + Duration::from_secs(10);
             let answer = loop {
@@ -88,8 +88,9 @@ impl Session<'_> {
                 Err(Halt::Pending | Halt::Waits(_)) => (Proof::Failed, "it could not be asked".into()),
             };
             all &= proof != Proof::Failed;
+            any |= proof == Proof::Passed;
             self.sink.event(&Event::Proved { proof, evidence: &evidence });
         }
-        Ok(all)
+        Ok((all, any))
     }
 }

@@ -62,9 +62,10 @@ pub struct Facts {
     /// Handlers that an earlier run left undone.
     #[serde(skip)]
     pub owed: Vec<Owed>,
-    /// A run that was cut off, and whose last round the host takes back by itself unless somebody confirms it.
+    /// A run that was cut off, and whose last round the host takes back by itself unless somebody confirms it; and the digest
+    /// of its runbook.
     #[serde(skip)]
-    pub unconfirmed: Option<String>,
+    pub unconfirmed: Option<(String, String)>,
     /// What the last rollback or crash left for the next run to show.
     #[serde(skip)]
     pub leftovers: Vec<String>,
@@ -107,7 +108,7 @@ if [ -z "$R" ]; then
 else rb_real /etc/hostname; [ -r "$R$REPLY" ] && echo "hostname $(cat "$R$REPLY")"; chroot "$R" /bin/sh -c : 2>/dev/null && echo run; fi; rb_init; echo "init $REPLY"
 o=; unshare -m true 2>/dev/null && o=1; [ -n "$o" ] && if grep -q 'overlay$' /proc/filesystems || ([ "$(cat /proc/sys/kernel/modules_disabled)" = 0 ] && modprobe -nq overlay) 2>/dev/null; then echo overlay; fi
 for t in {TOOLS}; do p=$(command -v $t) && echo "tool $t $p"; done
-rb_real /var/lib/runbook; cat "$R$REPLY/owed" 2>/dev/null; read -r g 2>/dev/null <"$R$REPLY/guard/run" && echo "unconfirmed $g"; for f in "$R$REPLY"/left/*; do [ -f "$f" ] && sed 's/^/left /' "$f"; done; :"#
+rb_real /var/lib/runbook; cat "$R$REPLY/owed" 2>/dev/null; read -r g _ d 2>/dev/null <"$R$REPLY/guard/run" && echo "unconfirmed $g $d"; for f in "$R$REPLY"/left/*; do [ -f "$f" ] && sed 's/^/left /' "$f"; done; :"#
     )
 }
 
@@ -154,7 +155,9 @@ pub fn parse(out: &str, live: bool) -> Facts {
                     f.owed.push(Owed { runbook, handler, run });
                 }
             }
-            "unconfirmed" => f.unconfirmed = Some(rest.to_owned()),
+            "unconfirmed" => {
+                f.unconfirmed = rest.split_once(' ').map(|(run, digest)| (run.to_owned(), digest.to_owned()))
+            }
             "left" => f.leftovers.push(rest.to_owned()),
             _ => {}
         }

@@ -273,6 +273,12 @@ fn host(p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
 fn command(p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
     let shown = p.text("command");
     let undo = p.str("undo");
+    // That it was taken back is known to whoever asks from wherever.
+    let flag = Flag::on_record(p.0.get("flag"), p.text("sh"));
+    let there = view.file(&flag.path(p.text("state")), Look::Link)?.state.kind != Kind::Absent;
+    if undo.is_some() && there != flag.undone {
+        return Ok(Decision::new(true, format!("taken back already: {shown}")));
+    }
     if let Some(why) = p.str("by_hand").filter(|why| !why.is_empty()) {
         return Err(Halt::Person {
             why: format!("{why}: {shown}"),
@@ -296,12 +302,6 @@ fn command(p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
             param: None,
         });
     };
-    // That it was taken back is known to whoever asks from wherever.
-    let flag = Flag::on_record(p.0.get("flag"), p.text("sh"));
-    let there = view.file(&flag.path(p.text("state")), Look::Link)?.state.kind != Kind::Absent;
-    if there != flag.undone {
-        return Ok(Decision::new(true, format!("taken back already: {shown}")));
-    }
     let mut writes: Vec<Resource> = p.list("writes").iter().filter_map(|w| Resource::parse(w).ok()).collect();
     writes.push(Resource::File(flag.path(p.text("state"))));
     let mut change = CommandChange::new(undo, undo)

@@ -217,7 +217,7 @@ impl<W: Write> Human<W> {
 
     fn preamble(&mut self, plan: &Plan) {
         let Some(f) = &plan.facts else { return };
-        if let Some(run) = &f.unconfirmed {
+        if let Some((run, _)) = &f.unconfirmed {
             let text = format!("run {run} was cut off, and the host is about to take back what it had changed");
             self.para(Ink::Yellow, "Note: ", 6, &text);
         }

@@ -117,17 +117,25 @@ fn reboots(host: &Host) {
     assert!(host.reboot(), "the host did not come up again");
 }
 
+/// With the reboots 21 in the full run.
+fn tries() -> usize {
+    if full() { 3 } else { 1 }
+}
+
 #[test]
 fn what_the_controller_notices_is_taken_back() {
-    let some = if full() { TRAPS } else { &TRAPS[..1] };
-    some.iter().for_each(noticed);
+    for _ in 0..tries() {
+        let some = if full() { TRAPS } else { &TRAPS[..1] };
+        some.iter().for_each(noticed);
+    }
 }
 
 #[test]
 fn what_nobody_confirms_is_taken_back() {
-    let some = if full() { TRAPS } else { &TRAPS[1..] };
-    for trap in some {
-        killed(trap, "k", |_| ());
+    for _ in 0..tries() {
+        for trap in if full() { TRAPS } else { &TRAPS[1..] } {
+            killed(trap, "k", |_| ());
+        }
     }
 }
 
@@ -214,4 +222,34 @@ fn what_cannot_be_guarded_is_not_done() {
     let run = host.run("apply", &path, None, &["--no-guard"]);
     assert_ne!(run.exit, 5, "{}", run.seen());
     assert!(host.lets_in(&[]).is_err());
+}
+
+/// A switch that was confirmed has no part in the next one's work, however soon that is armed.
+#[test]
+fn one_guard_after_another() {
+    let Some(host) = Host::up("g-after") else { return };
+    let harmless = host.desk.write(
+        "harmless.yaml",
+        "name: harmless\ntitle: harmless\nverify:\n- connect: {port: 22, banner: 'SSH-2.0-'}\nsteps:\n\
+         - name: new each time\n  risk: connectivity\n  check: {command: 'false'}\n  remediation: [{command: {sh: 'date >/root/date', undo: 'true', writes: ['file:/root/date']}}]\n",
+    );
+    let path = book(&host, &TRAPS[2]);
+    for _ in 0..3 {
+        let first = host.run("apply", &harmless, None, &[]);
+        assert_eq!(first.json["guard"][1]["state"], "kept", "{}", first.seen());
+        let run = host.run("apply", &path, None, &["--confirm-within", "8s"]);
+        assert_eq!(run.exit, 5, "{}", run.seen());
+        assert!(until(10, || host.lets_in(&[]).is_ok()), "{}", run.seen());
+    }
+}
+
+/// That another runbook finds nothing to do says nothing of what was cut off.
+#[test]
+fn another_runbook_confirms_nothing() {
+    killed(&TRAPS[2], "o", |host| {
+        let other =
+            host.desk.write("other.yaml", "name: other\ntitle: o\nsteps:\n- {name: fine, check: {command: 'true'}}\n");
+        let run = host.run("apply", &other, None, &[]);
+        assert_eq!((run.exit, gone(host)), (0, false), "{}", run.seen());
+    });
 }

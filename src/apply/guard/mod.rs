@@ -20,7 +20,7 @@ use crate::plan::{self, Plan};
 use crate::report::{Event, GuardNews};
 use crate::target::frame::{Answer, Status};
 use crate::target::{Cache, ask};
-use verdict::{Measure, Way, worse};
+use verdict::{Measure, Proof, Way, worse};
 
 /// The window, unless the user says otherwise.
 pub const WINDOW: Duration = Duration::from_secs(60);
@@ -77,7 +77,7 @@ impl Session<'_> {
         let Some(within) = self.guarded(plan) else { return Ok(()) };
         let before = self.measure(plan, self.way, true).await?;
         let run = self.journal.as_ref().map(|j| j.id().to_owned()).unwrap_or_default();
-        let sh = switch::arm(&run, plan, |n| super::round::number(round, n), within);
+        let sh = switch::arm(&run, &self.book.digest, plan, |n| super::round::number(round, n), within);
         let sh = sh.ok_or_else(|| ChannelError::internal("a path or a text with a NUL cannot be sent"))?;
         let a = self.script(&sh, Duration::from_secs(60)).await?;
         if a.status != Status::Exit(0) {
@@ -226,9 +226,9 @@ impl Session<'_> {
     /// What answers. `first`: as the plan that was just made has seen it.
     async fn measure(&mut self, plan: &Plan, way: usize, first: bool) -> Result<Measure, Stop> {
         let mut cache = if first { std::mem::take(&mut self.seen) } else { Cache::new() };
-        let mut outside: Option<Result<(), String>> = None;
-        let mut local = None;
+        let mut proofs = Vec::new();
         for call in &self.book.verify {
+            let mut proof = Proof::default();
             for (call, near) in std::iter::once((call.clone(), false)).chain(listening(call).map(|c| (c, true))) {
                 let (mut answer, wanted) = plan::verify(&self.input(&cache), plan, &call, near);
                 if !wanted.is_empty() {
@@ -237,24 +237,23 @@ impl Session<'_> {
                     answer = plan::verify(&self.input(&cache), plan, &call, near).0;
                 }
                 match answer {
-                    Ok(d) if near => local = Some(local.unwrap_or(true) && d.ok),
-                    Ok(d) if d.ok => drop(outside.get_or_insert(Ok(()))),
-                    Ok(d) => outside = Some(Err(d.evidence)),
-                    Err(Halt::Skipped(_)) => {}
+                    Ok(d) if near => proof.local = Some(d.ok),
+                    Ok(d) => proof.outside = Some(if d.ok { Ok(()) } else { Err(d.evidence) }),
+                    Err(Halt::Skipped(_) | Halt::Pending | Halt::Waits(_)) => {}
                     Err(_) if near => {}
                     Err(Halt::Unknown { why, .. } | Halt::Error { why, .. } | Halt::Person { why, .. }) => {
-                        outside = Some(Err(why));
+                        proof.outside = Some(Err(why));
                     }
-                    Err(Halt::Pending | Halt::Waits(_)) => {}
                 }
             }
+            proofs.push(proof);
         }
         let opened = self.ways[way].1.anew().await.map(|opened| match opened {
             Ok(()) => Way::Open,
             Err(e) if e.kind == Kind::Refused => Way::Asks,
             Err(e) => Way::Shut(e.why),
         });
-        Ok(Measure { outside, local, way: opened })
+        Ok(Measure { proofs, way: opened })
     }
 }
 

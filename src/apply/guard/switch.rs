@@ -1,7 +1,7 @@
 //! The dead-man switch on the target: one sh script, written from a round's plan before its first change. It waits in a
 //! process of its own and takes the round back, unless that is confirmed in time; a boot in between does the same.
 //!
-//! In `$S/guard`, while a round is under way: `run` (its id), `switch` (the script), `up` (its process), `until` (seconds of
+//! In `$S/guard`, while a round is under way: `run` (its id, a token of this switch alone, the runbook's digest), `switch` (the script), `up` (its process), `until` (seconds of
 //! /proc/uptime, which no change of the clock moves), `units` (which of them ran), `begun` (numbers of changes), and one of
 //!
 //! * `armed`: it takes everything back once the time is up
@@ -29,8 +29,9 @@ pub const GONE: i32 = 99;
 /// * `rb_until SECONDS`: that long from now.
 /// * `rb_guarded SECONDS` before a change, `rb_unguarded SECONDS` after it: the switch waits meanwhile.
 /// * `rb_begun NUMBER…` is on disk before the change is begun.
-/// * `rb_arm SECONDS` starts the switch, whose text is its input, and waits until it is there; prints what protects a boot.
+/// * `rb_arm SECONDS TOKEN DIGEST` starts the switch, whose text is its input, and waits until it is there; prints what protects a boot.
 /// * `rb_rules` keeps whole rule sets, for the case that one rule cannot be taken back; `rb_rules_back`.
+/// * `rb_quiet` ends the switch's process, which has nothing to do any more.
 /// * `rb_confirm`, `rb_fire WHY`, `rb_state_of_guard` are answered by [`State`]'s words.
 pub const FUNCTIONS: &[(&str, &str)] = &[
     (
@@ -40,7 +41,7 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     ),
     (
         "rb_guarded",
-        r#"rb_guarded() { rb_state; G=$S/guard; rb_g=; read -r rb_g 2>/dev/null <"$G/run"; [ "$rb_g" = "$RUN" ] || exit 98
+        r#"rb_guarded() { rb_state; G=$S/guard; rb_g=; read -r rb_g _ 2>/dev/null <"$G/run"; [ "$rb_g" = "$RUN" ] || exit 98
 read -r rb_p <"$G/up" && kill -0 "$rb_p" 2>/dev/null || exit 99
 rb_until "$1" || exit 93; [ ! -e "$G/busy" ] || mv "$G/busy" "$G/armed" 2>/dev/null
 echo $$ >"$G/acting" && mv "$G/armed" "$G/busy" 2>/dev/null || exit 98; }
@@ -70,7 +71,7 @@ command -v nft >/dev/null && nft list tables 2>/dev/null | while read -r _ rb_f 
     ),
     (
         "rb_arm",
-        r#"rb_arm() { G=$S/guard; rb_b=; rm -rf "$G"; (umask 077; mkdir "$G" && echo "$RUN" >"$G/run" && cat >"$G/switch") && rb_until "$1" && true >"$G/begun" || { rm -rf "$G"; exit 93; }; [ -z "$rb_keep_rules" ] || rb_rules
+        r#"rb_arm() { G=$S/guard; rb_b=; rm -rf "$G"; (umask 077; mkdir "$G" && echo "$RUN $2 $3" >"$G/run" && cat >"$G/switch") && rb_until "$1" && true >"$G/begun" || { rm -rf "$G"; exit 93; }; [ -z "$rb_keep_rules" ] || rb_rules
 [ "$(tail -n 1 "$G/switch")" = '# end' ] || { rm -rf "$G"; exit 93; }
 if [ "$(id -u)" = 0 ] && rb_at_boot 2>/dev/null; then rb_b=boot; else rb_not_at_boot; fi
 true >"$G/armed" || { rb_not_at_boot; rm -rf "$G"; exit 93; }; sync; rb_detach; rb_n=0; until [ -s "$G/up" ]; do rb_n=$((rb_n+1)); [ $rb_n -lt 50 ] || { rb_not_at_boot; rm -rf "$G"; echo 'the process that would take things back does not start' >&2; exit 99; }; sleep 0.1 2>/dev/null || sleep 1; done; echo "armed $rb_b"; }
@@ -78,7 +79,7 @@ true >"$G/armed" || { rb_not_at_boot; rm -rf "$G"; exit 93; }; sync; rb_detach; 
     ),
     (
         "rb_detach",
-        r#"rb_detach() { rb_w=$*; if [ -d /run/systemd/system ] && systemd-run -q --collect --unit="runbook-guard-$RUN" -p KillMode=process /bin/sh "$G/switch" $rb_w 2>/dev/null; then return; fi
+        r#"rb_detach() { rb_w=$*; read -r _ rb_x _ <"$G/run"; if [ -d /run/systemd/system ] && systemd-run -q --collect --unit="runbook-guard-$rb_x" -p KillMode=process /bin/sh "$G/switch" $rb_w 2>/dev/null; then return; fi
 if command -v setsid >/dev/null; then setsid /bin/sh "$G/switch" $rb_w </dev/null >/dev/null 2>&1 & else (trap '' HUP; exec /bin/sh "$G/switch" $rb_w) </dev/null >/dev/null 2>&1 & fi; }
 "#,
     ),
@@ -93,10 +94,15 @@ if command -v setsid >/dev/null; then setsid /bin/sh "$G/switch" $rb_w </dev/nul
 "#,
     ),
     (
+        "rb_quiet",
+        r#"rb_quiet() { read -r rb_p 2>/dev/null <"$G/up" || return 0; if tr '\000' ' ' <"/proc/$rb_p/cmdline" 2>/dev/null | grep -qF "$G/switch"; then kill "$rb_p"; fi; :; }
+"#,
+    ),
+    (
         "rb_confirm",
-        r#"rb_confirm() { rb_state; G=$S/guard; rb_g=; read -r rb_g 2>/dev/null <"$G/run"; [ "$rb_g" = "$RUN" ] || { rb_told; return; }
+        r#"rb_confirm() { rb_state; G=$S/guard; rb_g=; read -r rb_g _ 2>/dev/null <"$G/run"; [ "$rb_g" = "$RUN" ] || { rb_told; return; }
 [ ! -e "$G/busy" ] || mv "$G/busy" "$G/armed" 2>/dev/null; mv "$G/armed" "$G/confirmed" 2>/dev/null || { rb_told; return; }
-sync; rb_not_at_boot; rm -rf "$G"; echo kept; }
+sync; rb_not_at_boot; rb_quiet; rm -rf "$G"; echo kept; }
 "#,
     ),
     (
@@ -183,7 +189,7 @@ esac
 for u in $(rb_units); do if rb_runs "$u"; then echo "$u runs"; else echo "$u stopped"; fi; done >"$G/units"
 echo $$ >"$G/up.new" && mv "$G/up.new" "$G/up"; twice=
 while :; do sleep 1
-[ -d "$G" ] && [ ! -e "$G/confirmed" ] || exit 0
+[ ! -e "$G/confirmed" ] && read -r r k _ 2>/dev/null <"$G/run" && [ "$r $k" = "$RUN $TOKEN" ] || exit 0
 read -r now _ </proc/uptime; now=${now%.*}; t=0; read -r t <"$G/until"
 if [ "$now" -lt "$t" ]; then twice=; continue; fi
 if mv "$G/armed" "$G/fired" 2>/dev/null; then break; fi
@@ -193,16 +199,18 @@ done
 rb_roll
 # end"#;
 
-/// Process 1 as it is since this boot: the name of a boot in a container is that of its host's.
-const BORN: &str = r#"rb_born() { sed 's/.*) //' /proc/1/stat | cut -d' ' -f20; }
+/// This boot: its name, which a container has from its host, and when process 1 was started, which is the same after every boot
+/// of a machine.
+const BORN: &str = r#"rb_born() { echo "$(cat /proc/sys/kernel/random/boot_id) $(sed 's/.*) //' /proc/1/stat | cut -d' ' -f20)"; }
 "#;
 
 /// The sh that arms it for a round of these changes, each with its number, or why that cannot be.
-pub fn arm(run: &str, plan: &Plan, number: impl Fn(usize) -> usize, within: Duration) -> Option<String> {
+pub fn arm(run: &str, digest: &str, plan: &Plan, number: impl Fn(usize) -> usize, within: Duration) -> Option<String> {
     let changes: Vec<(usize, &Planned)> = plan.changes.iter().enumerate().map(|(n, p)| (number(n), p)).collect();
     let body = back(&changes)?;
+    let token = crate::payload::nonce();
     let why = format!("nobody had confirmed it within {} s", within.as_secs());
-    let mut switch = format!("R=; RUN={run}; BORN=@BORN@; WHY={}\n{BORN}", sh_quote(&why)?);
+    let mut switch = format!("R=; RUN={run}; BORN='@BORN@'; TOKEN={token}; WHY={}\n{BORN}", sh_quote(&why)?);
     let own: String = BACK.iter().map(|(_, sh)| *sh).collect();
     switch += &crate::target::functions([own.as_str(), body.as_str(), MAIN].into_iter(), false);
     switch += &(own + &body + MAIN);
@@ -214,7 +222,10 @@ pub fn arm(run: &str, plan: &Plan, number: impl Fn(usize) -> usize, within: Dura
         sh += "rb_keep_rules=1\n";
     }
     let seconds = within.as_secs();
-    let _ = writeln!(sh, "{{ {text}\n}} | sed \"1s/@BORN@/$(rb_born)/;s/{alias}/rb_/g\" | rb_arm {seconds} || exit");
+    let _ = writeln!(
+        sh,
+        "{{ {text}\n}} | sed \"1s/@BORN@/$(rb_born)/;s/{alias}/rb_/g\" | rb_arm {seconds} {token} {digest} || exit"
+    );
     Some(sh)
 }
 

@@ -11,14 +11,20 @@ pub enum Way {
     Shut(String),
 }
 
+/// One of the runbook's proofs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// From the controller, over a new connection; `None`: it cannot be had. An error says why it did not pass.
+    pub outside: Option<Result<(), String>>,
+    /// On the target itself: something listens on the port that it is about.
+    pub local: Option<bool>,
+}
+
 /// What answered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Measure {
-    /// The runbook's proofs, from the controller, over new connections; `None`: it has none, or none can be had. An error
-    /// says what did not pass.
-    pub outside: Option<Result<(), String>>,
-    /// On the target itself: something listens on the ports that those are about.
-    pub local: Option<bool>,
+    /// The runbook's proofs, in its order.
+    pub proofs: Vec<Proof>,
     /// The channel that is in use, opened once more; `None` for one whose scripts are new connections anyway, or that
     /// needs no network.
     pub way: Option<Way>,
@@ -28,8 +34,13 @@ pub struct Measure {
 /// target itself.
 #[must_use]
 pub fn worse(before: &Measure, after: &Measure) -> Option<String> {
-    if let (Some(Ok(())), Some(Err(why))) = (&before.outside, &after.outside) {
-        return Some(format!("what answered before does not any more: {why}"));
+    let pairs = || before.proofs.iter().zip(&after.proofs);
+    let lost = pairs().find_map(|(b, a)| match (&b.outside, &a.outside) {
+        (Some(Ok(())), Some(Err(why))) => Some(format!("what answered before does not any more: {why}")),
+        _ => None,
+    });
+    if lost.is_some() {
+        return lost;
     }
     match (&before.way, &after.way) {
         (Some(Way::Open), Some(Way::Asks)) => return Some("a new login is refused that was not before".into()),
@@ -38,7 +49,7 @@ pub fn worse(before: &Measure, after: &Measure) -> Option<String> {
         }
         _ => {}
     }
-    let gone = (before.local, after.local) == (Some(true), Some(false));
+    let gone = pairs().any(|(b, a)| (b.local, a.local) == (Some(true), Some(false)));
     gone.then(|| "nothing listens on the host any more where sshd did before".into())
 }
 
@@ -46,8 +57,22 @@ pub fn worse(before: &Measure, after: &Measure) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn proof(outside: Option<bool>, local: Option<bool>) -> Proof {
+        Proof { outside: outside.map(|yes| if yes { Ok(()) } else { Err("refused".into()) }), local }
+    }
+
     fn seen(outside: Option<bool>, local: Option<bool>, way: Option<Way>) -> Measure {
-        Measure { outside: outside.map(|yes| if yes { Ok(()) } else { Err("refused".into()) }), local, way }
+        Measure { proofs: vec![proof(outside, local)], way }
+    }
+
+    /// One that never passed hides no other.
+    #[test]
+    fn each_proof_counts_by_itself() {
+        let of = |last: bool| Measure {
+            proofs: vec![proof(Some(false), Some(false)), proof(Some(last), Some(last))],
+            way: None,
+        };
+        assert!(worse(&of(true), &of(false)).is_some() && worse(&of(true), &of(true)).is_none());
     }
 
     #[test]
