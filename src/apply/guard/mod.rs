@@ -183,7 +183,9 @@ impl Session<'_> {
         let Some(quoted) = sh_quote(other) else { return Ok(()) };
         let why = "the run was cut off, and the next one begins from what was there before";
         let fire = format!("RUN={quoted}; rb_fire {}", sh_quote(why).unwrap_or_default());
-        self.script(&fire, Duration::from_secs(30)).await?;
+        if told(&self.script(&fire, Duration::from_secs(30)).await?) == Told::Gone {
+            return Ok(());
+        }
         let until = Instant::now() + PATIENCE;
         let state = format!("RUN={quoted}; rb_state; G=$S/guard; rb_told");
         while told(&self.script(&state, Duration::from_secs(20)).await?) == Told::Waiting {

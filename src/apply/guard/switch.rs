@@ -101,7 +101,7 @@ if command -v setsid >/dev/null; then setsid /bin/sh "$G/switch" $rb_w </dev/nul
     (
         "rb_confirm",
         r#"rb_confirm() { rb_state; G=$S/guard; rb_g=; read -r rb_g _ 2>/dev/null <"$G/run"; [ "$rb_g" = "$RUN" ] || { rb_told; return; }
-[ ! -e "$G/busy" ] || mv "$G/busy" "$G/armed" 2>/dev/null; mv "$G/armed" "$G/confirmed" 2>/dev/null || { rb_told; return; }
+[ ! -e "$G/busy" ] || mv "$G/busy" "$G/armed" 2>/dev/null; [ -e "$G/confirmed" ] || mv "$G/armed" "$G/confirmed" 2>/dev/null || { rb_told; return; }
 sync; rb_not_at_boot; rb_quiet; rm -rf "$G"; echo kept; }
 "#,
     ),
@@ -189,7 +189,8 @@ esac
 for u in $(rb_units); do if rb_runs "$u"; then echo "$u runs"; else echo "$u stopped"; fi; done >"$G/units"
 echo $$ >"$G/up.new" && mv "$G/up.new" "$G/up"; twice=
 while :; do sleep 1
-[ ! -e "$G/confirmed" ] && read -r r k _ 2>/dev/null <"$G/run" && [ "$r $k" = "$RUN $TOKEN" ] || exit 0
+read -r r k _ 2>/dev/null <"$G/run" && [ "$r $k" = "$RUN $TOKEN" ] || exit 0
+if [ -e "$G/confirmed" ]; then rb_not_at_boot; rm -rf "$G"; exit; fi
 read -r now _ </proc/uptime; now=${now%.*}; t=0; read -r t <"$G/until"
 if [ "$now" -lt "$t" ]; then twice=; continue; fi
 if mv "$G/armed" "$G/fired" 2>/dev/null; then break; fi
