@@ -80,10 +80,10 @@ esac || exit 92; }
     (
         "rb_keep",
         r#"rb_keep() { mkdir -p -m 700 "$S/runs" "$S/runs/$RUN" || exit 93
-K=$S/runs/$RUN/$1; (umask 077; { printf '%s\n' "$P"; stat -c '%F|%a|%u|%g' "$P" 2>/dev/null || echo absent; [ ! -L "$P" ] || readlink "$P"; } >"$K.meta"
+K=$S/runs/$RUN/$1; (umask 077; { printf '%s\n' "$P"; stat -c '%F|%a|%u|%g' "$P" 2>/dev/null || echo absent; [ ! -L "$P" ] || readlink "$P"; } >"$K.new"
 [ ! -f "$P" ] || cat "$P" >"$K"
 if command -v getfacl >/dev/null && [ -e "$P" ]; then getfacl -np "$P" >"$K.acl" 2>/dev/null; fi) || exit 93
-[ ! -f "$P" ] || cmp -s "$P" "$K" || exit 93; sync "$K" 2>/dev/null || sync; }
+[ ! -f "$P" ] || cmp -s "$P" "$K" || exit 93; sync "$K" 2>/dev/null || sync; mv -f "$K.new" "$K.meta" || exit 93; }
 "#,
     ),
     (
@@ -136,7 +136,7 @@ sync "$C" 2>/dev/null || sync; }
     (
         "rb_putback",
         r#"rb_putback() { K=$S/runs/$RUN/$1; { read -r P; IFS='|' read -r rb_k rb_m rb_u rb_g; } <"$K.meta"; D=${P%/*}; N=${P##*/}
-case $rb_k in absent) if [ -d "$P" ] && [ ! -L "$P" ]; then rmdir "$P"; else rm -f "$P"; fi; return;; directory) chown "$rb_u:$rb_g" "$P" && chmod "$rb_m" "$P"; return;; symbolic*) read -r _; rm -f "$P"; ln -s -- "$(sed -n 3p "$K.meta")" "$P"; return;; regular*) ;; *) return 1;; esac
+case $rb_k in absent) if [ -d "$P" ] && [ ! -L "$P" ]; then rmdir "$P"; else rm -f "$P"; fi; return;; directory|fifo|socket|*special*) chown "$rb_u:$rb_g" "$P" && chmod "$rb_m" "$P"; return;; symbolic*) read -r _; rm -f "$P"; ln -s -- "$(sed -n 3p "$K.meta")" "$P"; return;; regular*) ;; *) return 1;; esac
 rb_candidate; cat "$K" >"$C" && chown "$rb_u:$rb_g" "$C" && chmod "$rb_m" "$C" || return
 if [ -s "$K.acl" ] && command -v setfacl >/dev/null; then (cd "$D" && setfacl --set-file="$K.acl" "$C") 2>/dev/null; fi; sync; mv -f "$C" "$P" && sync; }
 "#,

@@ -382,8 +382,8 @@ impl<'a> Session<'a> {
                 let (proofs, proven) = if self.options.dry_run { (true, false) } else { self.prove(&plan).await? };
                 let open = plan.unresolved() || plan.with(StepStatus::Unknown).next().is_some() || !proofs;
                 // What another runbook's proofs are, nobody knows here.
-                if let Some((other, digest)) = plan.facts.as_ref().and_then(|f| f.unconfirmed.as_ref())
-                    && (!open && proven && *digest == self.book.digest)
+                if let Some((other, mark)) = plan.facts.as_ref().and_then(|f| f.unconfirmed.as_ref())
+                    && (!open && proven && *mark == self.mark())
                 {
                     self.keep_of_another(other).await?;
                 }

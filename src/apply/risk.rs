@@ -30,9 +30,20 @@ const FILES: &[&str] = &[
     "/etc/nologin",
     "/etc/pam.d/",
     "/etc/security/",
+    "/etc/passwd",
+    "/etc/shadow",
+    "/etc/group",
+    "/etc/shells",
+    "/etc/nsswitch.conf",
+    "/etc/login.defs",
+    "/etc/default/ssh",
+    "/etc/default/ufw",
     "/etc/sudoers",
     "/etc/network/",
     "/etc/netplan/",
+    "/etc/resolv.conf",
+    "/etc/sysctl.conf",
+    "/etc/sysctl.d/",
     "/etc/NetworkManager/",
     "/etc/systemd/network/",
     "/etc/nftables.conf",
@@ -40,6 +51,18 @@ const FILES: &[&str] = &[
     "/etc/ufw/",
     "/etc/firewalld/",
     "/etc/selinux/",
+];
+
+/// Where units, scripts and their settings are, which are risky by the unit that they are of.
+const UNIT_FILES: &[&str] = &[
+    "/etc/systemd/system/",
+    "/usr/local/lib/systemd/system/",
+    "/usr/lib/systemd/system/",
+    "/lib/systemd/system/",
+    "/run/systemd/system/",
+    "/etc/init.d/",
+    "/etc/conf.d/",
+    "/etc/sv/",
 ];
 
 /// It touches sshd, the network, a packet filter or who may log in; or its step says `risk: connectivity`. A command that
@@ -59,20 +82,32 @@ fn declared(book: &Runbook, p: &Planned) -> bool {
 
 fn touches(change: &Change) -> bool {
     match change {
-        Change::Unit(u) => {
-            let stem = u.unit.rsplit_once('.').map_or(u.unit.as_str(), |(stem, _)| stem);
-            let stem = stem.split_once('@').map_or(stem, |(template, _)| template);
-            !matches!(u.verb, Verb::DaemonReload | Verb::ResetFailed) && UNITS.contains(&stem)
-        }
+        Change::Unit(u) => !matches!(u.verb, Verb::DaemonReload | Verb::ResetFailed) && connects(&u.unit),
         _ => change.writes().iter().any(|w| match w {
-            Resource::File(path) => FILES.iter().any(|f| path.starts_with(f)),
-            Resource::Unit(u) => UNITS.contains(&u.as_str()),
+            Resource::File(path) => file(path),
+            Resource::Unit(u) => connects(u),
             Resource::Rules => true,
             Resource::Package(p) => p.starts_with("openssh"),
             // A cloud's rules are only ever added to.
             Resource::Socket | Resource::Cloud | Resource::All => false,
         }),
     }
+}
+
+/// A unit, whatever its kind and instance.
+fn connects(unit: &str) -> bool {
+    let stem = unit.rsplit_once('.').map_or(unit, |(stem, _)| stem);
+    let stem = stem.split_once('@').map_or(stem, |(template, _)| template);
+    UNITS.contains(&stem)
+}
+
+fn file(path: &str) -> bool {
+    // A unit's own file, its directory of drop-ins, its directory: the first name below.
+    let of_unit = |dir: &str| {
+        let name = path.strip_prefix(dir).and_then(|rest| rest.split('/').next());
+        name.is_some_and(|n| connects(n.strip_suffix(".d").unwrap_or(n)))
+    };
+    FILES.iter().any(|f| path.starts_with(f)) || path.contains("/.ssh/") || UNIT_FILES.iter().any(|d| of_unit(d))
 }
 
 #[cfg(test)]
@@ -101,6 +136,12 @@ mod tests {
             (command(&["rules"]), true),
             (command(&["file:/etc/ssh/ssh_host_rsa_key"]), true),
             (command(&["file:/srv/www/**"]), false),
+            (command(&["file:/home/ops/.ssh/authorized_keys"]), true),
+            (command(&["file:/etc/systemd/system/ssh.service.d/port.conf"]), true),
+            (command(&["file:/etc/systemd/system/sshd@.service"]), true),
+            (command(&["file:/etc/systemd/system/nginx.service.d/x.conf"]), false),
+            (command(&["file:/etc/init.d/ssh"]), true),
+            (command(&["file:/etc/shells"]), true),
             (command(&["package:nginx"]), false),
             (command(&["package:openssh-server"]), true),
         ] {

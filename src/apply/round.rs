@@ -39,7 +39,23 @@ impl Session<'_> {
         let home = super::journal::home()?.display().to_string();
         let sh = act::here(c, &home).ok_or_else(|| ChannelError::internal("a command with a NUL"))?;
         // That this machine has no answer does not mean that the way to the target is lost.
-        let answer = act_on(self.controller, &sh, c.deadline).await.unwrap_or_else(|e| Answer {
+        let mut acting = std::pin::pin!(act_on(self.controller, &sh, c.deadline));
+        // Meanwhile the target's switch sees that somebody is there. One that has fired is found out by the next change.
+        let within = self.guard.as_ref().and(self.options.guard);
+        let every = within.unwrap_or(c.deadline) / 3;
+        let run = self.journal.as_ref().map(|j| j.id().to_owned()).unwrap_or_default();
+        let seconds = within.map(|w| w.as_secs());
+        let renewal = act::head(&run, seconds, &[]) + &act::tail(seconds);
+        let acted = loop {
+            tokio::select! {
+                acted = &mut acting => break acted,
+                () = tokio::time::sleep(every), if within.is_some() => {
+                    // An answer that is broken off would leave a console in the middle of a line.
+                    let _ = self.script(&renewal, every).await;
+                }
+            }
+        };
+        let answer = acted.unwrap_or_else(|e| Answer {
             status: Status::Exit(-1),
             stdout: Vec::new(),
             stderr: e.why.into_bytes(),

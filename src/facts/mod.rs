@@ -62,8 +62,8 @@ pub struct Facts {
     /// Handlers that an earlier run left undone.
     #[serde(skip)]
     pub owed: Vec<Owed>,
-    /// A run that was cut off, and whose last round the host takes back by itself unless somebody confirms it; and the digest
-    /// of its runbook.
+    /// A run that was cut off, and whose last round the host takes back by itself unless somebody confirms it; and its mark
+    /// (the runbook and its variables).
     #[serde(skip)]
     pub unconfirmed: Option<(String, String)>,
     /// What the last rollback or crash left for the next run to show.
@@ -155,9 +155,7 @@ pub fn parse(out: &str, live: bool) -> Facts {
                     f.owed.push(Owed { runbook, handler, run });
                 }
             }
-            "unconfirmed" => {
-                f.unconfirmed = rest.split_once(' ').map(|(run, digest)| (run.to_owned(), digest.to_owned()))
-            }
+            "unconfirmed" => f.unconfirmed = rest.split_once(' ').map(|(run, mark)| (run.to_owned(), mark.to_owned())),
             "left" => f.leftovers.push(rest.to_owned()),
             _ => {}
         }

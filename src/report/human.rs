@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::words::{count, fold, wrap};
-use super::{Event, GuardNews, Proof, Redactor, Sink, printable};
+use super::{Earlier, Event, GuardNews, Proof, Redactor, Sink, printable};
 use crate::apply::exit;
 use crate::book::{Runbook, Where};
 use crate::plan::diff::{self, Tag};
@@ -523,10 +523,17 @@ impl<W: Write> Human<W> {
                     self.para(Ink::Cyan, "   hint: ", 9, hint);
                 }
             }
-            GuardNews::Earlier { run, kept } => {
-                let what = if *kept { "all is well, so it stays" } else { "what it had changed was taken back first" };
-                let text = format!("run {run} was cut off before it was confirmed: {what}");
-                self.para(Ink::Yellow, "Note: ", 6, &text);
+            GuardNews::Earlier { run, became, rest } => {
+                let what = match became {
+                    Earlier::Kept => "all is well, so it stays",
+                    Earlier::Back => "what it had changed was taken back first",
+                    Earlier::NotAllBack => "NOT all of what it had changed could be taken back",
+                };
+                let ink = if *became == Earlier::NotAllBack { Ink::Red } else { Ink::Yellow };
+                self.para(ink, "Note: ", 6, &format!("run {run} was cut off before it was confirmed: {what}"));
+                for l in *rest {
+                    self.para(Ink::Plain, "      ", 6, l);
+                }
             }
         }
     }

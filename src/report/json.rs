@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use super::{Event, GuardNews, Redactor, Sink};
+use super::{Earlier, Event, GuardNews, Redactor, Sink};
 use crate::plan::{Plan, Planned, Verdict};
 
 /// One document at the end.
@@ -138,7 +138,10 @@ fn guard_json(news: &GuardNews<'_>) -> Value {
         GuardNews::Armed { within, boot } => json!({"state": "armed", "seconds": within.as_secs(), "boot": boot}),
         GuardNews::Kept => json!({"state": "kept"}),
         GuardNews::Back { all, why, rest } => json!({"state": "back", "whole": all, "why": why, "rest": rest}),
-        GuardNews::Earlier { run, kept } => json!({"state": "earlier", "run": run, "kept": kept}),
+        GuardNews::Earlier { run, became, rest } => {
+            let (kept, whole) = (*became == Earlier::Kept, *became != Earlier::NotAllBack);
+            json!({"state": "earlier", "run": run, "kept": kept, "whole": whole, "rest": rest})
+        }
     }
 }
 

@@ -188,9 +188,22 @@ pub enum GuardNews<'a> {
     Earlier {
         /// That run.
         run: &'a str,
-        /// It stays.
-        kept: bool,
+        /// What became of it.
+        became: Earlier,
+        /// What there is to say of single changes.
+        rest: &'a [String],
     },
+}
+
+/// What became of a round that an earlier run had left unconfirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Earlier {
+    /// All is well: it stays.
+    Kept,
+    /// It was taken back.
+    Back,
+    /// It was to be taken back, and not all of it was.
+    NotAllBack,
 }
 
 /// Takes events.

@@ -17,9 +17,9 @@ use crate::channel::{ChannelError, Kind};
 use crate::module::{Halt, Handle, listening::Listening};
 use crate::payload::sh_quote;
 use crate::plan::{self, Plan};
-use crate::report::{Event, GuardNews};
+use crate::report::{Earlier, Event, GuardNews};
 use crate::target::frame::{Answer, Status};
-use crate::target::{Cache, ask};
+use crate::target::{Cache, ask, files::sha256};
 use verdict::{Measure, Proof, Way, worse};
 
 /// The window, unless the user says otherwise.
@@ -72,12 +72,19 @@ impl Session<'_> {
         self.options.guard.filter(|_| self.place().live && super::risk::risky(self.book, plan))
     }
 
+    /// What this run is about: the runbook's text and its variables, but for secrets. Only another run of the same mark can say
+    /// that what this one wanted is well.
+    pub(super) fn mark(&self) -> String {
+        let vars = self.options.redactor.clean(&json!(self.vars).to_string());
+        sha256(format!("{} {vars}", self.book.digest).as_bytes())[..32].to_owned()
+    }
+
     /// Measures what answers, and arms the switch. Nothing was changed yet.
     pub(super) async fn arm(&mut self, round: usize, plan: &Plan) -> Result<(), Stop> {
         let Some(within) = self.guarded(plan) else { return Ok(()) };
         let before = self.measure(plan, self.way, true).await?;
         let run = self.journal.as_ref().map(|j| j.id().to_owned()).unwrap_or_default();
-        let sh = switch::arm(&run, &self.book.digest, plan, |n| super::round::number(round, n), within);
+        let sh = switch::arm(&run, &self.mark(), plan, |n| super::round::number(round, n), within);
         let sh = sh.ok_or_else(|| ChannelError::internal("a path or a text with a NUL cannot be sent"))?;
         let a = self.script(&sh, Duration::from_secs(60)).await?;
         if a.status != Status::Exit(0) {
@@ -183,12 +190,10 @@ impl Session<'_> {
         let Some(quoted) = sh_quote(other) else { return Ok(()) };
         let why = "the run was cut off, and the next one begins from what was there before";
         let fire = format!("RUN={quoted}; rb_fire {}", sh_quote(why).unwrap_or_default());
-        if told(&self.script(&fire, Duration::from_secs(30)).await?) == Told::Gone {
-            return Ok(());
-        }
+        let mut now = told(&self.script(&fire, Duration::from_secs(30)).await?);
         let until = Instant::now() + PATIENCE;
         let state = format!("RUN={quoted}; rb_state; G=$S/guard; rb_told");
-        while told(&self.script(&state, Duration::from_secs(20)).await?) == Told::Waiting {
+        while now == Told::Waiting {
             if Instant::now() > until {
                 let why = format!("what run {other} changed is being taken back, and that does not end");
                 let hint = Some("see /var/lib/runbook/guard on the target");
@@ -196,8 +201,12 @@ impl Session<'_> {
                 return Err(Stop::Exit(exit::FAILED));
             }
             tokio::time::sleep(Duration::from_millis(300)).await;
+            now = told(&self.script(&state, Duration::from_secs(20)).await?);
         }
-        self.sink.event(&Event::Guard { news: GuardNews::Earlier { run: other, kept: false } });
+        if let Told::Back(all, _, rest) = now {
+            let became = if all { Earlier::Back } else { Earlier::NotAllBack };
+            self.sink.event(&Event::Guard { news: GuardNews::Earlier { run: other, became, rest: &rest } });
+        }
         Ok(())
     }
 
@@ -220,7 +229,8 @@ impl Session<'_> {
         }
         let sh = format!("RUN={quoted}; rb_confirm; {}", lock::release(NOBODY));
         if told(&self.script(&sh, Duration::from_secs(30)).await?) == Told::Kept {
-            self.sink.event(&Event::Guard { news: GuardNews::Earlier { run: other, kept: true } });
+            self.sink
+                .event(&Event::Guard { news: GuardNews::Earlier { run: other, became: Earlier::Kept, rest: &[] } });
         }
         Ok(())
     }

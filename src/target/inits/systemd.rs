@@ -29,7 +29,7 @@ pub(super) const INIT: Init = Init {
 /// `rb_barred NAME`: which `Alias=` of its unit file, that a mask of its own may hide, is a link to `/dev/null`.
 ///
 /// `rb_verb_systemd VERB NAME`: a unit whose files changed since systemd read them (this run may have edited them) is
-/// started only after `daemon-reload`. A socket that hit its trigger limit waits out the two seconds for which that
+/// started only after `daemon-reload` (`rb_stale`; of a first drop-in in a new directory systemd does not say so). A socket that hit its trigger limit waits out the two seconds for which that
 /// counts, whatever is reset (systemd.socket(5), TriggerLimitIntervalSec=). On a mounted disk `systemctl --root`, else by
 /// links as systemctl(1) makes them from the `[Install]` section: `Alias=` and `WantedBy=`.
 const FUNCTIONS: Functions = &[
@@ -56,8 +56,9 @@ const LIVE: Functions = &[
     (
         "rb_boot_systemd",
         r#"rb_boot_systemd() { rb_f=/etc/systemd/system; rb_x=$rb_f/sysinit.target.wants; rb_d=; [ -d "$rb_x" ] || rb_d="; rmdir $rb_x"
-echo "rm -f $rb_f/runbook-guard.service $rb_x/runbook-guard.service$rb_d" >"$G/unboot"; mkdir -p "$rb_x" || return
-printf '%s\n' '[Unit]' 'Description=runbook takes back what nobody has confirmed' DefaultDependencies=no "RequiresMountsFor=$G" After=systemd-remount-fs.service Before=sysinit.target '[Service]' Type=oneshot "ExecStart=/bin/sh $G/switch boot" >"$rb_f/runbook-guard.service" && ln -sf ../runbook-guard.service "$rb_x/runbook-guard.service"; }
+echo "rm -f $rb_f/runbook-guard.service $rb_f/runbook-guard-late.service $rb_x/runbook-guard.service$rb_d" >"$G/unboot"; mkdir -p "$rb_x" || return
+printf '%s\n' '[Unit]' 'Description=runbook takes files back that nobody has confirmed' DefaultDependencies=no "RequiresMountsFor=$G" After=local-fs.target Before=sysinit.target '[Service]' Type=oneshot TimeoutStartSec=300 "ExecStart=/bin/sh $G/switch early" >"$rb_f/runbook-guard.service" &&
+printf '%s\n' '[Unit]' 'Description=runbook takes back what else nobody has confirmed' IgnoreOnIsolate=yes '[Service]' KillMode=process Restart=on-failure "ExecStart=/bin/sh $G/switch late" >"$rb_f/runbook-guard-late.service" && ln -sf ../runbook-guard.service "$rb_x/runbook-guard.service"; }
 "#,
     ),
     (
@@ -72,8 +73,14 @@ rb_also "$@"; }
 "#,
     ),
     (
+        "rb_stale",
+        r#"rb_stale() { [ "$(systemctl show -p NeedDaemonReload --value -- "$1")" != yes ] || return 0
+rb_x=" $(systemctl show -p DropInPaths --value -- "$1") "; for rb_f in /etc/systemd/system/"$1".d/*.conf; do case $rb_x in *" $rb_f "*) ;; *) [ ! -e "$rb_f" ] || return 0;; esac; done; return 1; }
+"#,
+    ),
+    (
         "rb_verb_systemd",
-        r#"rb_verb_systemd() { case $1 in daemon-reload) systemctl --no-pager daemon-reload; return;; unmask) systemctl --no-pager --runtime unmask -- "$2" 2>/dev/null;; start|restart) [ "$(systemctl show -p NeedDaemonReload --value -- "$2")" != yes ] || systemctl daemon-reload;; reset-failed) [ "$(systemctl show -p Result --value -- "$2")" != trigger-limit-hit ] || sleep 2;; esac; systemctl --no-pager "$1" -- "$2"; }
+        r#"rb_verb_systemd() { case $1 in daemon-reload) systemctl --no-pager daemon-reload; return;; unmask) systemctl --no-pager --runtime unmask -- "$2" 2>/dev/null;; start|restart) ! rb_stale "$2" || systemctl daemon-reload;; reset-failed) [ "$(systemctl show -p Result --value -- "$2")" != trigger-limit-hit ] || sleep 2;; esac; systemctl --no-pager "$1" -- "$2"; }
 "#,
     ),
 ];

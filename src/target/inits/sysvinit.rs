@@ -43,9 +43,9 @@ esac; }
     ],
     live_functions: &[(
         "rb_boot_sysvinit",
-        r#"rb_boot_sysvinit() { rb_f=/etc/inittab; rb_x='^[^#:]*:[0-9]*:wait:/.*/rc [0-9]'; grep -q "$rb_x" $rb_f || return
-echo "cp -p $rb_f $rb_f.rb && sed /^rbg:/d $rb_f >$rb_f.rb && mv -f $rb_f.rb $rb_f" >"$G/unboot"
-cp -p $rb_f $rb_f.rb && while IFS= read -r rb_l; do if [ -n "$rb_x" ] && printf '%s\n' "$rb_l" | grep -q "$rb_x"; then echo "rbg:2345:wait:/bin/sh $G/switch boot"; rb_x=; fi; printf '%s\n' "$rb_l"; done <$rb_f >$rb_f.rb && mv -f $rb_f.rb $rb_f; }
+        r#"rb_boot_sysvinit() { rb_real /etc/inittab; rb_f=$REPLY; rb_x='^[^#:]*:[0-9]*:wait:/.*/rc [0-9]'; grep -q "$rb_x" "$rb_f" || return
+echo "cp -p '$rb_f' '$rb_f.rb' && sed /^rbg:/d '$rb_f' >'$rb_f.rb' && mv -f '$rb_f.rb' '$rb_f'" >"$G/unboot"
+cp -p "$rb_f" "$rb_f.rb" && while IFS= read -r rb_l; do if [ -n "$rb_x" ] && printf '%s\n' "$rb_l" | grep -q "$rb_x"; then echo "rbg:2345:wait:/bin/sh $G/switch boot"; rb_x=; fi; printf '%s\n' "$rb_l"; done <"$rb_f" >"$rb_f.rb" && mv -f "$rb_f.rb" "$rb_f"; }
 "#,
     )],
     disk_functions: &[],
