@@ -34,6 +34,19 @@ const TRAPS: &[Trap] = &[
     },
 ];
 
+/// What a boot has to get right besides: what systemd has read before anything was back on disk, and an undo that starts a unit.
+const BOOT_TRAPS: &[Trap] = &[
+    Trap {
+        name: "dropin",
+        steps: "- {name: its directory, ensure: {file: {path: /etc/systemd/system/ssh.service.d, state: directory}}}\n\
+                - {name: a first drop-in, ensure: {file: {path: /etc/systemd/system/ssh.service.d/lock.conf, content: \"[Service]\\nExecStart=\\nExecStart=/usr/sbin/sshd -D -o ListenAddress=127.0.0.1\\n\"}}, notify: [again]}",
+    },
+    Trap {
+        name: "command",
+        steps: "- name: a command stops it\n  risk: connectivity\n  check: {command: {sh: '! systemctl -q is-enabled ssh'}}\n  remediation:\n  - command: {sh: systemctl -q disable --now ssh, undo: systemctl -q enable --now ssh}",
+    },
+];
+
 fn book(host: &Host, trap: &Trap) -> PathBuf {
     let text = format!(
         "name: lock-out\ntitle: it locks itself out\nverify:\n- connect: {{port: 22, banner: 'SSH-2.0-', timeout: 2s}}\n\
@@ -75,11 +88,10 @@ fn noticed(trap: &Trap) {
 }
 
 /// The controller is killed once the last change is made: nobody is left to confirm it. `then` happens right after.
-fn killed(trap: &Trap, tag: &str, then: impl FnOnce(&Host)) {
-    let Some(host) = Host::up(&format!("{tag}-{}", trap.name)) else { return };
+/// Runs it and kills the controller once the last change is made: nobody is left to confirm it.
+fn cut_off(host: &Host, book: &std::path::Path) {
     host.lets_in(&[]).unwrap();
-    let before = host.contents();
-    let mut command = over_ssh(&host, "apply", &book(&host, trap), &["-o", "jsonl"]);
+    let mut command = over_ssh(host, "apply", book, &["-o", "jsonl"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut changes = 0;
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
@@ -96,8 +108,15 @@ fn killed(trap: &Trap, tag: &str, then: impl FnOnce(&Host)) {
     }
     child.kill().unwrap();
     let _ = child.wait();
+    assert!(host.lets_in(&["-o", "ConnectTimeout=2"]).is_err(), "{}: it locks nobody out", book.display());
+}
+
+/// `then` happens right after the cut.
+fn killed(trap: &Trap, tag: &str, then: impl FnOnce(&Host)) {
+    let Some(host) = Host::up(&format!("{tag}-{}", trap.name)) else { return };
+    let before = host.contents();
+    cut_off(&host, &book(&host, trap));
     let begun = Instant::now();
-    assert!(host.lets_in(&["-o", "ConnectTimeout=2"]).is_err(), "{}: it locks nobody out", trap.name);
     then(&host);
     // A boot takes its own time.
     let patience = Duration::from_secs(WINDOW + 30);
@@ -142,7 +161,7 @@ fn what_nobody_confirms_is_taken_back() {
 #[test]
 fn a_reboot_in_the_window_takes_it_back() {
     let some = if full() { TRAPS } else { &TRAPS[..1] };
-    for trap in some {
+    for trap in some.iter().chain(BOOT_TRAPS) {
         killed(trap, "b", reboots);
     }
 }
@@ -170,19 +189,88 @@ fn a_repair_stays_where_something_else_is_in_the_way() {
     host.lets_in(&[]).unwrap();
 }
 
+/// A step before the trap's own, with this command and what takes it back.
+fn with(host: &Host, command: &str, undo: &str, trap: &Trap) -> PathBuf {
+    let odd = format!(
+        "- {{name: odd, check: {{command: 'test -e /root/odd'}}, remediation: [{{command: {{sh: '{command}', undo: '{undo}', writes: ['file:/root/odd']}}}}]}}\n"
+    );
+    book(host, &Trap { name: "odd", steps: (odd + trap.steps).leak() })
+}
+
+const STUCK: (&str, &str) = ("touch /root/odd", "echo it is stuck >&2; false");
+
 /// One change whose own undo fails: it is said what to do, and the rest is taken back all the same.
 #[test]
 fn a_rollback_that_fails_says_so() {
     let Some(host) = Host::up("g-fails") else { return };
-    let steps = "- {name: odd, check: {command: 'test -e /root/odd'}, remediation: [{command: {sh: 'touch /root/odd', undo: 'echo it is stuck >&2; false', writes: ['file:/root/odd']}}]}\n"
-        .to_owned()
-        + TRAPS[0].steps;
-    let path = book(&host, &Trap { name: "fails", steps: steps.leak() });
+    let path = with(&host, STUCK.0, STUCK.1, &TRAPS[0]);
     let run: Run = Done::from(over_ssh(&host, "apply", &path, &["-o", "json"]).output().unwrap()).into();
     assert_eq!(run.exit, 6, "{}", run.seen());
     let back = run.json["guard"].as_array().unwrap().last().unwrap();
     assert_eq!(back["rest"][0], "touch /root/odd: it is stuck", "{back}");
     host.lets_in(&[]).unwrap();
+}
+
+/// An undo that hangs is given up after a minute, with what it has started.
+#[test]
+fn an_undo_that_hangs_holds_up_nothing() {
+    if !full() {
+        return;
+    }
+    let Some(host) = Host::up("g-hangs") else { return };
+    let path = with(&host, "touch /root/odd", "sleep 1234; true", &TRAPS[0]);
+    let run: Run = Done::from(over_ssh(&host, "apply", &path, &["-o", "json"]).output().unwrap()).into();
+    assert_eq!(run.exit, 6, "{}", run.seen());
+    let back = run.json["guard"].as_array().unwrap().last().unwrap();
+    assert_eq!(back["rest"][0], "touch /root/odd: it did not end within 60 s, and was ended", "{back}");
+    host.lets_in(&[]).unwrap();
+    assert_ne!(host.try_sh("pgrep -f 'sleep 123[4]'").code, 0);
+}
+
+/// What the next run had to take back first, and could not, is not said to be done.
+#[test]
+fn an_earlier_rollback_that_fails_is_told() {
+    let Some(host) = Host::up("g-earlier") else { return };
+    cut_off(&host, &with(&host, STUCK.0, STUCK.1, &TRAPS[2]));
+    let run = host.apply(&[]);
+    let earlier = &run.json["guard"][0];
+    assert_eq!((&earlier["state"], &earlier["whole"]), (&"earlier".into(), &false.into()), "{}", run.seen());
+    assert_eq!(earlier["rest"][0], "touch /root/odd: it is stuck", "{}", run.seen());
+}
+
+/// Units and files may have any name.
+#[test]
+fn odd_names_are_names() {
+    let Some(host) = Host::up("g-odd") else { return };
+    let unit = "odd\\x2dname.service";
+    host.sh(&format!(
+        "printf '%s\\n' '[Service]' 'ExecStart=/bin/sleep 100000' >'/etc/systemd/system/{unit}'; systemctl start '{unit}'"
+    ));
+    let steps = format!(
+        "- {{name: stopped, risk: connectivity, ensure: {{service: {{name: '{unit}', running: false}}}}}}\n\
+         - {{name: a file, ensure: {{file: {{path: '/root/a\\nb & $(c)', content: x}}}}}}\n{}",
+        TRAPS[0].steps
+    );
+    let path = book(&host, &Trap { name: "odd", steps: steps.leak() });
+    let run: Run = Done::from(over_ssh(&host, "apply", &path, &["-o", "json"]).output().unwrap()).into();
+    assert_eq!((run.exit, run.all_changes()), (5, 4), "{}", run.seen());
+    assert_eq!(host.sh(&format!("systemctl is-active '{unit}'; ls -A /root | grep '^a.n' | wc -l")), "active\n0\n");
+}
+
+/// A command of the controller that takes longer than the window is no silence.
+#[test]
+fn a_long_command_of_the_controller_is_waited_for() {
+    let Some(host) = Host::up("g-long") else { return };
+    let there = host.desk.path("there");
+    let steps = format!(
+        "- {{name: slow, where: controller, check: {{command: {{sh: 'test -e {0}'}}}}, remediation: [{{command: {{sh: 'sleep 12; touch {0}', undo: 'rm {0}'}}}}]}}\n\
+         - {{name: then, ensure: {{file: {{path: /etc/ssh/sshd_config.d/fine.conf, content: \"# fine\\n\"}}}}}}",
+        there.display()
+    );
+    let path = book(&host, &Trap { name: "long", steps: steps.leak() });
+    let run: Run = Done::from(over_ssh(&host, "apply", &path, &["-o", "json"]).output().unwrap()).into();
+    assert_eq!((run.exit, run.all_changes()), (0, 2), "{}", run.seen());
+    assert_eq!(run.json["guard"][1]["state"], "kept", "{}", run.seen());
 }
 
 /// Somebody else at the host's own console mends a file while the guard waits: that is not overwritten, and is told.

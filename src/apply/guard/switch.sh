@@ -95,7 +95,7 @@ rb_step() {
     shift 3
     if grep -qsx -- "$rb_k" "$G/taken"; then return; fi
     if rb_limited "$@"; then
-        [ "$rb_k" = - ] || { echo "$rb_k" >>"$G/taken" && sync "$G/taken" || sync; } 2>/dev/null
+        [ "$rb_k" = - ] || { echo "$rb_k" >>"$G/taken"; sync; } 2>/dev/null
         rb_note "ok $rb_t"
     else
         rb_note "bad $rb_t: $(tail -n 1 "$T/said")"

@@ -56,7 +56,8 @@ fn shellcheck_has_no_complaints() {
     case.overlays = vec![super::overlay::spec(&["/etc"], "rm /etc/x")];
     case.checks[0].overlay = Some(0);
     let sshd = include_str!("../../../src/module/sshd/probe.sh").to_owned();
-    for (name, text) in [("plain", plain), ("overlays", case.script("nonce123")), ("sshd", sshd)] {
+    let switch = include_str!("../../../src/apply/guard/switch.sh").to_owned();
+    for (name, text) in [("plain", plain), ("overlays", case.script("nonce123")), ("sshd", sshd), ("switch", switch)] {
         let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         std::fs::write(&path, text).expect("temporary file");
         let checker = std::process::Command::new("shellcheck")
