@@ -24,5 +24,7 @@ pub mod payload;
 pub mod plan;
 /// Events in, bytes out.
 pub mod report;
+/// Where runbooks come from: files, the binary, git.
+pub mod source;
 /// What every channel shares.
 pub mod target;

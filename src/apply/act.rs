@@ -36,7 +36,7 @@ pub const NOT_BACK: i32 = 97;
 ///   getfacl(1) where `cp` is busybox's, which keeps neither).
 /// * `rb_ready MODE OWNER SHA256 CKSUM` checks the candidate; `rb_swap` puts it in place: rename(2), directory fsync.
 /// * `rb_remove`, `rb_link TARGET`: what is at `P` goes, or becomes a link.
-/// * `rb_room`: see [`room`]; `rb_prune` keeps the newest thirty runs.
+/// * `rb_room`: see [`room`]; `rb_prune` keeps the newest thirty runs, and the newest 300 flags.
 /// * `rb_note` adds its input to the target's own copy of the record. That is for others who undo: without it nothing is lost.
 /// * `rb_acl KEPT`: the candidate gets the ACL that the file had of which KEPT is the copy.
 /// * `rb_flag DIGEST 0|1`: a command's flag (see [`crate::plan::Flag`]).
@@ -151,7 +151,8 @@ if [ -n "$rb_f" ] && [ "$rb_f" -lt "$rb_k" ]; then printf '%s %s\n' "$rb_f" "${r
     ),
     (
         "rb_prune",
-        r#"rb_prune() { rb_state && [ -d "$S/runs" ] || return 0; (cd "$S/runs" && for rb_r in 2*; do echo "$rb_r"; done | sort -r | sed -n '31,$p' | while read -r rb_r; do rm -rf "./$rb_r"; done); }
+        r#"rb_prune() { rb_state && [ -d "$S/runs" ] || return 0; (cd "$S/runs" && for rb_r in 2*; do echo "$rb_r"; done | sort -r | sed -n '31,$p' | while read -r rb_r; do rm -rf "./$rb_r"; done)
+[ ! -d "$S/undone" ] || (cd "$S/undone" && ls -t | sed -n '301,$p' | while read -r rb_r; do rm -f "./$rb_r"; done); }
 "#,
     ),
     (
@@ -213,7 +214,7 @@ pub(super) fn paid(book: &str, handler: &str) -> Option<String> {
 }
 
 /// The sh of one change; `None` for text that no sh can be given (a NUL).
-pub(super) fn script(change: &Change, seq: usize, owe: &str) -> Option<String> {
+pub fn script(change: &Change, seq: usize, owe: &str) -> Option<String> {
     Some(match change {
         Change::File(f) => file(f, seq, owe)?,
         Change::Unit(u) => format!(

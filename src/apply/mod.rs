@@ -1,6 +1,6 @@
 //! The run: gather, plan, show, confirm, do, verify, again. Everything that acts on a target is below this module.
 
-mod act;
+pub mod act;
 pub mod back;
 pub mod fleet;
 pub mod guard;

@@ -247,10 +247,24 @@ pub fn load(path: &Path) -> Result<Runbook, Vec<Diagnostic>> {
                 .hint("runbook list shows the runbooks that come with the program"),
         ]
     })?;
-    let root = repository(path);
+    below(&name, &bytes, path, repository(path))
+}
+
+/// Reads a runbook from a file of a tree, and what it includes from there alone.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_below(path: &Path, root: &Path) -> Result<Runbook, Vec<Diagnostic>> {
+    let name = path.strip_prefix(root).unwrap_or(path).display().to_string();
+    let unread = |e: io::Error| vec![Diagnostic::new("unreadable", format!("cannot read {name}: {}", reason(&e)))];
+    let bytes = read_capped(path).map_err(unread)?;
+    below(&name, &bytes, path, root.to_owned())
+}
+
+fn below(name: &str, bytes: &[u8], path: &Path, root: PathBuf) -> Result<Runbook, Vec<Diagnostic>> {
     let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let own = full.strip_prefix(&root).map_or_else(|_| path.to_owned(), Path::to_owned);
-    parse(&name, &bytes, Loader::new(Files::Disk(root), own), path.parent())
+    parse(name, bytes, Loader::new(Files::Disk(root), own), path.parent())
 }
 
 /// Reads a runbook of those inside the binary.

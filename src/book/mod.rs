@@ -1,5 +1,6 @@
 //! The runbook as typed data: what it says, each thing with its place in the YAML.
 
+pub mod answer;
 mod decode;
 pub mod diagnostic;
 mod events;
@@ -25,7 +26,7 @@ mod yaml;
 use std::time::Duration;
 
 pub use diagnostic::{Diagnostic, did_you_mean};
-pub use load::{load, load_text, read_document, read_text};
+pub use load::{load, load_below, load_text, read_document, read_text};
 pub(crate) use load::{read_capped, unreadable};
 pub use node::Node;
 pub use place::{Part, Place, Route, Seg, Spot};

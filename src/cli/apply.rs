@@ -16,12 +16,13 @@ use crate::apply::{Answer, Ask, Asked, Interrupt, Leave, Options, Session, exit}
 use crate::book::{self, Diagnostic, Given, Runbook, VarKind};
 use crate::channel::{Dead, Login, Url};
 use crate::plan::{Place, Plan, Question, Tags};
-use crate::report::{self, Human, Json, JsonLines, Redactor, Sink};
+use crate::report::{self, Human, Json, JsonLines, Redactor, Sink, printable, wrap};
+use crate::source;
 use crate::target::Target;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// A path, or the name of a shipped runbook (`runbook list`)
+    /// A path, a name (`runbook list`), or GIT-URL//PATH@REV
     runbook: String,
     #[command(flatten)]
     target: TargetArgs,
@@ -41,6 +42,9 @@ pub(super) struct Args {
     /// List the steps and end
     #[arg(long)]
     list_steps: bool,
+    /// Run what a runbook from git runs, without asking
+    #[arg(long)]
+    trust: bool,
     #[command(flatten)]
     pub(super) many: ManyArgs,
 }
@@ -91,7 +95,7 @@ impl HowArgs {
 }
 
 pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
-    let book = book::find(&a.runbook)?;
+    let (book, origin) = source::find(&a.runbook)?;
     if a.list_steps {
         say(&book
             .steps
@@ -110,6 +114,7 @@ pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
             if list.is_empty() { "this runbook has no tags".into() } else { format!("tags: {}", list.join(", ")) };
         return Err(Failure::usage(format!("no step has the tag \"{bad}\""), hint));
     }
+    trusted(&book, &origin, a)?;
     let mut chosen = a.target.choose()?;
     if a.many.list_hosts {
         say(&chosen.iter().map(|c| format!("{}\n", c.name)).collect::<String>());
@@ -133,6 +138,39 @@ pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
     // A probe that hangs in the kernel must not hold up our own end.
     runtime.shutdown_timeout(Duration::from_millis(100));
     code
+}
+
+/// Before anything of it runs: what a runbook from git would run, and whether somebody trusts that at this commit.
+fn trusted(book: &Runbook, origin: &source::Origin, a: &Args) -> Result<(), Failure> {
+    let commands = source::trust::commands(book);
+    if commands.is_empty() || source::trust::is_trusted(origin) {
+        return Ok(());
+    }
+    if !a.trust {
+        let from = origin.shown();
+        let head = format!("\"{}\" is from {from}, and nobody has trusted it there yet. It would run:", book.name);
+        warn(&format!("{}\n", wrap(&head, width()).join("\n")));
+        for c in &commands {
+            warn(&format!("  {}\n", printable(c)));
+        }
+        let refused = |why: &str| Failure::usage(why, "--trust says yes; runbook show explains it, and runs nothing");
+        if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+            return Err(refused("it is not trusted, and there is nobody to ask"));
+        }
+        warn("Trust it at this commit? [y]es / [n]o: ");
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer);
+        if read.is_err() || !matches!(answer.trim(), "y" | "yes") {
+            return Err(refused("it is not trusted; nothing has run"));
+        }
+    }
+    let unwritten = |e: std::io::Error| {
+        Failure::usage(
+            format!("what was trusted cannot be written down: {e}"),
+            "set XDG_STATE_HOME to a writable directory",
+        )
+    };
+    source::trust::remember(origin).map_err(unwritten)
 }
 
 /// One target.

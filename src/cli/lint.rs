@@ -2,7 +2,7 @@
 
 use super::{Failure, Output, colour, say, width};
 use crate::apply::exit;
-use crate::book;
+use crate::{book, source};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -17,8 +17,8 @@ pub(super) struct Args {
 pub(super) fn run(a: &Args) -> Result<u8, Failure> {
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
     for f in &a.files {
-        match book::find(f) {
-            Ok(b) => warnings.extend(b.warnings),
+        match source::find(f) {
+            Ok((b, _)) => warnings.extend(b.warnings),
             Err(e) => errors.extend(e),
         }
     }

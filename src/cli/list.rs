@@ -1,8 +1,8 @@
 //! `runbook list`.
 
-use super::{Failure, Output, say, width};
-use crate::book::{SHIPPED, find};
-use crate::report::wrap;
+use super::{Failure, Output, say, warn, width};
+use crate::report::{printable, wrap};
+use crate::source::{Origin, known};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -13,16 +13,23 @@ pub(super) struct Args {
 
 pub(super) fn run(a: &Args) -> Result<u8, Failure> {
     let mut rows = Vec::new();
-    for s in SHIPPED.iter() {
-        let b = find(s.name)?;
-        rows.push((s.name, b.title, b.answers));
+    for k in known()? {
+        match k.load() {
+            Ok(b) => rows.push((k.name, b.title, b.answers, k.origin)),
+            Err(_) => warn(&format!("warning: {} has errors: runbook lint {}\n", k.name, k.path())),
+        }
     }
     if a.output == Output::Human {
         let wide = rows.iter().map(|r| r.0.len()).max().unwrap_or(0);
         // Beside the names where there is room for a title, else below them.
         let narrow = width() < wide + 40;
         let at = if narrow { 4 } else { wide + 2 };
-        for (name, title, _) in &rows {
+        let mut from = Origin::Shipped;
+        for (name, title, _, origin) in &rows {
+            if origin.shown() != from.shown() {
+                from = origin.clone();
+                say(&format!("\n{}\n", printable(&from.shown())));
+            }
             let lines = wrap(title, width().saturating_sub(at));
             if narrow {
                 say(&format!("{name}\n"));
@@ -36,7 +43,7 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
     } else {
         let list: Vec<_> = rows
             .iter()
-            .map(|(n, t, a)| serde_json::json!({"name": n, "title": t, "answers": a, "source": "shipped"}))
+            .map(|(n, t, a, o)| serde_json::json!({"name": n, "title": t, "answers": a, "source": o.shown()}))
             .collect();
         say(&format!("{}\n", serde_json::json!({"schema": 1, "runbooks": list})));
     }

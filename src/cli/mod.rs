@@ -3,6 +3,7 @@
 mod access;
 mod apply;
 mod choose;
+mod find;
 mod habits;
 mod interrupt;
 mod lint;
@@ -12,6 +13,7 @@ mod ping;
 mod runs;
 mod secret;
 mod show;
+mod source;
 mod targets;
 mod undo;
 
@@ -41,8 +43,10 @@ enum Command {
     Plan(apply::Args),
     /// Check runbooks; nothing of them runs
     Lint(lint::Args),
-    /// List the runbooks that come with the program
+    /// List runbooks: those that come with the program, and those of git sources
     List(list::Args),
+    /// Find the runbook that answers an error
+    Find(find::Args),
     /// Explain a runbook: what it looks at, and what it does about it
     Show(show::Args),
     /// Try every channel of a target, or many targets: do they work, as whom, how fast, why not
@@ -51,6 +55,8 @@ enum Command {
     Runs(runs::Args),
     /// Take a past run back: shown first, with diffs, as a plan
     Undo(undo::Args),
+    /// Runbooks of git repositories, each at a locked commit
+    Source(source::Args),
 }
 
 /// The formats of `-o`.
@@ -220,6 +226,8 @@ pub fn main() -> ExitCode {
         Command::Ping(a) => ping::run(&a),
         Command::Runs(a) => runs::run(&a),
         Command::Undo(a) => undo::run(&a),
+        Command::Find(a) => find::run(&a),
+        Command::Source(a) => source::run(&a),
     };
     ExitCode::from(result.unwrap_or_else(|f| {
         if for_program {

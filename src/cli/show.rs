@@ -3,11 +3,11 @@
 use clap::ValueEnum;
 
 use super::{Failure, say, width};
-use crate::book::find;
+use crate::source::find;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// A path, or the name of a shipped runbook
+    /// A path, a name, or GIT-URL//PATH@REV
     runbook: String,
     /// Format
     #[arg(short, long, value_enum, default_value_t = Page::Human)]
@@ -24,7 +24,7 @@ enum Page {
 }
 
 pub(super) fn run(a: &Args) -> Result<u8, Failure> {
-    let b = find(&a.runbook)?;
+    let (b, _) = find(&a.runbook)?;
     if a.output == Page::Markdown {
         say(&crate::report::page::markdown(&b));
         return Ok(crate::apply::exit::OK);

@@ -29,6 +29,15 @@ pub(super) const WORDS: &[(&str, &str, &str)] = &[
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("RUNBOOK_PASSWORD", "the password of a console's or ssh's login"),
     ("RUNBOOK_BECOME_PASSWORD", "the password of `--become`"),
+    (
+        "RUNBOOK_LOCK",
+        "the lock file of git sources; else `runbook.lock` in this directory or above, else the user's own",
+    ),
+    (
+        "XDG_CONFIG_HOME",
+        "where the user's own lock file is, below `runbook/`; `~/.config` unless it is an absolute path",
+    ),
+    ("XDG_CACHE_HOME", "where git sources are kept, below `runbook/`; `~/.cache` unless it is an absolute path"),
     ("XDG_STATE_HOME", "where records are kept, below `runbook/`; `~/.local/state` unless it is an absolute path"),
     ("HOME", "see there"),
     (

@@ -14,7 +14,7 @@ mod words;
 pub use human::Human;
 pub use json::{Json, JsonLines};
 pub use redact::{HIDDEN, Redactor};
-pub use words::{fold, wrap};
+pub use words::{diff, fold, wrap};
 
 use std::time::Duration;
 

@@ -46,6 +46,21 @@ pub fn fold(text: &str, width: usize) -> Vec<String> {
     out
 }
 
+/// A diff, in colour as git and diff(1) have it, or as it is.
+#[must_use]
+pub fn diff(text: &str, colour: bool) -> String {
+    let inked = |l: &str| {
+        let ink = match l.as_bytes().first() {
+            Some(b'+') => "32",
+            Some(b'-') => "31",
+            Some(b'@') => "36",
+            _ => return l.to_owned(),
+        };
+        format!("\x1b[{ink}m{l}\x1b[0m")
+    };
+    if colour { text.lines().map(|l| inked(l) + "\n").collect() } else { text.to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -160,7 +160,8 @@ fn without_path(mut a: Answer, nonce: &str) -> Answer {
 }
 
 /// The functions that the texts use, and those that these use, each once; as they are for a disk, or for what runs.
-pub(crate) fn functions<'a>(texts: impl Iterator<Item = &'a str>, disk: bool) -> String {
+#[must_use]
+pub fn functions<'a>(texts: impl Iterator<Item = &'a str>, disk: bool) -> String {
     let all = || {
         let fixed = files::FUNCTIONS.iter().chain(tree::FUNCTIONS).chain(crate::apply::FUNCTIONS).copied();
         fixed.chain(inits::functions(disk).iter().map(|(name, body)| (*name, body.as_str())))

@@ -34,6 +34,7 @@ mod lab_families;
 mod lab_faults;
 mod lab_front;
 mod lab_guard;
+mod lab_hostile;
 mod lab_inits;
 mod lab_kill_controller;
 mod lab_kill_target;

@@ -1,0 +1,121 @@
+//! The lock file: which commit of which repository. It can be committed, so that a team runs the same text.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::book::Diagnostic;
+
+/// A source, at a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// For people, and for `NAME/RUNBOOK`.
+    pub name: String,
+    /// For git.
+    pub url: String,
+    /// The branch or tag that `update` follows; without it the repository's own branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rev: Option<String>,
+    /// The whole name of the commit in use.
+    pub commit: String,
+    /// Only commits are taken that somebody has signed whom the user's git trusts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub signed: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    version: u32,
+    #[serde(default)]
+    sources: Vec<Source>,
+}
+
+/// The file, and what is in it.
+#[derive(Debug, Clone)]
+pub struct Lock {
+    /// Where it is, or would be.
+    pub path: PathBuf,
+    /// In their order there.
+    pub sources: Vec<Source>,
+}
+
+/// Its name.
+pub const NAME: &str = "runbook.lock";
+
+const HEAD: &str = "# Written by `runbook source`. Commit it, and everybody runs the same commits.\n";
+
+impl Lock {
+    /// `RUNBOOK_LOCK`, else a `runbook.lock` in this directory or above, else the user's own (XDG Base Directory
+    /// Specification).
+    pub fn find() -> Result<Self, Diagnostic> {
+        let above = || {
+            let here = std::env::current_dir().ok()?;
+            here.ancestors().map(|d| d.join(NAME)).find(|p| p.is_file())
+        };
+        let path = std::env::var_os("RUNBOOK_LOCK").map(PathBuf::from).or_else(above).or_else(own);
+        let path = path.ok_or_else(|| Diagnostic::new("lock", "neither XDG_CONFIG_HOME nor HOME is set"))?;
+        Self::read(&path)
+    }
+
+    /// The file there; none is an empty one.
+    pub fn read(path: &Path) -> Result<Self, Diagnostic> {
+        let path = path.to_owned();
+        if !path.exists() {
+            return Ok(Self { path, sources: Vec::new() });
+        }
+        let shown = path.display();
+        let text =
+            crate::book::read_text(&path).map_err(|e| Diagnostic::new("lock", format!("cannot read {shown}: {e}")))?;
+        let read: Text = serde_yaml::from_str(&text).map_err(|e| {
+            Diagnostic::new("lock", format!("{shown}: {e}"))
+                .hint("runbook source writes it; git checkout brings an older one back")
+        })?;
+        let wrong =
+            |why: String| Err(Diagnostic::new("lock", format!("{shown}: {why}")).hint("runbook source add writes it"));
+        if read.version != 1 {
+            return wrong(format!("version {} is of another program", read.version));
+        }
+        for s in &read.sources {
+            let commit = matches!(s.commit.len(), 40 | 64) && s.commit.bytes().all(|b| b.is_ascii_hexdigit());
+            if !commit || !is_name(&s.name) || s.url.starts_with('-') {
+                return wrong(format!(
+                    "the source \"{}\" is none: a name, a url and a commit of 40 or 64 hex digits",
+                    s.name
+                ));
+            }
+            if read.sources.iter().filter(|o| o.name == s.name).count() > 1 {
+                return wrong(format!("there are two sources \"{}\"", s.name));
+            }
+        }
+        Ok(Self { path, sources: read.sources })
+    }
+
+    /// Writes it, whole or not at all.
+    pub fn write(&self) -> std::io::Result<()> {
+        let text = Text { version: 1, sources: self.sources.clone() };
+        let text = HEAD.to_owned() + &serde_yaml::to_string(&text).map_err(std::io::Error::other)?;
+        if let Some(dir) = self.path.parent().filter(|d| !d.as_os_str().is_empty()) {
+            std::fs::create_dir_all(dir)?;
+        }
+        let new = self.path.with_extension("lock.new");
+        std::fs::write(&new, text)?;
+        std::fs::rename(&new, &self.path)
+    }
+}
+
+fn own() -> Option<PathBuf> {
+    let base = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
+    let base = base.or_else(|| std::env::var_os("HOME").map(|h| PathBuf::from(h).join(".config")))?;
+    Some(base.join("runbook").join(NAME))
+}
+
+/// What a source may be called: it is also a directory's name, and stands before a `/`.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 64
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+}
