@@ -77,8 +77,11 @@ impl Repository {
 
     /// What went wrong, by git's own words.
     fn explained(&self, said: &str) -> GitError {
-        let telling = |l: &&str| l.starts_with("fatal:") || l.starts_with("error:") || l.starts_with("ERROR:");
-        let line = said.lines().rev().find(telling).or(said.lines().last()).unwrap_or("git said nothing");
+        // What ssh or a server said comes before git's own "could not".
+        let empty = |l: &&str| !l.trim().is_empty() && !l.contains("Could not read from remote repository");
+        let telling = |l: &&str| ["fatal:", "error:", "ERROR:"].iter().any(|w| l.starts_with(w));
+        let all = || said.lines().filter(empty);
+        let line = all().find(telling).or_else(|| all().next()).unwrap_or("git said nothing");
         let why = line.trim_start_matches("fatal: ").trim_start_matches("error: ").trim();
         let has = |words: &[&str]| words.iter().any(|w| said.contains(w));
         let hint =

@@ -56,6 +56,7 @@ mod lang_hostile;
 mod probe;
 mod runs;
 mod secrets;
+mod source;
 mod sshd_trees;
 mod support;
 mod undo;
