@@ -32,7 +32,7 @@ pub use node::Node;
 pub use place::{Part, Place, Route, Seg, Spot};
 pub use shipped::{SHIPPED, Shipped, find};
 pub use source::Source;
-pub use vars::{Given, SecretFrom, Var, VarKind, Vars, parse_extra};
+pub use vars::{Given, SecretFrom, TYPES as VAR_TYPES, Var, VarKind, Vars, parse_extra};
 pub use yaml::Document;
 pub(crate) use yaml::tidy;
 

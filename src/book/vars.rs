@@ -147,7 +147,8 @@ const RESERVED: &[&str] = &[
     "facts", "target", "check", "steps", "item", "loop", "self", "and", "or", "not", "in", "is", "if", "else", "true",
     "false", "none",
 ];
-const TYPES: &[&str] =
+/// The words of `type:`.
+pub const TYPES: &[&str] =
     &["string", "int", "bool", "port", "ip", "path", "user", "public_key", "duration", "enum", "list", "secret"];
 
 impl Vars {

@@ -3,6 +3,7 @@
 mod access;
 mod apply;
 mod choose;
+mod completions;
 mod find;
 mod habits;
 mod interrupt;
@@ -11,6 +12,7 @@ mod list;
 mod many;
 mod ping;
 mod runs;
+mod schema;
 mod secret;
 mod show;
 mod source;
@@ -57,6 +59,12 @@ enum Command {
     Undo(undo::Args),
     /// Runbooks of git repositories, each at a locked commit
     Source(source::Args),
+    /// Print the JSON Schema of runbooks, for editors
+    Schema(schema::Args),
+    /// Print what completes commands and flags in a shell
+    Completions(completions::Args),
+    /// Print or write the manual pages
+    Man(completions::ManArgs),
 }
 
 /// The formats of `-o`.
@@ -228,6 +236,9 @@ pub fn main() -> ExitCode {
         Command::Undo(a) => undo::run(&a),
         Command::Find(a) => find::run(&a),
         Command::Source(a) => source::run(&a),
+        Command::Schema(a) => schema::run(&a),
+        Command::Completions(a) => completions::run(&a),
+        Command::Man(a) => completions::man(&a),
     };
     ExitCode::from(result.unwrap_or_else(|f| {
         if for_program {

@@ -55,7 +55,15 @@ const ENVIRONMENT: &[(&str, &str)] = &[
 pub(super) fn commands() -> String {
     let mut out = String::from("\n## Commands\n\nEach takes `--help`.\n");
     let mut before: Option<Vec<String>> = None;
-    for c in cli::commands().get_subcommands().filter(|c| c.get_name() != "help") {
+    let all = cli::commands();
+    let named = |c: &clap::Command| c.get_name() != "help";
+    // One that has commands of its own is these.
+    let leaves = all.get_subcommands().filter(|c| named(c)).flat_map(|c| {
+        let own = c.get_subcommands().filter(|s| named(s)).map(|s| (format!("{} {}", c.get_name(), s.get_name()), s));
+        let own: Vec<(String, &clap::Command)> = own.collect();
+        if own.is_empty() { vec![(c.get_name().to_owned(), c)] } else { own }
+    });
+    for (name, c) in leaves {
         let operands: String = c
             .get_positionals()
             .map(|p| {
@@ -65,7 +73,7 @@ pub(super) fn commands() -> String {
                 if p.is_required_set() { format!(" {name}{many}") } else { format!(" [{name}]{many}") }
             })
             .collect();
-        let _ = write!(out, "\n### runbook {}{operands}\n\n", c.get_name());
+        let _ = write!(out, "\n### runbook {name}{operands}\n\n");
         let flags: Vec<String> = c
             .get_opts()
             .map(|a| {
@@ -81,7 +89,11 @@ pub(super) fn commands() -> String {
             let _ = writeln!(out, "{about}. It takes the same flags.");
             continue;
         }
-        let _ = writeln!(out, "{about}.\n\n| flag | meaning |\n| --- | --- |");
+        let _ = writeln!(out, "{about}.");
+        if flags.iter().all(|f| f.starts_with("help ") || f.starts_with("version ")) {
+            continue;
+        }
+        out.push_str("\n| flag | meaning |\n| --- | --- |\n");
         before = Some(flags);
         for a in c.get_opts() {
             if a.is_hide_set() || matches!(a.get_id().as_str(), "help" | "version") {

@@ -1,14 +1,17 @@
 //! Events in, bytes out. The engine says what happened; how it looks is decided here and nowhere else.
 
+pub mod findings;
 pub mod fleet;
 pub mod guide;
 mod human;
 mod json;
+mod keys;
 mod manual;
 pub mod page;
 pub mod record;
 mod redact;
 pub mod reference;
+pub mod schema;
 mod words;
 
 pub use human::Human;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::manual;
+use super::{keys, manual};
 use crate::apply::exit;
 use crate::channel::{PRESETS, SCHEMES};
 use crate::facts;
@@ -11,7 +11,8 @@ use crate::module::BUILTIN;
 /// The whole page, as Markdown.
 #[must_use]
 pub fn markdown() -> String {
-    let mut out = String::from(HEAD);
+    let rows = |keys: &[(&str, &str)]| keys.iter().map(|(k, help)| format!("| `{k}` | {help} |\n")).collect::<String>();
+    let mut out = HEAD.replace("@RUNBOOK@", &rows(keys::RUNBOOK)).replace("@STEP@", &rows(keys::STEP));
     out.push_str("\n## Modules\n\nEvery result has `ok`, `status` (`ok` or `fault`) and `evidence`, beside its own fields. A look that cannot be made (no answer in time, no tool, no privilege) makes its step `unknown`: never a fault, and nothing is repaired on a guess.\n");
     for m in BUILTIN {
         let s = m.spec();
@@ -65,42 +66,12 @@ This page is made from the code (`src/report/reference.rs`); a test fails when i
 
 | key | meaning |
 | --- | --- |
-| `name`, `title` | what it is called, and what it is about |
-| `requires` | the version of runbook that it needs: `\">=0.1\"` |
-| `answers` | error texts that lead here: regular expressions |
-| `see` | other runbooks worth a look |
-| `vars` | variables: `NAME: {type, default, optional, help, values, from}`; types string, int, bool, port, ip, path, user, public_key, duration, enum, list, secret |
-| `verify` | proofs at the end, from the controller, over new connections: a list of modules |
-| `handlers` | what is done once after a round's edits: `id`, `validate`, and one module |
-| `steps` | the steps, in order; `include: FILE` splices in those of another file |
-
+@RUNBOOK@
 ## A step
 
 | key | meaning |
 | --- | --- |
-| `name` | what is right when the step is ok: a sentence |
-| `id` | for `needs`, and `steps.ID` in expressions |
-| `why` | why it matters |
-| `where` | `target` (default) or `controller`: where it looks from, and where its commands run |
-| `when` | an expression: whether the step applies at all |
-| `otherwise` | `true`: it applies only where nothing before it explains what was seen: a fault that is left to a person, or a change that may heal a symptom; what could not be looked at may be one |
-| `check` | what is looked at: a module |
-| `condition` | an expression: true is the fault; `not check.ok` unless given |
-| `finding` | a template: what is wrong, in a sentence; the check's evidence unless given |
-| `note` | a template: what a person should know although the step is ok; nothing is said where it is empty |
-| `remediation` | what is done about it: a list of modules |
-| `ensure` | short for check X, condition \"not check.ok\", remediation X |
-| `manual` | what only a person can do: a text, or `{text, link}` |
-| `notify` | handlers to run after the round's edits |
-| `needs` | steps that must be ok, or be about to be repaired |
-| `loop` | an expression that gives a list: the step is done for each `item`; `steps.ID` is then a list |
-| `tags` | for `--tags` and `--skip-tags` |
-| `timeout` | after which a check is unknown; 30s |
-| `within` | how long a repair may take to show; 10s |
-| `retries` | `{times, delay}`: a command check that fails is tried again |
-| `reads` | what a check depends on, if the module cannot know: `file:/etc/ssh/**`, `unit:ssh`, `socket:*`, `rules`, `cloud`, `package:NAME` |
-| `risk` | `connectivity`: it could lock you out |
-
+@STEP@
 `when`, `condition` and `loop` are bare expressions; everywhere else `{{ … }}` is a template. A value that is exactly one
 `{{ … }}` keeps its type; a parameter that is exactly one variable without a value is left out. In scope: the variables,
 `facts`, `target` (`name`, `address`, `port`, `channel`, `live`), `check`, `steps.ID`, `item`. The language is Jinja's, as

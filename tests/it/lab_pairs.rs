@@ -15,6 +15,12 @@ fn tried_only(a: &Fault, b: &Fault) -> bool {
     a.name == "unit_file" && b.says == faults::BAD_LINE.says
 }
 
+/// Debian's iptables-persistent takes the place of ufw (netfilter-persistent conflicts with it): to plant one takes the other
+/// away.
+fn one_place(a: &Fault, b: &Fault) -> bool {
+    a.name.starts_with("ufw_") && b.breaks.contains("iptables-persistent")
+}
+
 fn values(f: &Fault) -> Vec<&'static str> {
     f.args.iter().copied().filter(|a| *a != "-e").collect()
 }
@@ -24,7 +30,8 @@ fn fit(a: &Fault, b: &Fault) -> bool {
     let name = |v: &&str| v.split('=').next().unwrap_or_default().to_owned();
     let apart = |x: &Fault, y: &Fault| APART.0.contains(&x.name) && APART.1.contains(&y.name);
     let agree = values(a).iter().all(|v| values(b).iter().all(|w| name(v) != name(w) || v == w));
-    let other = apart(a, b) || apart(b, a) || tried_only(a, b) || tried_only(b, a);
+    let other =
+        apart(a, b) || apart(b, a) || tried_only(a, b) || tried_only(b, a) || one_place(a, b) || one_place(b, a);
     a.name != b.name && a.kind == b.kind && a.client == b.client && agree && !other
 }
 

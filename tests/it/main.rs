@@ -20,6 +20,7 @@ mod console_lab;
 mod console_line;
 mod console_people;
 mod docs;
+mod editors;
 mod engine;
 mod fall_back;
 mod faults;
