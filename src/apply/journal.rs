@@ -61,6 +61,12 @@ impl Journal {
         Ok(Self { dir, file, id, seq: 0, redactor, untold: String::new() })
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The run's id.
     #[must_use]
     pub fn id(&self) -> &str {

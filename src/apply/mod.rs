@@ -9,6 +9,7 @@ mod lock;
 pub mod past;
 pub mod risk;
 mod round;
+pub mod told;
 mod verify;
 mod ways;
 
@@ -169,7 +170,7 @@ pub struct Session<'a> {
     /// How it is to go.
     pub options: &'a Options,
     /// Where events go.
-    pub sink: &'a mut dyn Sink,
+    pub sink: told::Told<'a>,
     /// Who is asked.
     pub ask: &'a mut dyn Ask,
     /// Digests of the changes that were made.
@@ -251,7 +252,7 @@ impl<'a> Session<'a> {
             flying: Vec::new(),
             controller,
             options,
-            sink,
+            sink: told::Told::new(sink, options.redactor.clone()),
             ask,
             done: HashSet::new(),
             failed: HashSet::new(),

@@ -58,6 +58,13 @@ pub fn records(id: &str) -> io::Result<Vec<Value>> {
     Ok(all)
 }
 
+/// What was told while that run went on, as [`super::told`] has written it; empty for a run of an earlier version.
+pub fn told(id: &str) -> io::Result<Vec<Value>> {
+    let path = home()?.join("runs").join(id).join(super::told::EVENTS);
+    let text = if path.is_file() { fs::read_to_string(path)? } else { String::new() };
+    Ok(text.lines().filter_map(|l| serde_json::from_str(l).ok()).collect())
+}
+
 /// The records of one run, and in each change of a file `old` and `new`: the text on both sides, where it is here and is text.
 pub fn whole(id: &str) -> io::Result<Vec<Value>> {
     let mut all = records(id)?;

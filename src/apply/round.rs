@@ -84,6 +84,7 @@ impl Session<'_> {
             for d in &self.decided {
                 j.record("decided", json!(d))?;
             }
+            self.sink.begin(j.dir());
             self.journal = Some(j);
         }
         // No question stands between a change and its proof.

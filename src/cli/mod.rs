@@ -11,6 +11,7 @@ mod lint;
 mod list;
 mod many;
 mod ping;
+mod report;
 mod runs;
 mod schema;
 mod secret;
@@ -47,6 +48,8 @@ enum Command {
     Lint(lint::Args),
     /// List runbooks: those that come with the program, and those of git sources
     List(list::Args),
+    /// Tell a past run: for a ticket, or as a page for a postmortem
+    Report(report::Args),
     /// Find the runbook that answers an error
     Find(find::Args),
     /// Explain a runbook: what it looks at, and what it does about it
@@ -236,6 +239,7 @@ pub fn main() -> ExitCode {
         Command::Undo(a) => undo::run(&a),
         Command::Find(a) => find::run(&a),
         Command::Source(a) => source::run(&a),
+        Command::Report(a) => report::run(&a),
         Command::Schema(a) => schema::run(&a),
         Command::Completions(a) => completions::run(&a),
         Command::Man(a) => completions::man(&a),

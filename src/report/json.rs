@@ -98,7 +98,7 @@ impl<W: Write> Sink for Json<W> {
 }
 
 /// An event as its name and an object; `None` for what only a person wants to see.
-pub(super) fn object(e: &Event<'_>) -> Option<(&'static str, Value)> {
+pub fn object(e: &Event<'_>) -> Option<(&'static str, Value)> {
     Some(match e {
         Event::Tried { channel, why, hint, lost } => {
             ("tried", json!({"channel": channel, "why": why, "hint": hint, "lost": lost}))

@@ -12,10 +12,11 @@ pub mod record;
 mod redact;
 pub mod reference;
 pub mod schema;
+pub mod story;
 mod words;
 
 pub use human::Human;
-pub use json::{Json, JsonLines};
+pub use json::{Json, JsonLines, object as event_json};
 pub use redact::{HIDDEN, Redactor};
 pub use words::{diff, fold, wrap};
 

@@ -107,7 +107,7 @@ fn of_number<'a>(records: &'a [Value], kind: &str, number: &Value) -> Option<&'a
 }
 
 /// `2026-11-26 03:40:12 UTC`
-fn moment(at: &Value) -> String {
+pub(super) fn moment(at: &Value) -> String {
     let at = at.as_str().unwrap_or_default();
     let at = at.trim_end_matches('Z').split('.').next().unwrap_or_default();
     format!("{} UTC", at.replace('T', " "))

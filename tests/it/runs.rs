@@ -56,3 +56,49 @@ fn a_run_is_one_document_of_json() {
     let lines: Vec<Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(&lines, records);
 }
+
+/// For a ticket and for a postmortem: what was wrong, done and left, with nothing in it that a reader's program would obey.
+#[test]
+fn a_run_is_a_story() {
+    let desk = Desk::new();
+    fs::create_dir_all(desk.path("disk/etc")).unwrap();
+    fs::write(desk.path("disk/etc/a.conf"), "old\n```\n").unwrap();
+    let hostile = "a|b `c` <script>alert(1)</script> [x](y) \\u{1b}[31m";
+    let text = serde_json::json!({"name": "t", "title": hostile, "steps": [
+        {"name": format!("{hostile} is right"), "finding": format!("{hostile} is wrong"), "ensure": {"file": {"path": "/etc/a.conf", "content": format!("{hostile}\n```\n")}}},
+        {"name": "nobody can say", "check": {"file": {"path": "/etc/none"}}, "condition": "not check.exists", "manual": format!("ask {hostile}")},
+    ]});
+    let book = desk.write("book.yaml", &text.to_string());
+    let via = format!("root:{}", desk.path("disk").display());
+    let done = runbook(&desk, &["apply", book.to_str().unwrap(), "--via", &via, "-y"]);
+    assert_eq!(done.code, 1, "{}{}", done.stdout, done.stderr);
+    let id = fs::read_dir(desk.path("state/runbook/runs")).unwrap().next().unwrap().unwrap().file_name();
+    let id = id.into_string().unwrap();
+
+    let ticket = runbook(&desk, &["report", &id]).stdout;
+    for part in [
+        "| result | **something is left to do** |",
+        "## What was wrong\n\n- a\\|b \\`c\\` \\<script\\>",
+        "1. **edit /etc/a.conf**: done",
+        "   ````diff\n",
+        "- nobody can say (by hand)",
+        "| repaired | a\\|b \\`c\\` \\<script\\>",
+        &format!("    runbook undo {id}\n"),
+    ] {
+        assert!(ticket.contains(part), "{part}\n{ticket}");
+    }
+    let page = runbook(&desk, &["report", &id, "-o", "html"]).stdout;
+    for part in [
+        "&lt;script&gt;alert(1)",
+        "Something is left to do",
+        "<span class=\"del\">-old</span>",
+        "class=\"open\"",
+        "By hand: ask a|b",
+    ] {
+        assert!(page.contains(part), "{part}\n{page}");
+    }
+    for bad in ["<script", "http:", "https:", "javascript", "src=", "href=", "@import", "url(", "\u{1b}"] {
+        assert!(!page.contains(bad) && !(bad == "\u{1b}" && ticket.contains(bad)), "{bad}\n{page}");
+    }
+    assert_eq!(runbook(&desk, &["report", "none"]).code, 2);
+}

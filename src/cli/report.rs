@@ -1,0 +1,42 @@
+//! `runbook report`.
+
+use clap::ValueEnum;
+
+use super::{Failure, say};
+use crate::apply::{exit, past};
+use crate::report::story;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// The run (`runbook runs` lists them)
+    id: String,
+    /// For a ticket, or for a postmortem
+    #[arg(short = 'o', long, value_enum, default_value = "markdown")]
+    output: Form,
+}
+
+/// The formats of `-o` here.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]
+enum Form {
+    /// For a ticket
+    Markdown,
+    /// One page that needs nothing else to be read: no network, no scripts
+    Html,
+}
+
+pub(super) fn run(a: &Args) -> Result<u8, Failure> {
+    let none = |_| Failure::usage(format!("no run \"{}\"", a.id), "runbook runs lists them");
+    let records = past::records(&a.id).map_err(none)?;
+    let told = past::told(&a.id).map_err(none)?;
+    let Some(story) = story::of(&a.id, &records, &told) else {
+        return Err(Failure::usage(
+            format!("the record of run {} has no beginning", a.id),
+            "runbook runs lists others",
+        ));
+    };
+    say(&match a.output {
+        Form::Markdown => story::ticket(&story),
+        Form::Html => story::page(&story),
+    });
+    Ok(exit::OK)
+}
