@@ -50,6 +50,7 @@ mod lab_reboot;
 mod lab_refusals;
 mod lab_said;
 mod lab_shells;
+mod lab_static;
 mod lab_undo;
 mod lab_vm;
 mod lang;
