@@ -91,7 +91,12 @@ fn noticed(trap: &Trap) {
 /// Runs it and kills the controller once the last change is made: nobody is left to confirm it.
 fn cut_off(host: &Host, book: &std::path::Path) {
     host.lets_in(&[]).unwrap();
-    let mut command = over_ssh(host, "apply", book, &["-o", "jsonl"]);
+    killed_after(over_ssh(host, "apply", book, &["-o", "jsonl"]));
+    assert!(host.lets_in(&["-o", "ConnectTimeout=2"]).is_err(), "{}: it locks nobody out", book.display());
+}
+
+/// Its last change is made, and nothing after that.
+fn killed_after(mut command: std::process::Command) {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut changes = 0;
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
@@ -108,7 +113,6 @@ fn cut_off(host: &Host, book: &std::path::Path) {
     }
     child.kill().unwrap();
     let _ = child.wait();
-    assert!(host.lets_in(&["-o", "ConnectTimeout=2"]).is_err(), "{}: it locks nobody out", book.display());
 }
 
 /// `then` happens right after the cut.
@@ -164,6 +168,19 @@ fn a_reboot_in_the_window_takes_it_back() {
     for trap in some.iter().chain(BOOT_TRAPS) {
         killed(trap, "b", reboots);
     }
+}
+
+/// What nobody has confirmed was enabled when the boot's jobs were made: it is neither enabled nor started.
+#[test]
+fn a_reboot_does_not_start_what_it_takes_back() {
+    let Some(host) = Host::up("b-start") else { return };
+    host.sh("systemctl -q disable --now ssh");
+    killed_after(host.command(&[], "apply", &crate::support::ssh_refused(), None, &["-y", "-o", "jsonl"]));
+    assert_eq!(host.sh("systemctl is-enabled ssh; systemctl is-active ssh"), "enabled\nactive\n");
+    reboots(&host);
+    assert!(until(40, || gone(&host) && host.try_sh("systemctl is-system-running --wait").code != 3));
+    assert_eq!(host.try_sh("systemctl is-enabled ssh; systemctl is-active ssh").stdout, "disabled\ninactive\n");
+    assert!(host.try_sh("ls /etc/systemd/system/runbook-guard* 2>/dev/null").stdout.is_empty());
 }
 
 /// A good repair stays where the outside is blocked by what the host knows nothing of.

@@ -139,7 +139,10 @@ rb_ran() {
 rb_back_run() {
     case $W:$(rb_ran "$1") in
     boot:runs) ! [ -d /run/systemd/system ] || rb_step act - "start $1" systemctl --no-block start -- "$1" ;;
-    boot:*) ;;
+    boot:*)
+        # It was enabled when this boot's jobs were made, and is not any more.
+        ! [ -d /run/systemd/system ] || systemctl is-enabled -q -- "$1" || rb_step disk - "stop $1" systemctl --no-block stop -- "$1"
+        ;;
     :runs)
         rb_step act - "$2 $1" rb_verb_anew "$2" "$1"
         rb_step act - "$1 runs again" rb_runs_again "$1"
@@ -168,13 +171,13 @@ rb_roll() {
     fi
     [ -z "$W" ] || rb_marked 's/^bad rule: /note not needed after a boot: /'
     rb_step disk - daemon-reload rb_reread
+    rb_running
     if [ "$PART" = disk ]; then
         sync
         rm -f "$T/by"
         systemctl --no-block start runbook-guard-late.service
         exit 0
     fi
-    rb_running
     rb_report
     rb_not_at_boot
     # What nobody asked for has nobody to give the lock back.
