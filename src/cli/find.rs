@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Read as _};
 
 use serde_json::json;
 
-use super::{Failure, Output, say, warn, width};
+use super::{Failure, Output, say, warn, warning, width};
 use crate::apply::exit;
 use crate::book::{Runbook, answer};
 use crate::report::{printable, wrap};
@@ -25,7 +25,8 @@ pub(super) struct Args {
 
 pub(super) fn run(a: &Args) -> Result<u8, Failure> {
     let pasted = if a.text.is_empty() { pasted()? } else { a.text.join(" ") };
-    let known = known()?;
+    let (known, missing) = known()?;
+    missing.iter().for_each(|d| warn(&warning(d)));
     let mut books: Vec<(&Known, Runbook)> = Vec::new();
     for k in &known {
         match k.load() {
@@ -67,9 +68,16 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
     }
     let name = &books[best.book].0.name;
     let (target, vars) = connection(&pasted);
-    let last = format!("runbook show {name} explains it; this looks, and changes nothing:");
+    // Where ssh itself is shut another way in is needed, or none: on the host itself.
+    let over = if target.is_empty() || name.starts_with("ssh-") {
+        ", over a way in that works (or without -t on the host)"
+    } else {
+        ""
+    };
+    let last = format!("runbook show {name} explains it; this looks, and changes nothing{over}:");
     say(&format!("\n{}\n", wrap(&last, width()).join("\n")));
-    say(&format!("    runbook plan {name}{target}{vars}\n"));
+    let via = if over.is_empty() { "" } else { " --via CHANNEL" };
+    say(&format!("    runbook plan {name}{target}{via}{vars}\n"));
     Ok(code)
 }
 

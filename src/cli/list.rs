@@ -1,6 +1,6 @@
 //! `runbook list`.
 
-use super::{Failure, Output, say, warn, width};
+use super::{Failure, Output, say, warn, warning, width};
 use crate::report::{printable, wrap};
 use crate::source::{Origin, known};
 
@@ -13,7 +13,9 @@ pub(super) struct Args {
 
 pub(super) fn run(a: &Args) -> Result<u8, Failure> {
     let mut rows = Vec::new();
-    for k in known()? {
+    let (all, missing) = known()?;
+    missing.iter().for_each(|d| warn(&warning(d)));
+    for k in all {
         match k.load() {
             Ok(b) => rows.push((k.name, b.title, b.answers, k.origin)),
             Err(_) => warn(&format!("warning: {} has errors: runbook lint {}\n", k.name, k.path())),

@@ -193,6 +193,12 @@ impl Repository {
         Ok(who.trim().to_owned())
     }
 
+    /// Whether the commit's files are there.
+    #[must_use]
+    pub fn has_tree(&self, commit: &str) -> bool {
+        self.dir.join(commit).is_dir()
+    }
+
     /// The commit's files, in a directory of their own. It is there whole or not at all.
     pub fn tree(&self, commit: &str) -> Result<PathBuf, GitError> {
         let tree = self.dir.join(commit);

@@ -74,22 +74,26 @@ impl Known {
     }
 }
 
-/// Every runbook that has a name: those of the binary, then those of each source in the lock.
+/// Every runbook that has a name: those of the binary, then those of each source in the lock; and why a source cannot be had,
+/// which hides no other.
 ///
 /// # Errors
-/// The lock cannot be read, or a source cannot be had.
-pub fn known() -> Result<Vec<Known>, Vec<Diagnostic>> {
+/// The lock cannot be read.
+pub fn known() -> Result<(Vec<Known>, Vec<Diagnostic>), Vec<Diagnostic>> {
     let shipped = SHIPPED.iter().map(|s| Known {
         name: s.name.to_owned(),
         text: s.text.into(),
         origin: Origin::Shipped,
         file: None,
     });
-    let mut out: Vec<Known> = shipped.collect();
+    let (mut out, mut missing): (Vec<Known>, Vec<Diagnostic>) = (shipped.collect(), Vec::new());
     for source in &Lock::find().map_err(|d| vec![d])?.sources {
-        out.extend(of_source(source)?);
+        match of_source(source) {
+            Ok(books) => out.extend(books),
+            Err(why) => missing.extend(why),
+        }
     }
-    Ok(out)
+    Ok((out, missing))
 }
 
 /// The runbooks of a source, by name: files `NAME.yaml` at its root or in `runbooks/` that have steps.
@@ -139,11 +143,15 @@ pub fn find(name: &str) -> Result<(Runbook, Origin), Vec<Diagnostic>> {
         };
     }
     let plain = !name.contains('/') && !there;
+    let shipped = SHIPPED.iter().any(|s| s.name == stem(name));
     let mut of_sources = Vec::new();
     for source in lock.sources.iter().filter(|_| plain || !name.contains(['/', '.'])) {
+        // What is here already needs no network, and must not wait for one.
+        if (shipped || there) && !is_here(source) {
+            continue;
+        }
         of_sources.extend(of_source(source)?.into_iter().filter(|k| k.name == stem(name)));
     }
-    let shipped = SHIPPED.iter().any(|s| s.name == stem(name));
     match of_sources.as_slice() {
         [] => Ok((book::find(name)?, if shipped && !there { Origin::Shipped } else { Origin::File })),
         [one] if !shipped && !there => Ok((one.load()?, one.origin.clone())),
@@ -198,6 +206,11 @@ pub fn tree(source: &Source) -> Result<PathBuf, GitError> {
             format!("was it force-pushed? runbook source update {} shows what is there now", source.name),
         ),
     })
+}
+
+/// Whether its files are in the cache.
+fn is_here(source: &Source) -> bool {
+    cache().is_ok_and(|c| Repository::of(&c, &source.url).has_tree(&source.commit))
 }
 
 enum Missing {

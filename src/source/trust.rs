@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 use super::Origin;
 use crate::book::{Call, Runbook, SecretFrom, VarKind, Where};
 use crate::module::Handle;
@@ -23,9 +25,7 @@ pub fn commands(book: &Runbook) -> Vec<String> {
     }
     let mut call = |c: &Call, place: &str| match &c.module {
         Handle::Custom(_) => out.push(format!("{place}: the program modules/{}", c.name)),
-        Handle::Builtin(_) if c.name == "command" || c.params.contains_key("command") => {
-            out.push(format!("{place}: {}", c.shown()))
-        }
+        Handle::Builtin(_) if c.name == "command" => out.push(format!("{place}: {}", whole(c))),
         // The clouds' own programs, with whatever they are logged in as.
         Handle::Builtin(_) if c.name == "security_group" => out.push(format!("runs here: {}", c.shown())),
         Handle::Builtin(_) => {}
@@ -40,6 +40,15 @@ pub fn commands(book: &Runbook) -> Vec<String> {
     book.verify.iter().for_each(|c| call(c, "runs here"));
     out.dedup();
     out
+}
+
+/// All that a command is made of, every line of it.
+fn whole(c: &Call) -> String {
+    let text = |v: &Value| v.as_str().map_or_else(|| v.to_string(), |t| t.trim_end().to_owned());
+    let one = |(k, v): (&String, &Value)| {
+        if matches!(k.as_str(), "run" | "sh") { text(v) } else { format!("{k}: {}", text(v)) }
+    };
+    c.params.iter().chain(&c.literal).map(one).collect::<Vec<_>>().join("\n").replace('\n', "\n    ")
 }
 
 /// `$XDG_STATE_HOME/runbook/trusted`: `COMMIT PATH` a line.

@@ -116,14 +116,20 @@ fn a_team_shares_its_runbooks() {
 
     // What it would run, and nothing of it has.
     let asked = team.refused("bob", &["plan", "bye", "-o", "json"]);
-    assert!(asked.contains("nobody has trusted it") && asked.contains("runs on the target: command true"), "{asked}");
+    assert!(asked.contains("nobody has trusted it") && asked.contains("runs on the target: true"), "{asked}");
     let planned = team.fine("bob", &["plan", "bye", "--trust", "-o", "json"]);
     assert_eq!(serde_json::from_str::<Value>(&planned).unwrap()["exit"], 0, "{planned}");
     // At this commit, for good; at the next one it is asked anew.
     team.fine("bob", &["plan", "bye"]);
     team.push("bye.yaml", &HELLO.replace("hello", "bye").replace("'true'", "'! false'"), "bye: another way", &[]);
     team.fine("bob", &["source", "update", "ops", "-y"]);
-    assert!(team.refused("bob", &["plan", "bye"]).contains("command ! false"));
+    assert!(team.refused("bob", &["plan", "bye"]).contains("runs on the target: ! false"));
+
+    // Every line is shown, not the first one alone.
+    let long = "name: long\ntitle: long\nsteps:\n- name: s\n  check:\n    command:\n      sh: |\n        echo fine\n        rm -rf /tmp/nothing\n";
+    team.push("long.yaml", long, "long", &[]);
+    team.fine("bob", &["source", "update", "-y"]);
+    assert!(team.refused("bob", &["plan", "long"]).contains("rm -rf /tmp/nothing"));
 
     // Explaining and finding run nothing, and need no trust.
     team.fine("bob", &["show", "bye"]);
@@ -159,6 +165,16 @@ fn a_lock_is_shared_and_works_offline() {
     assert!(team.fine("bob", &["show", "hello"]).contains("it greets"));
     let offline = team.refused("bob", &["source", "update"]);
     assert!(offline.contains("does not appear to be a git repository"), "{offline}");
+    // On another machine, where nothing was fetched yet: what comes with the program does not wait for it.
+    let lock = fs::read_to_string(team.home("ann").join("runbook.lock")).unwrap();
+    fs::remove_dir_all(team.home("bob").join(".cache")).unwrap();
+    fs::write(team.home("bob").join("runbook.lock"), lock).unwrap();
+    team.fine("bob", &["show", "ssh-refused"]);
+    let list = team.run("bob", &["list"]);
+    assert!(
+        list.code == 0 && list.stdout.contains("ssh-refused") && list.stderr.contains("does not appear to be a git")
+    );
+    assert!(team.refused("bob", &["show", "hello"]).contains("does not appear to be a git repository"));
     fs::write(team.home("bob").join("runbook.lock"), "version: 1\nsources: [{name: x, url: y, commit: z}]\n").unwrap();
     assert!(team.refused("bob", &["show", "hello"]).contains("a commit of 40 or 64 hex digits"));
 }
