@@ -213,6 +213,14 @@ pub(super) fn paid(book: &str, handler: &str) -> Option<String> {
     Some(format!("rb_paid {} {}\n", sh_quote(book)?, sh_quote(handler)?))
 }
 
+/// A command of a runbook ends with what it likes, but for what says that it was never begun.
+const OWN_STATUS: &str = "{ rb_x=$?; case $rb_x in 91|98|99) rb_x=90;; esac; exit $rb_x; }";
+
+/// Whether a script that ended with this status had begun its change: it looks at the lock and at the guard before.
+pub(super) fn begun(status: i32) -> bool {
+    !matches!(status, LOST_LOCK | OVER | GONE)
+}
+
 /// The sh of one change; `None` for text that no sh can be given (a NUL).
 pub fn script(change: &Change, seq: usize, owe: &str) -> Option<String> {
     Some(match change {
@@ -222,7 +230,7 @@ pub fn script(change: &Change, seq: usize, owe: &str) -> Option<String> {
             u.verb.word(),
             sh_quote(&u.unit)?
         ),
-        Change::Command(c) => format!("{owe}{} || exit\n{}", in_tree(&c.sh)?, flag(c)),
+        Change::Command(c) => format!("{owe}{} || {OWN_STATUS}\n{}", in_tree(&c.sh)?, flag(c)),
     })
 }
 
@@ -269,7 +277,7 @@ fn flag(c: &CommandChange) -> String {
 pub(super) fn here(c: &CommandChange, state: &str) -> Option<String> {
     let (state, flag) = (sh_quote(state)?, flag(c));
     Some(format!(
-        "S={state}; L=$(mktemp -d) || exit 93\ntrap 'rm -rf \"$L\"' EXIT\n{} || exit\n{flag}",
+        "S={state}; L=$(mktemp -d) || exit 93\ntrap 'rm -rf \"$L\"' EXIT\n{} || {OWN_STATUS}\n{flag}",
         in_tree(&c.sh)?
     ))
 }

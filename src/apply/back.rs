@@ -113,7 +113,8 @@ fn items(records: &[Value], places: &Places<'_>) -> (Vec<Item>, Vec<Item>) {
     let of = |kind: &str, number: &Value| records.iter().any(|r| r["record"] == kind && r["number"] == *number);
     let mut back: Vec<Item> = Vec::new();
     let mut again: Vec<Item> = Vec::new();
-    for r in records.iter().filter(|r| r["record"] == "change") {
+    let never = |n: &Value| records.iter().any(|r| r["record"] == "failed" && r["number"] == *n && r["begun"] == false);
+    for r in records.iter().filter(|r| r["record"] == "change" && !never(&r["number"])) {
         let number = &r["number"];
         let Some(mut what) = r["change"].as_object().cloned() else { continue };
         let here = what.get("where").is_some_and(|w| w == "controller");
@@ -361,6 +362,12 @@ mod tests {
     #[test]
     fn what_changed_nothing_has_nothing_to_take_back() {
         let run = json!({"record": "run", "runbook": "b"});
+        // The lock was somebody else's by then.
+        let change = json!({"record": "change", "number": 1000, "step": "s", "change": {"kind": "command", "command": "c", "undo": "u"}});
+        let never = json!({"record": "failed", "number": 1000, "status": 91, "begun": false});
+        assert_eq!(book("7", &[run.clone(), change.clone(), never], Record::Ours).unwrap_err(), "it changed nothing");
+        let half = json!({"record": "failed", "number": 1000, "status": 91, "begun": true});
+        assert!(book("7", &[run.clone(), change, half], Record::Ours).is_ok());
         assert_eq!(book("7", &[run], Record::Ours).unwrap_err(), "it changed nothing");
         assert!(book("7", &[], Record::Ours).is_err());
     }

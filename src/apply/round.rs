@@ -284,7 +284,10 @@ impl Session<'_> {
                         _ => act::failure(status, &p.change, &first),
                     };
                     self.failed.insert(p.change.digest());
-                    self.record("failed", json!({"number": number, "status": status, "said": said}))?;
+                    self.record(
+                        "failed",
+                        json!({"number": number, "status": status, "said": said, "begun": act::begun(status)}),
+                    )?;
                     self.sink.event(&Event::NotDone { planned: p, why: &why, hint: hint.as_deref(), said: &said });
                 }
             }

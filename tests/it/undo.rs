@@ -153,7 +153,7 @@ fn a_run_that_ended_half_way_is_taken_back() {
         "book.yaml",
         "name: t\ntitle: t\nsteps:\n- {name: one, id: one, ensure: {file: {path: DIR/f, mode: '0600'}}}\n\
          - {name: two, ensure: {edit: {path: DIR/f, line: one = 1}}}\n\
-         - {name: stop, check: {command: test -e DIR/no}, remediation: [{command: {sh: 'echo part >DIR/half; false', undo: rm DIR/half, writes: ['file:DIR/half']}}]}\n\
+         - {name: stop, check: {command: test -e DIR/no}, remediation: [{command: {sh: 'echo part >DIR/half; exit 91', undo: rm DIR/half, writes: ['file:DIR/half']}}]}\n\
          - {name: three, ensure: {edit: {path: DIR/f, line: two = 2}}}\n",
     );
     fs::set_permissions(b.path("f"), fs::Permissions::from_mode(0o644)).unwrap();
