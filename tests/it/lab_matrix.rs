@@ -297,12 +297,16 @@ fn matrix(patient: &Patient) {
     let new = state(&host);
     assert!(old != new);
     let scripts: usize = std::fs::read_to_string(host.desk.path("count")).unwrap().trim().parse().unwrap();
+    // `RUNBOOK_TROUBLE=rebooted`: that one alone, before every script.
+    let asked = std::env::var("RUNBOOK_TROUBLE").ok();
     let (mut cells, mut wrong, mut table) = (0, Vec::new(), String::new());
     for (t, trouble) in TROUBLES.iter().enumerate() {
         let mut row = String::new();
         for n in 1..=scripts {
             // A slant, so that every trouble and every phase is among the tenth.
-            if !full() && (t * 3 + n) % 10 != 0 {
+            let chosen =
+                asked.as_ref().map_or(full() || (t * 3 + n) % 10 == 0, |name| trouble.name.contains(name.as_str()));
+            if !chosen {
                 continue;
             }
             fall_ill(&host, patient);
@@ -323,8 +327,8 @@ fn matrix(patient: &Patient) {
     }
     println!("{table}{}: {scripts} scripts, {cells} cells, {} wrong", patient.name, wrong.len());
     assert!(wrong.is_empty(), "{} of {cells} cells:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(cells >= 10, "only {cells} cells");
-    if full() {
+    assert!(cells >= 10 || asked.is_some(), "only {cells} cells");
+    if full() && asked.is_none() {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/matrix");
         std::fs::create_dir_all(&dir).unwrap();
         std::fs::write(dir.join(patient.name), format!("{cells}\n{table}")).unwrap();

@@ -200,8 +200,15 @@ fn back(changes: &[(usize, &Planned)], run: &str) -> Option<String> {
             }
         }
     }
-    let units: Option<Vec<String>> = running(changes).iter().map(|(unit, ..)| sh_quote(unit)).collect();
-    let units = units?;
+    // What was enabled a boot has begun to start, whether or not the round had come to that.
+    let enabled = changes.iter().filter_map(|(n, p)| match &p.change {
+        Change::Unit(u) if matches!(u.verb, Verb::Enable | Verb::Unmask) => Some((*n, u.unit.as_str())),
+        _ => None,
+    });
+    let enabled: Vec<(usize, &str)> = enabled.collect();
+    let mut units: Vec<&str> = running(changes).iter().map(|(unit, ..)| *unit).collect();
+    units.extend(enabled.iter().map(|(_, unit)| *unit).filter(|u| !units.contains(u)).collect::<Vec<_>>());
+    let units = units.into_iter().map(sh_quote).collect::<Option<Vec<String>>>()?;
     let listed = if units.is_empty() { ":".to_owned() } else { format!("printf '%s\\n' {}", units.join(" ")) };
     let _ = writeln!(sh, "}}\nrb_units() {{ {listed}; }}\nrb_running() {{ :");
     for (unit, verb, numbers) in running(changes) {
@@ -213,6 +220,9 @@ fn back(changes: &[(usize, &Planned)], run: &str) -> Option<String> {
             let _ = writeln!(sh, "[ -n \"$W\" ] || ! rb_did {numbers} || rb_limited rb_verb stop {service}");
         }
         let _ = writeln!(sh, "! rb_did {numbers} || rb_back_run {} {}", sh_quote(unit)?, verb.word());
+    }
+    for (n, unit) in enabled {
+        let _ = writeln!(sh, "[ -z \"$W\" ] || ! rb_did {n} || rb_back_run {} start", sh_quote(unit)?);
     }
     for (n, p) in changes {
         match &p.change {

@@ -99,7 +99,7 @@ impl Tree {
             let place = Place { file: fault.file.clone(), line: fault.line, scope };
             return there.then_some(place).into_iter().collect();
         }
-        let host = fault.message.strip_prefix("bad addr or host: ").and_then(|rest| rest.split(' ').next());
+        let host = bad_host(&fault.message);
         let fits = |line: &&Directive| match host {
             Some(host) => {
                 let address = line.args.first().and_then(|arg| value::address(arg));
@@ -127,16 +127,27 @@ fn scopes(tree: &Tree) -> Scopes {
     scopes
 }
 
+/// The address of a ListenAddress that sshd cannot use.
+fn bad_host(message: &str) -> Option<&str> {
+    message.strip_prefix("bad addr or host: ").and_then(|rest| rest.split(' ').next())
+}
+
+/// A ListenAddress that may go: every address was meant, or this host alone, which keeps everybody else out and is what is
+/// to be repaired here.
+fn free(host: &str) -> bool {
+    host.parse::<std::net::IpAddr>().is_ok_and(|a| a.is_unspecified() || a.is_loopback())
+}
+
 impl Fixer<'_> {
     fn one(&mut self, fault: &Fault) -> Result<(), Error> {
         if self.tree.endless {
             self.leave(fault, "the Includes go round in a circle");
             return Ok(());
         }
-        // Without its ListenAddress sshd is open to every network: nobody asked for that, unless every address was meant.
-        let host = fault.message.strip_prefix("bad addr or host: ").map(|m| m.split(' ').next().unwrap_or_default());
-        let every = host.is_some_and(|h| matches!(h, "0.0.0.0" | "::"));
-        if let Some(host) = host.filter(|_| !every && self.policy != Policy::Comment) {
+        // Without its ListenAddress sshd is open to every network: nobody asked for that, unless it does not matter.
+        let host = bad_host(&fault.message);
+        let free = host.is_some_and(free);
+        if let Some(host) = host.filter(|_| !free && self.policy != Policy::Comment) {
             let why = match host.parse::<std::net::IpAddr>() {
                 Ok(_) => "it does not go with AddressFamily, and without the line sshd listens on every address",
                 Err(_) => "the name may resolve again, and without the line sshd listens on every address",
@@ -192,7 +203,7 @@ impl Fixer<'_> {
         let opens = plan.about == Some("ListenAddress")
             && plan.correction.is_none()
             && self.policy != Policy::Comment
-            && !["0.0.0.0 ", ":: "].iter().any(|h| fault.message.starts_with(&format!("bad addr or host: {h}")))
+            && !bad_host(&fault.message).is_some_and(free)
             && self.tree.values("listenaddress").len() <= 1;
         if opens {
             let why = format!("{}, and without the line sshd listens on every address", plan.wrong);
