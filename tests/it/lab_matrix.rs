@@ -253,7 +253,12 @@ fn recover(host: &Host, patient: &Patient, trouble: &Trouble, old: &State) -> Re
             // 2: it changed nothing.
             if !matches!(done.code, 0 | 2) && !theirs {
                 let run: Run = done.into();
-                return Err(format!("undo {}: exit {}, {}", r["id"], run.exit, run.seen()));
+                let mut record = Command::new(BIN);
+                here(&mut record);
+                let record =
+                    Done::from(record.args(["runs", "-o", "jsonl", r["id"].as_str().unwrap()]).output().unwrap());
+                let failed: Vec<&str> = record.stdout.lines().filter(|l| l.contains("\"failed\"")).collect();
+                return Err(format!("undo {}: exit {}, {}{failed:?}", r["id"], run.exit, run.seen()));
             }
         }
     }
