@@ -11,7 +11,7 @@ use crate::target::parent;
 
 /// The lock is somebody else's by now.
 pub const LOST_LOCK: i32 = 91;
-/// The file is not what it was when it was planned.
+/// The file, or what a command goes by, is not what it was when it was planned.
 pub const CHANGED: i32 = 92;
 /// The candidate could not be written whole.
 pub const NO_ROOM: i32 = 93;
@@ -214,11 +214,15 @@ pub(super) fn paid(book: &str, handler: &str) -> Option<String> {
 }
 
 /// A command of a runbook ends with what it likes, but for what says that it was never begun.
-const OWN_STATUS: &str = "{ rb_x=$?; case $rb_x in 91|98|99) rb_x=90;; esac; exit $rb_x; }";
+const OWN_STATUS: &str = "{ rb_x=$?; case $rb_x in 91|92|98|99) rb_x=90;; esac; exit $rb_x; }";
 
-/// Whether a script that ended with this status had begun its change: it looks at the lock and at the guard before.
-pub(super) fn begun(status: i32) -> bool {
-    !matches!(status, LOST_LOCK | OVER | GONE)
+/// Whether a script that ended with this status had begun its change: it looks at the lock and at the guard before, and
+/// at what its one command goes by. (With several files, those before the one that has changed are done.)
+pub(super) fn begun(status: i32, change: &Change) -> bool {
+    match change {
+        Change::Command(_) if status == CHANGED => false,
+        _ => !matches!(status, LOST_LOCK | OVER | GONE),
+    }
 }
 
 /// The sh of one change; `None` for text that no sh can be given (a NUL).
@@ -230,7 +234,10 @@ pub fn script(change: &Change, seq: usize, owe: &str) -> Option<String> {
             u.verb.word(),
             sh_quote(&u.unit)?
         ),
-        Change::Command(c) => format!("{owe}{} || {OWN_STATUS}\n{}", in_tree(&c.sh)?, flag(c)),
+        Change::Command(c) => {
+            let still = c.still.as_ref().map(|s| Some(format!("{} || exit 92\n", in_tree(s)?)));
+            format!("{}{owe}{} || {OWN_STATUS}\n{}", still.unwrap_or_default()?, in_tree(&c.sh)?, flag(c))
+        }
     })
 }
 
@@ -363,6 +370,10 @@ pub(super) fn failure(status: i32, change: &Change, said: &str) -> (String, Opti
         LOST_LOCK => {
             ("another run has taken the lock; nothing more was done".into(), hint("let it finish, then run this again"))
         }
+        CHANGED if path.is_empty() => (
+            "what it goes by is not what it was when this was planned; it was not run".into(),
+            hint("run it again: the new plan starts from what is there now"),
+        ),
         CHANGED => (
             format!("{path} is not what it was when this was planned; it was left as it is"),
             hint("run it again: the new plan starts from what is there now"),

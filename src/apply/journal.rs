@@ -110,7 +110,7 @@ impl Journal {
                     m.insert("hidden".into(), hidden.into());
                 }
                 Change::Command(c) => {
-                    m.insert("sh".into(), c.sh.clone().into());
+                    m.insert("sh".into(), c.on_its_own().into());
                     m.insert("root".into(), c.root.into());
                     if let Some(f) = c.flagged() {
                         m.insert("flag".into(), json!({"of": f.of, "undone": f.undone}));

@@ -286,7 +286,7 @@ impl Session<'_> {
                     self.failed.insert(p.change.digest());
                     self.record(
                         "failed",
-                        json!({"number": number, "status": status, "said": said, "begun": act::begun(status)}),
+                        json!({"number": number, "status": status, "said": said, "begun": act::begun(status, &p.change)}),
                     )?;
                     self.sink.event(&Event::NotDone { planned: p, why: &why, hint: hint.as_deref(), said: &said });
                 }

@@ -60,6 +60,8 @@ pub struct UnitChange {
 pub struct CommandChange {
     /// What sh runs.
     pub sh: String,
+    /// What has to hold right before, in sh, and is no part of it: if it does not, nothing was begun.
+    pub still: Option<String>,
     /// What people read.
     pub shown: String,
     /// What takes it back, for sh.
@@ -133,6 +135,7 @@ impl CommandChange {
     pub fn new(sh: impl Into<String>, shown: impl Into<String>) -> Self {
         Self {
             sh: sh.into(),
+            still: None,
             shown: shown.into(),
             undo: None,
             writes: vec![Resource::All],
@@ -168,6 +171,17 @@ impl CommandChange {
     pub fn on_controller(mut self, yes: bool) -> Self {
         self.controller = yes;
         self
+    }
+    /// Only while that holds.
+    #[must_use]
+    pub fn only_while(mut self, still: Option<String>) -> Self {
+        self.still = still;
+        self
+    }
+    /// What sh runs where nothing else looks first whether it still may: from a record.
+    #[must_use]
+    pub fn on_its_own(&self) -> String {
+        self.still.as_ref().map(|s| format!("{s} || exit\n")).unwrap_or_default() + &self.sh
     }
     /// That takes root.
     #[must_use]
@@ -328,7 +342,7 @@ impl Change {
         sha256(
             match self {
                 // What people read of a command is its first line; what it finds there when it runs may differ.
-                Change::Command(c) => format!("{}{}{:?}{}", self.title(), c.sh, c.undo, c.controller),
+                Change::Command(c) => format!("{}{}{:?}{}", self.title(), c.on_its_own(), c.undo, c.controller),
                 _ => format!("{}{:?}", self.json(), self.diff()),
             }
             .as_bytes(),

@@ -121,11 +121,11 @@ pub(super) fn changes(
             Ok(format!("firewall-cmd {permanent}--zone={} {}", quoted(&zone)?, quoted(&format!("--{verb}-{what}"))?))
         };
         let mut change = command(line("add")?, line("add")?, line("remove")?, None);
-        if let (Change::Command(c), false) = (&mut change, permanent.is_empty()) {
-            c.writes = vec![Resource::File("/etc/firewalld/**".into())];
-            c.notes.push("so that it holds after a reload or a reboot".into());
+        if !permanent.is_empty() {
+            change.writes = vec![Resource::File("/etc/firewalld/**".into())];
+            change.notes.push("so that it holds after a reload or a reboot".into());
         }
-        out.push(change);
+        out.push(Change::Command(change));
     }
     if out.is_empty() {
         return Err(Stopped::ByHand(format!(

@@ -177,10 +177,10 @@ pub(super) fn listing(before: &Ruleset, after: &Ruleset, table: usize, chain: us
 }
 
 /// A command that changes rules.
-pub(super) fn command(sh: String, shown: String, undo: String, listing: Option<Listing>) -> Change {
+pub(super) fn command(sh: String, shown: String, undo: String, listing: Option<Listing>) -> CommandChange {
     let mut c = CommandChange::new(sh, shown).undone_by(Some(undo)).writing(vec![Resource::Rules]).by_root();
     c.listing = listing;
-    Change::Command(c)
+    c
 }
 
 /// One word for sh; what no shell takes for anything else stays as it is, for whoever reads it.
@@ -213,7 +213,7 @@ fn nft(rules: &mut Ruleset, new: &Insertion) -> Result<Change, Stopped> {
         "h=$(nft -ann list chain {0} | sed -n {find} | head -n 1) && [ -n \"$h\" ] && nft delete rule {0} handle $h",
         quoted(&at)?
     );
-    Ok(command(shown.clone(), shown, undo, Some(listing(&before, rules, new.table, new.chain))))
+    Ok(Change::Command(command(shown.clone(), shown, undo, Some(listing(&before, rules, new.table, new.chain)))))
 }
 
 fn iptables(rules: &mut Ruleset, new: &Insertion) -> Result<Change, Stopped> {
@@ -228,19 +228,17 @@ fn iptables(rules: &mut Ruleset, new: &Insertion) -> Result<Change, Stopped> {
     };
     let name = quoted(&chain.name)?;
     let number = new.at + 1;
-    let (place, check) = match chain.rules.get(new.at) {
-        None => (format!("-A {name}"), String::new()),
+    let (place, still) = match chain.rules.get(new.at) {
+        None => (format!("-A {name}"), None),
         // A number is right only for the rules that were read.
         Some(r) => (
             format!("-I {name} {number}"),
-            format!(
-                "[ \"$({tool} -S {name} {number})\" = {} ] || {{ echo 'the rules have changed since they were read' >&2; exit 1; }}; ",
-                quoted(&r.text)?
-            ),
+            Some(format!("[ \"$({tool} -S {name} {number})\" = {} ]", quoted(&r.text)?)),
         ),
     };
     add(rules, new);
     let shown = format!("{tool} {place} {rule}");
     let undo = format!("{tool} -D {name} {rule}");
-    Ok(command(format!("{check}{shown}"), shown, undo, Some(listing(&before, rules, new.table, new.chain))))
+    let change = command(shown.clone(), shown, undo, Some(listing(&before, rules, new.table, new.chain)));
+    Ok(Change::Command(change.only_while(still)))
 }

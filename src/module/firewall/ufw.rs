@@ -128,19 +128,17 @@ pub(super) fn change(asked: &Asked, rules: &mut Ruleset, view: &View<'_>) -> Res
     let sh = gone.iter().map(|g| format!("{g} || exit 1; ")).collect::<String>() + &put;
     let undo = std::iter::once(format!("ufw delete {ours}")).chain(back).collect::<Vec<_>>().join(" && ");
     let mut change = command(sh, steps(format!("ufw prepend {ours}")), undo, Some(listing(&before, rules, t, c)));
-    if let Change::Command(c) = &mut change {
-        c.notes.push("ufw keeps it over a reboot by itself".into());
-        if !old.is_empty() {
-            c.notes.push("ufw has one rule for the same clients and port: the one that is there gives way".into());
-        }
-        if !old.is_empty() && !numbered {
-            c.notes.push(
-                "(cannot be undone exactly: with profiles of several ports, the old rule may come back at another place)"
-                    .into(),
-            );
-        }
+    change.notes.push("ufw keeps it over a reboot by itself".into());
+    if !old.is_empty() {
+        change.notes.push("ufw has one rule for the same clients and port: the one that is there gives way".into());
     }
-    Ok(change)
+    if !old.is_empty() && !numbered {
+        change.notes.push(
+            "(cannot be undone exactly: with profiles of several ports, the old rule may come back at another place)"
+                .into(),
+        );
+    }
+    Ok(Change::Command(change))
 }
 
 impl Old {

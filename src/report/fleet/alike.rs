@@ -42,7 +42,7 @@ pub(super) fn key(shown: &str, names: &[&str], plan: Option<&Plan>) -> u64 {
     for p in plan.iter().flat_map(|p| &p.changes) {
         (p.step, &p.handler, p.change.title(), p.change.diff(), p.change.attributes()).hash(&mut h);
         match &p.change {
-            Change::Command(c) => (&c.sh, &c.undo, c.controller).hash(&mut h),
+            Change::Command(c) => (c.on_its_own(), &c.undo, c.controller).hash(&mut h),
             Change::Unit(u) => u.before.hash(&mut h),
             Change::File(_) => {}
         }
