@@ -235,8 +235,11 @@ pub fn script(change: &Change, seq: usize, owe: &str) -> Option<String> {
             sh_quote(&u.unit)?
         ),
         Change::Command(c) => {
-            let still = c.still.as_ref().map(|s| Some(format!("{} || exit 92\n", in_tree(s)?)));
-            format!("{}{owe}{} || {OWN_STATUS}\n{}", still.unwrap_or_default()?, in_tree(&c.sh)?, flag(c))
+            let still = match &c.still {
+                Some(still) => format!("{} || exit {CHANGED}\n", in_tree(still)?),
+                None => String::new(),
+            };
+            format!("{still}{owe}{} || {OWN_STATUS}\n{}", in_tree(&c.sh)?, flag(c))
         }
     })
 }
