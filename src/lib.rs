@@ -14,6 +14,8 @@ pub mod edit;
 pub mod expr;
 /// What a host is.
 pub mod facts;
+/// Hosts that are files, for `runbook test`.
+pub mod fixture;
 /// Hosts and how to get there.
 pub mod inventory;
 /// What a step can look at and make so.

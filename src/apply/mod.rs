@@ -66,6 +66,18 @@ pub mod exit {
     /// Interrupted.
     pub const INTERRUPTED: u8 = 130;
 
+    /// What `runbook plan` ends with, where there is something to change or nothing at all.
+    #[must_use]
+    pub fn of_plan(plan: &crate::plan::Plan) -> u8 {
+        let unknown = plan.with(crate::plan::StepStatus::Unknown).next().is_some();
+        match plan.changes.is_empty() {
+            true if plan.unresolved() || unknown => FAILED,
+            true => OK,
+            false if plan.unresolved() || plan.invalid().is_some() => FAILED,
+            false => CHANGES,
+        }
+    }
+
     /// Every code with its meaning, for docs.
     pub const ALL: &[(u8, &str)] = &[
         (OK, "healthy: nothing to do, or all of it done and verified"),
@@ -394,7 +406,7 @@ impl<'a> Session<'a> {
                 return Ok(exit::FAILED);
             }
             if self.options.dry_run {
-                return Ok(if plan.unresolved() { exit::FAILED } else { exit::CHANGES });
+                return Ok(exit::of_plan(&plan));
             }
             if self.round == ROUNDS + self.declined.len() {
                 self.sink.event(&Event::Broken {

@@ -88,6 +88,15 @@ pub struct Knocked {
     pub outcome: Outcome,
 }
 
+impl Knocked {
+    /// To an address, or to a name beyond a proxy.
+    #[must_use]
+    pub fn new(to: String, from: Option<IpAddr>, outcome: Outcome) -> Self {
+        let family = to.parse().ok().map(|a| Family::of(&a));
+        Self { to, family, from, outcome }
+    }
+}
+
 /// The addresses of a name, in the order that the system's resolver gives (RFC 6724), which is ssh's too.
 pub async fn resolve(host: &str) -> Result<Vec<IpAddr>, String> {
     let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);

@@ -245,7 +245,7 @@ pub(super) async fn open(chosen: Chosen, access: &Access) -> Vec<(Place, Target)
 }
 
 /// Every variable's value, for each target, and the secrets among them.
-async fn variables(
+pub(super) async fn variables(
     book: &Runbook,
     chosen: &[Chosen],
     extra: &[String],

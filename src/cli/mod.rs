@@ -18,6 +18,7 @@ mod secret;
 mod show;
 mod source;
 mod targets;
+mod test;
 mod undo;
 
 use std::io::{IsTerminal, Write};
@@ -46,6 +47,8 @@ enum Command {
     Plan(apply::Args),
     /// Check runbooks; nothing of them runs
     Lint(lint::Args),
+    /// Try runbooks on fixtures, with no host and no root; or make a fixture of a host
+    Test(test::Args),
     /// List runbooks: those that come with the program, and those of git sources
     List(list::Args),
     /// Tell a past run: for a ticket, or as a page for a postmortem
@@ -232,6 +235,7 @@ pub fn main() -> ExitCode {
         Command::Apply(a) => apply::run(&a, false),
         Command::Plan(a) => apply::run(&a, true),
         Command::Lint(a) => lint::run(&a),
+        Command::Test(a) => test::run(&a),
         Command::List(a) => list::run(&a),
         Command::Show(a) => show::run(&a),
         Command::Ping(a) => ping::run(&a),

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty, exactly_one};
 use crate::payload::sh_quote;
 use crate::plan::{Change, CommandChange, Resource, View};
+use crate::target::About;
 use crate::target::files::{Kind, Look};
 use crate::target::frame::Status;
 
@@ -89,7 +90,7 @@ impl Module for Command {
             return Ok(Decision::new(there, said).changing(if there { vec![] } else { vec![change] }));
         }
         if let Some(test) = p.str("unless") {
-            let done = view.script(test, true, &[Resource::All])?.status == Status::Exit(0);
+            let done = view.script(&About::command(test), test, true, &[Resource::All])?.status == Status::Exit(0);
             let said = if done { format!("nothing to do: {test}") } else { format!("to be done: {test} failed") };
             return Ok(Decision::new(done, said).changing(if done { vec![] } else { vec![change] }));
         }
@@ -99,7 +100,7 @@ impl Module for Command {
             }
             return Ok(Decision::new(false, shown).changing(vec![change]));
         }
-        let a = view.script(&sh, true, &[Resource::All])?;
+        let a = view.script(&About::command(&sh), &sh, true, &[Resource::All])?;
         let rc = match a.status {
             Status::Exit(n) => n,
             _ => -1,

@@ -23,6 +23,7 @@ pub struct Custom {
     program: Option<PathBuf>,
     on_target: Option<String>,
     probe: Option<String>,
+    name: String,
 }
 
 static SPEC: Spec = Spec {
@@ -48,7 +49,7 @@ impl Custom {
         let on_target = read(dir.join("modules").join(format!("{name}.sh")));
         let probe = read(dir.join("modules").join(format!("{name}.probe.sh")));
         let program = program.is_file().then_some(program);
-        (program.is_some() || on_target.is_some()).then_some(Self { program, on_target, probe })
+        (program.is_some() || on_target.is_some()).then_some(Self { program, on_target, probe, name: name.to_owned() })
     }
 }
 
@@ -71,13 +72,14 @@ impl Module for Custom {
     }
     fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
         let everything = [Resource::All];
+        let about = format!("module {} {}", self.name, json!(p.0));
         let answer = if let Some(sh) = &self.on_target {
-            view.script(&with_params(p, sh)?, true, &everything)?
+            view.script(&about, &with_params(p, sh)?, true, &everything)?
         } else {
             let facts = view.facts()?;
             let mut probe = Value::Null;
             if let Some(sh) = &self.probe {
-                let a = view.script(&with_params(p, sh)?, true, &everything)?;
+                let a = view.script(&about, &with_params(p, sh)?, true, &everything)?;
                 let rc = if let Status::Exit(n) = a.status { n } else { -1 };
                 probe = json!({"rc": rc, "stdout": String::from_utf8_lossy(&a.stdout), "stderr": String::from_utf8_lossy(&a.stderr)});
             }

@@ -191,7 +191,7 @@ fn linked(daemon: &str, view: &View<'_>) -> Result<bool, Halt> {
     let sh = format!(
         "for f in /usr/sbin/{daemon} /usr/local/sbin/{daemon} /sbin/{daemon} /usr/bin/{daemon} /usr/lib/openssh/{daemon}-session /usr/libexec/openssh/{daemon}-session /usr/libexec/{daemon}-session; do rb_real $f; if [ -f \"$R$REPLY\" ] && grep -qF libwrap.so \"$R$REPLY\"; then echo libwrap; break; fi; done"
     );
-    let a = view.script(&sh, false, &[Resource::Package("*".into())])?;
+    let a = view.script("libwrap", &sh, false, &[Resource::Package("*".into())])?;
     Ok(a.stdout.starts_with(b"libwrap"))
 }
 

@@ -80,7 +80,12 @@ pub(super) fn of_a_client(log: &str) -> bool {
 
 fn text(units: &[&str], view: &View<'_>) -> Result<String, Halt> {
     let names: Option<Vec<String>> = units.iter().map(|u| Some(format!("rb_said {} 40", sh_quote(u)?))).collect();
-    let a = view.script(&format!("{}; :", names.unwrap_or_default().join("; ")), false, &[])?;
+    let a = view.script(
+        &format!("last lines of {}", units.join(" ")),
+        &format!("{}; :", names.unwrap_or_default().join("; ")),
+        false,
+        &[],
+    )?;
     Ok(String::from_utf8_lossy(&a.stdout).into_owned())
 }
 

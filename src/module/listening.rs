@@ -53,7 +53,7 @@ impl Module for Listening {
         if !view.place().live {
             return Err(Halt::Skipped("not running".into()));
         }
-        let a = view.script(SCRIPT, false, &[Resource::Socket])?;
+        let a = view.script("listening", SCRIPT, false, &[Resource::Socket])?;
         if a.status != Status::Exit(0) {
             return Err(Halt::unknown(format!("cannot tell who listens: {}", crate::plan::first_line(&a.stderr))));
         }

@@ -157,7 +157,7 @@ impl Module for Package {
         }
         let reads = [Resource::Package(name.to_owned())];
         let sh = script(name, p.is("intact")).ok_or_else(|| Halt::unknown("a name with a NUL"))?;
-        let a = view.script(&sh, false, &reads)?;
+        let a = view.script(&format!("package {name}"), &sh, false, &reads)?;
         let out = String::from_utf8_lossy(&a.stdout);
         let seen = Seen::read(&out).ok_or_else(no_manager)?;
         let ok = seen.installed() && seen.damaged.is_empty();
@@ -222,6 +222,7 @@ fn owner(file: &str, view: &View<'_>) -> Result<String, Halt> {
     // What a package brings along is known when it is there.
     let reads = [Resource::Package("*".to_owned())];
     let a = view.script(
+        &format!("package that owns {file}"),
         &each(&what, |m| {
             format!(
                 "{{ {}; }} 2>/dev/null | while read -r p f; do if [ -n \"$f\" ] && [ -e \"$R$f\" ]; then echo \"has $p $f\"; else echo \"lost $p $f\"; fi; done\n",

@@ -89,7 +89,7 @@ impl Module for Process {
         // Where all is well, nobody asks for processes.
         view.not_ahead()?;
         let sh = wanted.script().ok_or_else(|| Halt::unknown("a name with a NUL"))?;
-        let a = view.script(&sh, false, &[Resource::Socket])?;
+        let a = view.script(&format!("processes: {}", wanted.subject()), &sh, false, &[Resource::Socket])?;
         if a.status != Status::Exit(0) {
             return Err(Halt::unknown(format!("the processes cannot be told: {}", first_line(&a.stderr))));
         }

@@ -150,7 +150,7 @@ fn others(p: &Params, view: &View<'_>) -> Result<Vec<String>, Halt> {
     let real = p.text("real");
     let quoted = sh_quote(real).ok_or_else(|| Halt::unknown("a path with a NUL"))?;
     let sh = format!("rb_real {quoted}; ls -A \"$R$REPLY\"");
-    let a = view.script(&sh, false, &[Resource::File(format!("{real}/**"))])?;
+    let a = view.script(&format!("entries of {real}"), &sh, false, &[Resource::File(format!("{real}/**"))])?;
     let made = p.list("made");
     let listed = String::from_utf8_lossy(&a.stdout).into_owned();
     let own = |name: &str| made.iter().any(|m| m.strip_prefix(real).and_then(|m| m.strip_prefix('/')) == Some(name));

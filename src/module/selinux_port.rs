@@ -73,7 +73,7 @@ impl Module for SelinuxPort {
         if !is_type(kind) {
             return Err(Halt::error("type", format!("\"{kind}\" is no type of SELinux")));
         }
-        let a = view.script(SCRIPT, false, &[store()])?;
+        let a = view.script("selinux ports", SCRIPT, false, &[store()])?;
         if a.status != Status::Exit(0) {
             let why = format!("semanage says: {}", first_line(&a.stderr));
             return Err(if view.facts()?.root { Halt::unknown(why) } else { view.takes_root(why) });

@@ -85,7 +85,7 @@ impl Module for User {
         let name = p.text("name");
         let quoted = sh_quote(name).ok_or_else(|| Halt::unknown("a name with a NUL"))?;
         let reads = ["passwd", "group", "shadow"].map(|f| Resource::File(format!("/etc/{f}")));
-        let a = view.script(&format!("u={quoted}\n{SCRIPT}"), false, &reads)?;
+        let a = view.script(&format!("account {quoted}"), &format!("u={quoted}\n{SCRIPT}"), false, &reads)?;
         if a.status != Status::Exit(0) {
             return Err(Halt::unknown(format!("the accounts cannot be read: {}", first_line(&a.stderr))));
         }

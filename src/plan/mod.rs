@@ -22,7 +22,7 @@ pub use view::{Place, View, first_line};
 use crate::book::{Call, Runbook};
 use crate::facts::{self, Facts};
 use crate::module::{Decision, Halt};
-use crate::target::{Cache, Read, Reading};
+use crate::target::{About, Cache, Read, Reading};
 
 /// What a plan is made from.
 pub struct Input<'a> {
@@ -245,6 +245,7 @@ impl Plan {
 pub fn facts_read() -> Read {
     Read::Script {
         sh: facts::script(),
+        about: About::Named("facts".into()),
         user: false,
         controller: false,
         deadline: view::CHECK_DEADLINE,

@@ -15,7 +15,7 @@ use crate::target::frame::{Answer, Status};
 use crate::target::inits;
 use crate::target::tree::{self, Including};
 use crate::target::units::{self, UnitState, Verb};
-use crate::target::{Cache, Read, Reading};
+use crate::target::{About, Cache, Read, Reading};
 
 /// What the plan knows of the target itself.
 #[derive(Debug, Clone)]
@@ -239,10 +239,11 @@ impl<'a> View<'a> {
     }
 
     /// A built-in fragment, not affected by any overlay.
-    fn fragment(&self, sh: Option<String>) -> Result<&'a Answer, Halt> {
+    fn fragment(&self, about: About, sh: Option<String>) -> Result<&'a Answer, Halt> {
         let sh = sh.ok_or_else(|| Halt::unknown("a name with a NUL or a newline"))?;
         self.output(Read::Script {
             sh,
+            about,
             user: false,
             controller: self.controller,
             deadline: self.deadline(),
@@ -253,7 +254,7 @@ impl<'a> View<'a> {
     /// What is at a path, with earlier steps' changes.
     pub fn file(&self, path: &str, look: Look) -> Result<FileReading, Halt> {
         let look = if look == Look::Follow && files::always_sensitive(path) { Look::Digest } else { look };
-        let a = self.fragment(files::look_script(path, look))?;
+        let a = self.fragment(About::Look, files::look_script(path, look))?;
         if a.status != Status::Exit(0) {
             return Err(Halt::unknown(format!("{path}: {}", first_line(&a.stderr))));
         }
@@ -268,7 +269,7 @@ impl<'a> View<'a> {
 
     /// A main file and all that its include lines reach, by the names that they have there, with earlier steps' changes.
     pub fn tree(&self, main: &str, how: Including) -> Result<Vec<(String, FileReading)>, Halt> {
-        let a = whole(self.fragment(tree::tree_script(main, how))?)?;
+        let a = whole(self.fragment(About::Tree, tree::tree_script(main, how))?)?;
         let mut all = tree::parse_tree(&a.stdout).map_err(Halt::unknown)?;
         all.iter_mut().for_each(|(_, r)| self.overlay.lay_over(r));
         let known: Vec<String> = all.iter().map(|(_, r)| r.real.clone()).collect();
@@ -289,7 +290,12 @@ impl<'a> View<'a> {
         reads: &[Resource],
     ) -> Result<BTreeMap<String, Vec<u8>>, Halt> {
         let sh = tree::lines_script(main, how, pattern).ok_or_else(|| Halt::unknown("a name with a newline"))?;
-        let a = whole(self.script(&sh, false, reads)?)?;
+        let a = whole(self.ask(
+            About::Lines { main: main.to_owned(), how },
+            &sh,
+            false,
+            self.declared.as_deref().unwrap_or(reads),
+        )?)?;
         Ok(tree::parse_lines(&a.stdout))
     }
 
@@ -353,7 +359,7 @@ impl<'a> View<'a> {
         let init = inits::named(init).ok_or_else(|| {
             Halt::unknown("no init that runbook knows starts services here, so none can be asked for")
         })?;
-        let a = self.fragment(units::units_script(init, names))?;
+        let a = self.fragment(About::Named(format!("units {}", names.join(" "))), units::units_script(init, names))?;
         if let Status::Exit(3) = a.status {
             return Err(Halt::unknown(String::from_utf8_lossy(&a.stderr).trim().to_owned()));
         }
@@ -383,22 +389,22 @@ impl<'a> View<'a> {
         Err(Halt::Skipped("not running: no command can run in this tree".into()))
     }
 
-    /// A script's answer. `reads` is what it depends on unless the step says otherwise; `user`: it comes from a
+    /// A script's answer. `about` is its name for fixtures ([`About`]); `reads` is what it depends on unless the step says otherwise; `user`: it comes from a
     /// runbook and runs in a shell of its own.
-    pub fn script(&self, sh: &str, user: bool, reads: &[Resource]) -> Result<&'a Answer, Halt> {
+    pub fn script(&self, about: &str, sh: &str, user: bool, reads: &[Resource]) -> Result<&'a Answer, Halt> {
         if user && self.ahead {
             return Err(Halt::Pending);
         }
-        self.ask(sh, user, self.declared.as_deref().unwrap_or(reads))
+        self.ask(About::Named(about.to_owned()), sh, user, self.declared.as_deref().unwrap_or(reads))
     }
 
     /// A script of a module's own that has to run where the target's programs are: inside a mounted disk. Its module
     /// knows better than a step what it reads.
-    pub fn own_script(&self, sh: &str, reads: &[Resource]) -> Result<&'a Answer, Halt> {
-        self.ask(sh, true, reads)
+    pub fn own_script(&self, about: &str, sh: &str, reads: &[Resource]) -> Result<&'a Answer, Halt> {
+        self.ask(About::Named(about.to_owned()), sh, true, reads)
     }
 
-    fn ask(&self, sh: &str, user: bool, reads: &[Resource]) -> Result<&'a Answer, Halt> {
+    fn ask(&self, about: About, sh: &str, user: bool, reads: &[Resource]) -> Result<&'a Answer, Halt> {
         if user && !self.controller {
             self.can_run()?;
         }
@@ -425,7 +431,7 @@ impl<'a> View<'a> {
             ),
             None => (sh.to_owned(), self.deadline()),
         };
-        self.output(Read::Script { sh, user, controller: self.controller, deadline, candidates })
+        self.output(Read::Script { sh, about, user, controller: self.controller, deadline, candidates })
     }
 
     /// A connection from the controller, to each of the target's addresses.
@@ -453,7 +459,13 @@ impl<'a> View<'a> {
     }
 
     /// A module's own script on the controller, wherever its step looks from; `deadline` unless the step has one.
-    pub fn on_controller(&self, sh: &str, reads: &[Resource], deadline: Duration) -> Result<&'a Answer, Halt> {
+    pub fn on_controller(
+        &self,
+        about: &str,
+        sh: &str,
+        reads: &[Resource],
+        deadline: Duration,
+    ) -> Result<&'a Answer, Halt> {
         if self.ahead {
             return Err(Halt::Pending);
         }
@@ -462,6 +474,7 @@ impl<'a> View<'a> {
         }
         self.output(Read::Script {
             sh: sh.to_owned(),
+            about: About::Named(about.to_owned()),
             user: true,
             controller: true,
             deadline: self.deadline.unwrap_or(deadline),

@@ -13,6 +13,7 @@ mod redact;
 pub mod reference;
 pub mod schema;
 pub mod story;
+pub mod tried;
 mod words;
 
 pub use human::Human;

@@ -18,7 +18,7 @@ use std::time::Duration;
 pub use ask::{ask, parent};
 pub use elevate::{Become, Method};
 pub use probe_sh::squeeze;
-pub use read::{Cache, Candidates, Read, Reading};
+pub use read::{About, Cache, Candidates, Read, Reading};
 
 use crate::channel::{Channel, ChannelError};
 use crate::payload::{nonce, sh_quote};

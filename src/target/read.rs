@@ -8,9 +8,42 @@ use std::time::Duration;
 use crate::channel::net::{Knock, Knocked};
 use crate::target::files::FileState;
 use crate::target::frame::Answer;
+use crate::target::tree::Including;
 
 /// Files as a plan would leave them, by real path; a check that runs "in" them sees them over the real ones.
 pub type Candidates = BTreeMap<String, FileState>;
+
+/// What a script asks about, where no host answers it but a fixture of `runbook test`: the text is another one in the next
+/// release, and this is not.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum About {
+    /// A path: it runs in any tree of files, and answers `target::files::parse_look`.
+    Look,
+    /// A file and those that it includes, likewise: `target::tree::parse_tree`.
+    Tree,
+    /// Some of their lines, likewise: `target::tree::parse_lines`.
+    Lines {
+        /// The first of them.
+        main: String,
+        /// How it includes others.
+        how: Including,
+    },
+    /// What has this name: `facts`, `units ssh.service`, `listening`, `$ uptime`.
+    Named(String),
+}
+
+impl About {
+    /// A command of a runbook, by its first line, and for more of them a digest of all.
+    #[must_use]
+    pub fn command(sh: &str) -> String {
+        let mut lines = sh.trim().lines();
+        let first = lines.next().unwrap_or_default();
+        match lines.next() {
+            None => format!("$ {first}"),
+            Some(_) => format!("$ {first} … {}", &crate::target::files::sha256(sh.as_bytes())[..8]),
+        }
+    }
+}
 
 /// Something to ask.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -19,6 +52,8 @@ pub enum Read {
     Script {
         /// The text. Built-in fragments may use the functions of `target::functions`.
         sh: String,
+        /// What it is about.
+        about: About,
         /// It came from a runbook: it runs in a shell of its own.
         user: bool,
         /// It runs on the controller instead of the target.

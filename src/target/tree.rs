@@ -6,7 +6,7 @@ use crate::payload::sh_quote;
 use crate::target::files::{FileReading, parse_look};
 
 /// How a family of configuration files includes others.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Including {
     /// The word of an include line, in lower case; it is matched in any case.
     pub word: &'static str,

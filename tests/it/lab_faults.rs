@@ -243,6 +243,9 @@ pub fn repaired(name: &str) {
         return;
     }
     let Some(host) = Host::up_as(fault.kind.word(), name) else { return };
+    if let Some(dir) = std::env::var_os("RUNBOOK_RECORD") {
+        return record(&host, fault, Path::new(&dir));
+    }
     let row = prove(&host, fault, &shipped(fault.book));
     let start = format!("| {} | {} | {}", fault.number, fault.title, fault.kind.word());
     let cells = match &row {
@@ -257,6 +260,31 @@ pub fn repaired(name: &str) {
     if let Err(why) = row {
         panic!("{}: {why}", fault.title);
     }
+}
+
+/// The fault as a fixture of `runbook test`, below that directory: what differs from a healthy host of its kind.
+fn record(host: &Host, fault: &Fault, dir: &Path) {
+    let base = match fault.kind {
+        faults::Kind::Service => "healthy".to_owned(),
+        kind => format!("healthy-{}", kind.word()),
+    };
+    let make = |args: &[&str]| {
+        let fixtures = ["--fixtures", dir.to_str().unwrap()];
+        let args = [&fixtures, fault.args, args].concat();
+        Done::from(host.command(&[], "test", &shipped(fault.book), None, &args).output().unwrap())
+    };
+    fs::create_dir_all(dir).unwrap();
+    let lock = File::create(dir.join(".lock")).unwrap();
+    lock.lock().unwrap();
+    if !dir.join(fault.book).join(&base).is_dir() {
+        let made = make(&["--record", &base, "--about", "nothing is wrong"]);
+        assert_eq!(made.code, 0, "{}{}", made.stdout, made.stderr);
+    }
+    lock.unlock().unwrap();
+    break_it(host, fault).unwrap();
+    let name = fault.name.replace('_', "-");
+    let made = make(&["--record", &name, "--from", &base, "--about", fault.title]);
+    assert_eq!(made.code, 0, "{}{}", made.stdout, made.stderr);
 }
 
 /// The test of a host that has no fault: there is nothing to do, and nothing is touched.

@@ -67,7 +67,7 @@ impl Module for Bans {
         let quoted = sh_quote(client).ok_or_else(|| Halt::unknown("an address with a NUL"))?;
         let probe = crate::target::squeeze(include_str!("probe.sh"));
         // Never ahead of a `when`: a client that gets its answer is not banned, and this costs nothing then.
-        let a = view.script(&format!("c={quoted}\n{probe}"), true, &[Resource::Rules])?;
+        let a = view.script(&format!("bans of {quoted}"), &format!("c={quoted}\n{probe}"), true, &[Resource::Rules])?;
         if a.status != Status::Exit(0) {
             return Err(Halt::unknown(format!("the tools that ban cannot be asked: {}", first_line(&a.stderr))));
         }

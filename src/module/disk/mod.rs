@@ -99,7 +99,7 @@ impl Module for Disk {
         let Some(path) = p.str("path") else { return all(full, view) };
         let quoted = sh_quote(path).ok_or_else(|| Halt::error("path", "a path with a NUL"))?;
         let one = crate::target::squeeze(include_str!("one.sh"));
-        let a = view.script(&format!("p={quoted} f={full} o={days}\n{one}"), false, &[])?;
+        let a = view.script(&format!("room at {path}"), &format!("p={quoted} f={full} o={days}\n{one}"), false, &[])?;
         if a.status != Status::Exit(0) {
             return Err(Halt::unknown(format!("{path}: {}", first_line(&a.stderr))));
         }
@@ -131,7 +131,7 @@ impl Module for Disk {
 
 /// Every file system.
 fn all(full: u32, view: &View<'_>) -> Result<Decision, Halt> {
-    let a = view.script(&crate::target::squeeze(include_str!("all.sh")), false, &[])?;
+    let a = view.script("room everywhere", &crate::target::squeeze(include_str!("all.sh")), false, &[])?;
     let usages = Usage::read(&String::from_utf8_lossy(&a.stdout));
     if usages.is_empty() {
         return Err(Halt::unknown("df tells of no file system"));

@@ -72,7 +72,7 @@ pub(super) fn read(now: &Found, view: &View<'_>) -> Result<Option<Found>, Halt> 
     let sets = "for f in /usr/share/netfilter-persistent/plugins.d/*ipset* /etc/iptables/ipsets /etc/sysconfig/ipset; do \
         [ ! -e \"$f\" ] || { ipset save; break; }; done 2>/dev/null";
     let sh = format!("{sets} | unshare -n sh -c {} 2>&1", quoted(&inside)?);
-    let a = view.script(&sh, false, &[Resource::Rules])?;
+    let a = view.script("rules after a boot", &sh, false, &[Resource::Rules])?;
     let out = String::from_utf8_lossy(&a.stdout);
     if !out.starts_with("==>") {
         let said = first_line(out.as_bytes());

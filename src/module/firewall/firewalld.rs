@@ -107,6 +107,7 @@ pub(super) fn changes(
         Ok(format!("firewall-cmd {permanent}--zone={} {word} >/dev/null 2>&1", quoted(&zone)?))
     };
     let a = view.script(
+        "firewalld has it already",
         &format!("{} && echo now; {} && echo kept; :", query("")?, query("--permanent ")?),
         false,
         &[Resource::Rules],

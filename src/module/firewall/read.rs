@@ -27,7 +27,7 @@ pub(super) struct Found {
 }
 
 pub(super) fn read(view: &View<'_>) -> Result<Found, Halt> {
-    let a = view.script(SCRIPT, false, &[Resource::Rules])?;
+    let a = view.script("rules", SCRIPT, false, &[Resource::Rules])?;
     if !view.facts()?.root {
         return Err(view.takes_root("the rules of packet filters cannot be read without root"));
     }
@@ -134,7 +134,7 @@ i() { echo '==> set'; echo \"first $2\"; for c in $a; do case $(ipset test \"$1\
     if wanted.is_empty() {
         return Ok(());
     }
-    let a = view.script(&sh, false, &[Resource::Rules])?;
+    let a = view.script("sets that rules name", &sh, false, &[Resource::Rules])?;
     let out = String::from_utf8_lossy(&a.stdout);
     for (place, said) in wanted.into_iter().zip(out.split("==> set\n").skip(1)) {
         let set = match place {

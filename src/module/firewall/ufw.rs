@@ -71,7 +71,7 @@ fn unhex(text: &str) -> Option<String> {
 pub(super) fn change(asked: &Asked, rules: &mut Ruleset, view: &View<'_>) -> Result<Change, Stopped> {
     let before = rules.clone();
     let rule = Accept { port: asked.port, answers: false, from: asked.from };
-    let kept = view.script(KEPT, false, &[Resource::Rules])?;
+    let kept = view.script("ufw's own rules", KEPT, false, &[Resource::Rules])?;
     let (old, numbered) = old(&String::from_utf8_lossy(&kept.stdout), &rule)?;
     let mut shown_at = None;
     for (t, table) in before.tables.iter().enumerate() {

@@ -50,7 +50,7 @@ pub(super) fn read(daemon: &str, seen: &[IpAddr], view: &View<'_>) -> Result<Log
 for f in auth.log secure messages; do rb_real /var/log/$f; [ ! -r "$R$REPLY" ] || tail -n 2000 "$R$REPLY"; done; }} | grep '{daemon}\(-session\)*\[.*refused connect from' | tail -n 200; }}
 o=$(w); {again}if command -v journalctl >/dev/null || [ -r "$R/var/log/auth.log" ] || [ -r "$R/var/log/secure" ]; then echo '-- log'; fi; printf '%s\n' "$o""#
     );
-    let a = view.script(&sh, false, &[])?;
+    let a = view.script(&format!("refused by {daemon}"), &sh, false, &[])?;
     let mut log = parse(&String::from_utf8_lossy(&a.stdout));
     // Without root a journal shows only what is one's own.
     log.known &= view.facts()?.root;

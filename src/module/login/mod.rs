@@ -111,7 +111,11 @@ impl Module for Login {
         let quoted = |t: &str| sh_quote(t).ok_or_else(|| Halt::unknown("a name with a NUL"));
         let probe = crate::target::squeeze(include_str!("probe.sh"));
         // Nothing that a plan changes for a login depends on another change: what is there now is what is judged.
-        let answer = view.own_script(&format!("u={} c={}\n{probe}", quoted(name)?, quoted(&client)?), &[]);
+        let answer = view.own_script(
+            &format!("login of {name} from {client}"),
+            &format!("u={} c={}\n{probe}", quoted(name)?, quoted(&client)?),
+            &[],
+        );
         let lines = view.lines(super::sshd::MAIN, SSHD, TELLING, &[]);
         let (answer, lines) = (answer?, lines?);
         if !view.facts()?.root {

@@ -73,7 +73,7 @@ impl Module for Mount {
     }
     fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
         let probe = crate::target::squeeze(include_str!("probe.sh"));
-        let (answer, table) = (view.script(&probe, false, &[]), view.file(FSTAB, Look::Follow));
+        let (answer, table) = (view.script("mounts", &probe, false, &[]), view.file(FSTAB, Look::Follow));
         let (answer, table) = (answer?, table?);
         if answer.status != Status::Exit(0) {
             return Err(Halt::unknown(format!("what is mounted cannot be told: {}", first_line(&answer.stderr))));

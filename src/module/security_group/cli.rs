@@ -34,7 +34,7 @@ impl Cli for Program<'_, '_> {
         let words: Vec<String> = [p.program].iter().chain(args).map(|w| (*w).to_owned()).collect();
         let line = line(&words).ok_or_else(|| Halt::error("instance", "a name with a NUL"))?;
         let sh = format!("command -v {0} >/dev/null || exit 127\n{1} {line}", p.program, p.environment);
-        let a = self.view.on_controller(&sh, &[Resource::Cloud], LOOK).map_err(|h| match h {
+        let a = self.view.on_controller(&format!("$ {line}"), &sh, &[Resource::Cloud], LOOK).map_err(|h| match h {
             Halt::Unknown { why, hint } => Halt::Unknown { why: format!("{}: {why}", p.program), hint },
             other => other,
         })?;

@@ -94,12 +94,12 @@ impl Seen {
         let probe = script();
         let read = |a: &Answer| parse(&String::from_utf8_lossy(&a.stdout), &String::from_utf8_lossy(&a.stderr));
         // As it is, so that both questions travel together; with candidates once it is known which files matter.
-        let first = view.own_script(&probe, &[]);
+        let first = view.own_script("sshd", &probe, &[]);
         let lines = view.lines(MAIN, tree::SSHD, TELLING, &[]);
         let first = read(first?);
         let lines = if first.main() == MAIN { lines } else { view.lines(first.main(), tree::SSHD, TELLING, &[]) };
         let reads = resources(&Tree::new(first.main(), lines?), &first.program);
-        let answer = view.own_script(&probe, &reads)?;
+        let answer = view.own_script("sshd", &probe, &reads)?;
         let mut seen = read(answer);
         let files = view.lines(seen.main(), tree::SSHD, TELLING, &reads)?;
         let facts = view.facts()?;

@@ -34,7 +34,8 @@ pub(super) fn decide(first: &[Refused], view: &View<'_>) -> Result<Decision, Hal
         let reads = [Resource::File("/etc/sudoers".into()), Resource::File("/etc/sudoers.d/**".into())];
         let asked = view.with_changes(&changes, |v| {
             let sh = "PATH=$PATH:/usr/sbin:/sbin; visudo -c 2>&1 </dev/null";
-            v.own_script(sh, &reads).map(|a| (a.status.clone(), String::from_utf8_lossy(&a.stdout).into_owned()))
+            v.own_script("visudo", sh, &reads)
+                .map(|a| (a.status.clone(), String::from_utf8_lossy(&a.stdout).into_owned()))
         });
         let (status, said) = match asked {
             Ok(answer) => answer,
@@ -89,7 +90,8 @@ fn rights(gone: &[(Refused, String)], changes: &mut [Change], view: &View<'_>) -
             )
         } else {
             let asked = view.with_changes(changes, |v| {
-                v.own_script(&sh(whose), &reads).map(|a| String::from_utf8_lossy(&a.stdout).into_owned())
+                v.own_script(&format!("sudo rights of {whose}"), &sh(whose), &reads)
+                    .map(|a| String::from_utf8_lossy(&a.stdout).into_owned())
             });
             match asked {
                 Err(Halt::Pending) => return Err(Halt::Pending),

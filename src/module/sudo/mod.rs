@@ -92,7 +92,7 @@ impl Module for Sudo {
         }
         let quoted = sh_quote(user).ok_or_else(|| Halt::error("user", "a name with a NUL"))?;
         let probe = crate::target::squeeze(include_str!("probe.sh"));
-        let a = view.own_script(&format!("u={quoted}\n{probe}"), &[])?;
+        let a = view.own_script(&format!("sudo of {quoted}"), &format!("u={quoted}\n{probe}"), &[])?;
         if !view.facts()?.root {
             let why = "sudo's files are for root to read".to_owned();
             return Err(Halt::Unknown { why, hint: Some("come as root by another way: su, a console".into()) });
