@@ -2,25 +2,7 @@
 
 use crate::book::Runbook;
 use crate::plan::{Change, Plan, Planned, Resource};
-use crate::target::units::Verb;
-
-/// Units that a connection depends on, without `.service` or `.socket`.
-const UNITS: &[&str] = &[
-    "ssh",
-    "sshd",
-    "networking",
-    "network",
-    "NetworkManager",
-    "systemd-networkd",
-    "systemd-resolved",
-    "nftables",
-    "iptables",
-    "ip6tables",
-    "netfilter-persistent",
-    "ufw",
-    "firewalld",
-    "fail2ban",
-];
+use crate::target::units::{Verb, connects};
 
 /// Files that one depends on, and all below a directory.
 const FILES: &[&str] = &[
@@ -92,13 +74,6 @@ fn touches(change: &Change) -> bool {
             Resource::Socket | Resource::Cloud | Resource::All => false,
         }),
     }
-}
-
-/// A unit, whatever its kind and instance.
-fn connects(unit: &str) -> bool {
-    let stem = unit.rsplit_once('.').map_or(unit, |(stem, _)| stem);
-    let stem = stem.split_once('@').map_or(stem, |(template, _)| template);
-    UNITS.contains(&stem)
 }
 
 fn file(path: &str) -> bool {

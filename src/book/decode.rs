@@ -73,8 +73,11 @@ impl Decoder<'_> {
     pub(super) fn flag(&mut self, node: &Node, key: &str) -> bool {
         let Some(n) = node.get(key) else { return false };
         n.as_bool().unwrap_or_else(|| {
-            let hint = n.as_str().and_then(boolean_hint).unwrap_or_else(|| "write true or false".into());
-            self.error(n.expected("true or false").hint(hint));
+            let error = n.expected("true or false");
+            self.error(match n.as_str().and_then(boolean_hint) {
+                Some(hint) => Diagnostic { rule: "yaml-boolean", ..error }.hint(hint),
+                None => error.hint("write true or false"),
+            });
             false
         })
     }

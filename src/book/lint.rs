@@ -1,6 +1,7 @@
 //! What can be known to be wrong before anything runs: names that do not exist, references that lead nowhere.
 
 mod names;
+mod risk;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -178,6 +179,7 @@ impl<'a> Linter<'a> {
         for c in &s.remediation {
             self.call(c, seen);
         }
+        s.remediation.iter().chain(s.check.iter().filter(|_| s.ensure)).for_each(|c| self.risk(c, s));
         if s.vantage == Where::Controller {
             s.remediation.iter().chain(s.check.iter().filter(|_| s.ensure)).for_each(|c| self.reaches(c, s));
         }

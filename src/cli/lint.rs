@@ -1,11 +1,14 @@
 //! `runbook lint`.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use clap::ValueEnum;
 
 use super::{Failure, colour, say, width};
 use crate::apply::exit;
 use crate::report::findings::{Finding, Level, github, sarif};
-use crate::{book, source};
+use crate::{book, fixture, source};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -32,24 +35,28 @@ enum Form {
 }
 
 pub(super) fn run(a: &Args) -> Result<u8, Failure> {
-    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+    let (mut errors, mut warnings, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     for f in &a.files {
         match source::find(f) {
-            Ok((b, _)) => warnings.extend(b.warnings),
+            Ok((b, _)) => {
+                warnings.extend(b.warnings);
+                notes.extend(untested(f));
+            }
             Err(e) => errors.extend(e),
         }
     }
     let code = if errors.is_empty() { exit::OK } else { exit::USAGE };
     let all = || -> Vec<Finding<'_>> {
         let wrong = errors.iter().map(|d| (d, Level::Error));
-        wrong.chain(warnings.iter().map(|d| (d, Level::Warning))).collect()
+        let unwise = warnings.iter().map(|d| (d, Level::Warning));
+        wrong.chain(unwise).chain(notes.iter().map(|d| (d, Level::Note))).collect()
     };
     match a.output {
         Form::Json => {
             let list = |d: &[book::Diagnostic]| d.iter().map(book::Diagnostic::to_json).collect::<Vec<_>>();
             say(&format!(
                 "{}\n",
-                serde_json::json!({"schema": 1, "errors": list(&errors), "warnings": list(&warnings)})
+                serde_json::json!({"schema": 1, "errors": list(&errors), "warnings": list(&warnings), "notes": list(&notes)})
             ));
         }
         Form::Sarif => say(&format!("{:#}\n", sarif(&all()))),
@@ -63,8 +70,28 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
                 return Err(errors.into());
             }
             let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-            say(&format!("{}: no errors, {}\n", count(a.files.len(), "file"), count(warnings.len(), "warning")));
+            let untested = match notes.len() {
+                0 => String::new(),
+                1 if a.files.len() == 1 => ", untested (see runbook test)".to_owned(),
+                n => format!(", {n} untested (see runbook test)"),
+            };
+            let warned = count(warnings.len(), "warning");
+            say(&format!("{}: no errors, {warned}{untested}\n", count(a.files.len(), "file")));
         }
     }
     Ok(code)
+}
+
+/// A runbook that is a file, and has no fixture.
+fn untested(file: &str) -> Option<book::Diagnostic> {
+    let path = Path::new(file);
+    if !path.is_file() || !fixture::names(&fixture::folder(path)).is_empty() {
+        return None;
+    }
+    let text = book::read_text(path).ok()?;
+    let end = text.find('\n').unwrap_or(text.len());
+    let source = Arc::new(book::Source::new(file, text));
+    let message = "no fixture tries this runbook: nobody would notice if it stopped working";
+    let hint = format!("runbook test {file} --record NAME -t HOST makes one of a real host");
+    Some(book::Diagnostic::at((&source, 0..end), "untested", message).hint(hint))
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::book::Diagnostic;
 
-/// An error, or a warning.
+/// Something that lint says.
 pub type Finding<'a> = (&'a Diagnostic, Level);
 
 /// How bad it is.
@@ -16,6 +16,8 @@ pub enum Level {
     Error,
     /// It works, and will hurt.
     Warning,
+    /// It works, and nobody would notice if it did not.
+    Note,
 }
 
 impl Level {
@@ -23,7 +25,12 @@ impl Level {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
+            Self::Note => "note",
         }
+    }
+    /// The same as a workflow command.
+    fn command(self) -> &'static str {
+        if self == Self::Note { "notice" } else { self.word() }
     }
 }
 
@@ -75,7 +82,7 @@ pub fn github(findings: &[Finding<'_>]) -> String {
     let property = |t: &str| data(t).replace(':', "%3A").replace(',', "%2C");
     let line = |(d, level): &Finding<'_>| {
         let at = d.position().map(|(file, line, column)| format!("file={},line={line},col={column},", property(&file)));
-        format!("::{} {}title={}::{}\n", level.word(), at.unwrap_or_default(), property(d.rule), data(&text(d)))
+        format!("::{} {}title={}::{}\n", level.command(), at.unwrap_or_default(), property(d.rule), data(&text(d)))
     };
     findings.iter().map(line).collect()
 }

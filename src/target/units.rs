@@ -113,6 +113,32 @@ impl UnitState {
     }
 }
 
+/// Units that a connection depends on, without `.service` or `.socket`.
+const CONNECTING: &[&str] = &[
+    "ssh",
+    "sshd",
+    "networking",
+    "network",
+    "NetworkManager",
+    "systemd-networkd",
+    "systemd-resolved",
+    "nftables",
+    "iptables",
+    "ip6tables",
+    "netfilter-persistent",
+    "ufw",
+    "firewalld",
+    "fail2ban",
+];
+
+/// Whether a connection depends on a unit, whatever its kind and instance.
+#[must_use]
+pub fn connects(unit: &str) -> bool {
+    let stem = unit.rsplit_once('.').map_or(unit, |(stem, _)| stem);
+    let stem = stem.split_once('@').map_or(stem, |(template, _)| template);
+    CONNECTING.contains(&stem)
+}
+
 /// What can be done to a unit, by systemctl's names for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -127,7 +127,15 @@ impl Decoder<'_> {
             },
             _ => is(),
         };
-        self.error(Diagnostic::at(n.place(), "wrong-type", format!("{}: {why}", p.name)).hint(hint));
+        let message = format!("{}: {why}", p.name);
+        let error = match p.ty {
+            Ty::Bool if n.as_str().and_then(boolean_hint).is_some() => {
+                Diagnostic::at(n.place(), "yaml-boolean", message)
+            }
+            Ty::Mode if n.value().is_number() => Diagnostic::at(n.place(), "octal-mode", message),
+            _ => Diagnostic::at(n.place(), "wrong-type", message),
+        };
+        self.error(error.hint(hint));
     }
 }
 
