@@ -269,8 +269,7 @@ fn record(host: &Host, fault: &Fault, dir: &Path) {
         kind => format!("healthy-{}", kind.word()),
     };
     let make = |args: &[&str]| {
-        let fixtures = ["--fixtures", dir.to_str().unwrap()];
-        let args = [&fixtures, fault.args, args].concat();
+        let args = [&["--fixtures", dir.to_str().unwrap()], args].concat();
         Done::from(host.command(&[], "test", &shipped(fault.book), None, &args).output().unwrap())
     };
     fs::create_dir_all(dir).unwrap();
@@ -283,7 +282,8 @@ fn record(host: &Host, fault: &Fault, dir: &Path) {
     lock.unlock().unwrap();
     break_it(host, fault).unwrap();
     let name = fault.name.replace('_', "-");
-    let made = make(&["--record", &name, "--from", &base, "--about", fault.title]);
+    let about = format!("--about={}", fault.title);
+    let made = make(&[fault.args, &["--record", &name, "--from", &base, &about]].concat());
     assert_eq!(made.code, 0, "{}{}", made.stdout, made.stderr);
 }
 
