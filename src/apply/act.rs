@@ -135,7 +135,7 @@ sync "$C" 2>/dev/null || sync; }
     ),
     (
         "rb_putback",
-        r#"rb_putback() { K=$S/runs/$RUN/$1; { read -r P; IFS='|' read -r rb_k rb_m rb_u rb_g; } <"$K.meta"; D=${P%/*}; N=${P##*/}
+        r#"rb_putback() { K=$S/runs/$RUN/$1; { IFS= read -r P; IFS='|' read -r rb_k rb_m rb_u rb_g; } <"$K.meta"; D=${P%/*}; N=${P##*/}
 case $rb_k in absent) if [ -d "$P" ] && [ ! -L "$P" ]; then rmdir "$P"; else rm -f "$P"; fi; return;; directory|fifo|socket|*special*) chown "$rb_u:$rb_g" "$P" && chmod "$rb_m" "$P"; return;; symbolic*) read -r _; rm -f "$P"; ln -s -- "$(sed -n 3p "$K.meta")" "$P"; return;; regular*) ;; *) return 1;; esac
 rb_candidate; cat "$K" >"$C" && chown "$rb_u:$rb_g" "$C" && chmod "$rb_m" "$C" || return
 if [ -s "$K.acl" ] && command -v setfacl >/dev/null; then (cd "$D" && setfacl --set-file="$K.acl" "$C") 2>/dev/null; fi; sync; mv -f "$C" "$P" && sync; }

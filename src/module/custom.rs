@@ -53,6 +53,29 @@ impl Custom {
     }
 }
 
+impl Custom {
+    /// What of it runs, and where: every line of it.
+    #[must_use]
+    pub fn shown(&self) -> Vec<String> {
+        let name = &self.name;
+        let text = |head: String, text: &str| format!("{head}\n{}", text.trim_end()).replace('\n', "\n    ");
+        let mut out = Vec::new();
+        for (sh, end) in [(&self.probe, "probe.sh"), (&self.on_target, "sh")] {
+            out.extend(sh.as_ref().map(|sh| text(format!("runs on the target: modules/{name}.{end}"), sh)));
+        }
+        if let Some(path) = &self.program {
+            let head = format!("runs here: modules/{name}");
+            out.push(match std::fs::read(path).map(String::from_utf8) {
+                Ok(Ok(source)) if !source.contains('\0') => text(head, &source),
+                Ok(Ok(source)) => format!("{head}, {} bytes that are no text", source.len()),
+                Ok(Err(e)) => format!("{head}, {} bytes that are no text", e.as_bytes().len()),
+                Err(e) => format!("{head}, which cannot be read: {e}"),
+            });
+        }
+        out
+    }
+}
+
 fn with_params(p: &Params, sh: &str) -> Result<String, Halt> {
     let mut out = String::new();
     for (k, v) in &p.0 {

@@ -48,6 +48,14 @@ impl Repository {
         Self { dir: cache.join("git").join(&sha256(url.as_bytes())[..16]), url: url.to_owned() }
     }
 
+    /// Over git's own transports alone: any `git-remote-NAME` that is on the PATH would do for a url `NAME::…`, and a lock file
+    /// may be a stranger's (git(1), GIT_ALLOW_PROTOCOL).
+    const TRANSPORTS: &str = "file:git:http:https:ssh";
+
+    /// Of the files of a repository no filter and no conversion of the user's own runs, whatever its .gitattributes ask for
+    /// (gitattributes(5): what is in `info/attributes` comes first).
+    const ATTRIBUTES: &str = "* -filter -ident -text -eol -working-tree-encoding -merge\n";
+
     /// The arguments that every call gets.
     fn git(&self) -> Command {
         #[allow(clippy::disallowed_methods)] // only this file starts git
@@ -56,6 +64,7 @@ impl Repository {
             .args(["-c", "core.attributesFile=/dev/null", "-c", "advice.detachedHead=false", "-c", "gc.auto=0"])
             .env("LC_ALL", "C.UTF-8")
             .env("GIT_LFS_SKIP_SMUDGE", "1")
+            .env("GIT_ALLOW_PROTOCOL", Self::TRANSPORTS)
             .env_remove("GIT_DIR")
             .env_remove("GIT_WORK_TREE")
             .env_remove("GIT_INDEX_FILE")
@@ -115,6 +124,7 @@ impl Repository {
             std::fs::create_dir_all(&self.dir).map_err(|e| self.unwritable(&e))?;
             self.asked(["init", "-q", "--bare"])?;
         }
+        self.plain()?;
         // A question nobody sees would wait for ever; git's askpass and agents work as ever.
         let args = ["fetch", "-q", "--prune", "--force", "--no-recurse-submodules", "--", &self.url];
         self.asked(args.into_iter().chain([
@@ -123,6 +133,13 @@ impl Repository {
             "+HEAD:refs/runbook/head",
         ]))
         .map(drop)
+    }
+
+    /// Before anything of it is looked at.
+    fn plain(&self) -> Result<(), GitError> {
+        let dir = self.dir.join("repo.git/info");
+        std::fs::create_dir_all(&dir).map_err(|e| self.unwritable(&e))?;
+        std::fs::write(dir.join("attributes"), Self::ATTRIBUTES).map_err(|e| self.unwritable(&e))
     }
 
     fn unwritable(&self, e: &std::io::Error) -> GitError {
@@ -134,6 +151,10 @@ impl Repository {
         let names: Vec<String> = match rev {
             None => vec!["refs/runbook/head".into()],
             Some(r) if r.starts_with('-') || r.contains("..") || r.contains('^') || r.contains(':') => Vec::new(),
+            // A branch may have the name of another commit.
+            Some(r) if matches!(r.len(), 40 | 64) && r.bytes().all(|b| b.is_ascii_hexdigit()) => {
+                vec![r.to_ascii_lowercase()]
+            }
             Some(r) => vec![format!("refs/heads/{r}"), format!("refs/tags/{r}"), r.to_owned()],
         };
         let known = |name: &String| {
@@ -172,13 +193,18 @@ impl Repository {
 
     /// What changed between two, as a diff.
     pub fn diff(&self, old: &str, new: &str) -> Result<String, GitError> {
-        self.asked(["diff", "--no-color", "--no-ext-diff", "--no-textconv", old, new, "--"])
+        self.asked(["diff", "--no-color", "--no-ext-diff", "--no-textconv", "--text", old, new, "--"])
     }
 
     /// Fails unless the commit has a good signature of somebody whom the user's git knows (git-verify-commit(1): gpg, or ssh
     /// with gpg.ssh.allowedSignersFile). Who.
     pub fn signed(&self, commit: &str) -> Result<String, GitError> {
-        let out = self.git().args(["verify-commit", "--raw", commit]).output().map_err(|e| no_git(&e))?;
+        let mut c = self.git();
+        // A key that merely lies in the keyring is nobody's word; who wants more than that has said so.
+        if self.asked(["config", "gpg.minTrustLevel"]).is_err() {
+            c.args(["-c", "gpg.minTrustLevel=marginal"]);
+        }
+        let out = c.args(["verify-commit", "--raw", commit]).output().map_err(|e| no_git(&e))?;
         let said = String::from_utf8_lossy(&out.stderr);
         let short = &commit[..commit.len().min(12)];
         if !out.status.success() {
@@ -205,6 +231,7 @@ impl Repository {
         if tree.is_dir() {
             return Ok(tree);
         }
+        self.plain()?;
         // What is used stays, though nothing there leads to it any more.
         self.asked(["update-ref", &format!("refs/runbook/kept/{commit}"), commit])?;
         let new = self.dir.join(format!("{commit}.{}", crate::payload::nonce()));
@@ -215,6 +242,7 @@ impl Repository {
         let out = c.current_dir(&new).output().map_err(|e| no_git(&e))?;
         let _ = std::fs::remove_file(&index);
         let made = if out.status.success() {
+            inside(&new, &new).map_err(|e| self.unwritable(&e))?;
             match std::fs::rename(&new, &tree) {
                 // Another process was first.
                 Err(_) if tree.is_dir() => Ok(()),
@@ -231,6 +259,23 @@ impl Repository {
     pub fn remove(&self) -> std::io::Result<()> {
         if self.dir.exists() { std::fs::remove_dir_all(&self.dir) } else { Ok(()) }
     }
+}
+
+/// Without links that lead out of the tree, or nowhere: what they lead to may change after somebody has trusted the commit.
+fn inside(root: &Path, dir: &Path) -> std::io::Result<()> {
+    let real = root.canonicalize()?;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        if kind.is_symlink() {
+            if !path.canonicalize().is_ok_and(|to| to.starts_with(&real)) {
+                std::fs::remove_file(path)?;
+            }
+        } else if kind.is_dir() {
+            inside(root, &path)?;
+        }
+    }
+    Ok(())
 }
 
 fn no_git(e: &std::io::Error) -> GitError {

@@ -47,12 +47,12 @@ pub const NAME: &str = "runbook.lock";
 const HEAD: &str = "# Written by `runbook source`. Commit it, and everybody runs the same commits.\n";
 
 impl Lock {
-    /// `RUNBOOK_LOCK`, else a `runbook.lock` in this directory or above, else the user's own (XDG Base Directory
+    /// `RUNBOOK_LOCK`, else a `runbook.lock` in this directory or above that is our own, else the user's own (XDG Base Directory
     /// Specification).
     pub fn find() -> Result<Self, Diagnostic> {
         let above = || {
             let here = std::env::current_dir().ok()?;
-            here.ancestors().map(|d| d.join(NAME)).find(|p| p.is_file())
+            here.ancestors().map(|d| d.join(NAME)).find(|p| p.is_file()).filter(|p| own_file(p))
         };
         let path = std::env::var_os("RUNBOOK_LOCK").map(PathBuf::from).or_else(above).or_else(own);
         let path = path.ok_or_else(|| Diagnostic::new("lock", "neither XDG_CONFIG_HOME nor HOME is set"))?;
@@ -103,6 +103,20 @@ impl Lock {
         std::fs::write(&new, text)?;
         std::fs::rename(&new, &self.path)
     }
+}
+
+/// What it names is fetched: one that somebody else has put into a directory above is not asked, as git does not ask a
+/// repository of somebody else's (git-config(1), safe.directory).
+fn own_file(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let uid = |p: &Path| p.metadata().ok().map(|m| m.uid());
+    let sudo = std::env::var("SUDO_UID").ok().and_then(|u| u.parse().ok());
+    let ours = [uid(Path::new("/proc/self")), Some(0), sudo];
+    let is = uid(path).is_some_and(|u| ours.contains(&Some(u)));
+    if !is {
+        tracing::warn!("{} is another user's and was not read; RUNBOOK_LOCK names it", path.display());
+    }
+    is
 }
 
 fn own() -> Option<PathBuf> {

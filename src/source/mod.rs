@@ -103,7 +103,11 @@ pub fn of_source(source: &Source) -> Result<Vec<Known>, Vec<Diagnostic>> {
     for dir in ["", "runbooks"] {
         let files = std::fs::read_dir(root.join(dir)).into_iter().flatten().flatten();
         for file in files.map(|f| f.path()) {
-            let stem = file.file_stem().and_then(|s| s.to_str()).filter(|s| !s.starts_with('.'));
+            // A name is printed, and pasted into a shell.
+            let plain = |s: &&str| {
+                !s.starts_with(['.', '-']) && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-+".contains(&b))
+            };
+            let stem = file.file_stem().and_then(|s| s.to_str()).filter(plain);
             let yaml = file.extension().is_some_and(|e| e == "yaml" || e == "yml");
             let (Some(stem), true, true) = (stem, yaml, file.is_file() && !file.is_symlink()) else { continue };
             let Ok(text) = book::read_text(&file) else { continue };

@@ -24,7 +24,7 @@ pub fn commands(book: &Runbook) -> Vec<String> {
         out.push(from);
     }
     let mut call = |c: &Call, place: &str| match &c.module {
-        Handle::Custom(_) => out.push(format!("{place}: the program modules/{}", c.name)),
+        Handle::Custom(m) => out.extend(m.shown()),
         Handle::Builtin(_) if c.name == "command" => out.push(format!("{place}: {}", whole(c))),
         // The clouds' own programs, with whatever they are logged in as.
         Handle::Builtin(_) if c.name == "security_group" => out.push(format!("runs here: {}", c.shown())),

@@ -32,7 +32,7 @@ pub const GONE: i32 = 99;
 /// * `rb_begun NUMBER…` is on disk before the change is begun.
 /// * `rb_arm SECONDS TOKEN MARK` starts the switch, whose text is its input, and waits until it is there; prints what protects a boot.
 /// * `rb_rules` keeps whole rule sets, for the case that one rule cannot be taken back; `rb_rules_back`.
-/// * `rb_up FILE`: the switch's process runs, by the number in that file; `rb_quiet` ends it, for a switch, which has nothing to do any more.
+/// * `rb_up FILE`: the switch's process runs, by the number in that file. It ends by itself, within a second, where there is nothing to take back any more.
 /// * `rb_confirm`, `rb_fire WHY`, `rb_state_of_guard` are answered by [`State`]'s words.
 pub const FUNCTIONS: &[(&str, &str)] = &[
     (
@@ -85,7 +85,7 @@ true >"$G/armed" || { rb_not_at_boot; rm -rf "$G"; exit 93; }; sync; rb_detach; 
     ),
     (
         "rb_detach",
-        r#"rb_detach() { rb_w=$*; read -r _ rb_x _ <"$G/run"; if [ -d /run/systemd/system ] && systemd-run -q --collect --unit="runbook-guard-$rb_x$rb_w" -p KillMode=process -p IgnoreOnIsolate=yes -p Restart=on-failure /bin/sh "$G/switch" $rb_w 2>/dev/null; then return; fi
+        r#"rb_detach() { rb_w=$*; read -r _ rb_x _ <"$G/run"; if [ -d /run/systemd/system ] && systemd-run -q --collect --unit="runbook-guard-$rb_x$rb_w" -p KillMode=process -p IgnoreOnIsolate=yes -p Restart=on-failure -p KillSignal=SIGKILL /bin/sh "$G/switch" $rb_w 2>/dev/null; then return; fi
 if command -v setsid >/dev/null; then setsid /bin/sh "$G/switch" $rb_w </dev/null >/dev/null 2>&1 & else (trap '' HUP; exec /bin/sh "$G/switch" $rb_w) </dev/null >/dev/null 2>&1 & fi; }
 "#,
     ),
@@ -100,15 +100,10 @@ if command -v setsid >/dev/null; then setsid /bin/sh "$G/switch" $rb_w </dev/nul
 "#,
     ),
     (
-        "rb_quiet",
-        r#"rb_quiet() { if rb_up "$G/up"; then kill "$rb_p"; fi; :; }
-"#,
-    ),
-    (
         "rb_confirm",
         r#"rb_confirm() { rb_state; G=$S/guard; rb_g=; read -r rb_g _ 2>/dev/null <"$G/run"; [ "$rb_g" = "$RUN" ] || { rb_told; return; }
 [ ! -e "$G/busy" ] || mv "$G/busy" "$G/armed" 2>/dev/null; [ -e "$G/confirmed" ] || mv "$G/armed" "$G/confirmed" 2>/dev/null || { rb_told; return; }
-sync; rb_not_at_boot; rb_quiet; rm -rf "$G"; echo kept; }
+sync; rb_not_at_boot; rm -rf "$G"; echo kept; }
 "#,
     ),
     (

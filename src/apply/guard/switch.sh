@@ -18,7 +18,7 @@ rb_back_file() {
     K=$S/runs/$RUN/$1
     [ -f "$K.meta" ] || return 0
     {
-        read -r P
+        IFS= read -r P
         IFS='|' read -r rb_k rb_m rb_u rb_g
     } <"$K.meta"
     ! rb_was || return 0
@@ -46,7 +46,8 @@ rb_did() {
     for rb_b; do if grep -qx "$rb_b" "$G/begun"; then return 0; fi; done
     return 1
 }
-rb_note() { printf '%s\n' "$1" >>"$T/report"; }
+# What cannot be written down was not well.
+rb_note() { printf '%s\n' "$1" >>"$T/report" || case $1 in ok*) ;; *) rb_lost=1 ;; esac }
 # rb_stays NUMBER WHAT: nothing takes it back.
 rb_stays() {
     if [ "$PART" != act ] && rb_did "$1"; then rb_note "note $2"; fi
@@ -160,7 +161,8 @@ rb_roll() {
     rb_why=
     read -r rb_why 2>/dev/null <"$G/why"
     T=/run/runbook-guard.$TOKEN
-    (umask 077 && mkdir -p "$T" && true >>"$T/report") 2>/dev/null || T=$G
+    (umask 077 && mkdir -p "$T" && { [ -s "$T/report" ] || echo ok >"$T/report"; }) 2>/dev/null || T=$G
+    rb_lost=
     # One at a time: a boot's and a run's may meet.
     if ! (set -C && echo $$ >"$T/by") 2>/dev/null && rb_up "$T/by" && [ "$rb_p" != $$ ]; then exit 0; fi
     echo $$ >"$T/by"
@@ -191,7 +193,7 @@ rb_roll() {
 # that knows already.
 rb_report() {
     rb_h=back
-    ! grep -q '^bad' "$T/report" || rb_h=failed
+    if [ -n "$rb_lost" ] || grep -q '^bad' "$T/report"; then rb_h=failed; fi
     rb_why=${rb_why:-$WHY}
     [ -z "$W" ] || rb_why='the host was started anew before anybody had confirmed it'
     (
@@ -220,7 +222,8 @@ rb_report() {
 
 cd /
 umask 022
-trap '' HUP PIPE
+# Only a KILL ends it, and systemd starts it again then.
+trap '' HUP PIPE INT TERM
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 rb_state
 G=$S/guard
