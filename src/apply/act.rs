@@ -30,10 +30,16 @@ pub const NOT_BACK: i32 = 97;
 ///
 /// * `rb_state` sets `S`, where runs are recorded: /var/lib/runbook, else the user's own state directory.
 /// * `rb_ours` fails unless the lock is this run's, and renews it.
-/// * `rb_same PATH KIND MODE UID GID SHA256 CKSUM` fails unless that is what is there.
-/// * `rb_keep SEQ` saves what is at `P` before it is replaced.
-/// * `rb_candidate` sets `C`, a file beside `P` with its owner, mode, ACL and extended attributes (`cp -a`; an ACL also by
-///   getfacl(1) where `cp` is busybox's, which keeps neither).
+/// * `rb_in` goes into the directory of `P` and fails if that is another one by now; `N` is the name there. Whoever owns a
+///   directory can put a link to anything there at any moment: what is done to `N` follows none.
+/// * `rb_same PATH KIND MODE UID GID SHA256 CKSUM` does that, and fails unless that is what is there; with `rb_soft` a
+///   directory that an earlier change makes may be missing.
+/// * `rb_own COMMAND…` does it to the very file or directory that is at `N`.
+/// * `rb_keep SEQ` saves what is at `N` before it is replaced.
+/// * `rb_apart` goes into a directory beside `N` where nobody else can write; `rb_placed` renames `C` from there, and goes
+///   back.
+/// * `rb_candidate` sets `C`, a file in such a directory with the owner, mode, ACL and extended attributes of `N` (`cp -a`;
+///   an ACL also by getfacl(1) where `cp` is busybox's, which keeps neither).
 /// * `rb_ready MODE OWNER SHA256 CKSUM` checks the candidate; `rb_swap` puts it in place: rename(2), directory fsync.
 /// * `rb_remove`, `rb_link TARGET`: what is at `P` goes, or becomes a link.
 /// * `rb_room`: see [`room`]; `rb_prune` keeps the newest thirty runs, and the newest 300 flags.
@@ -68,22 +74,32 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
 "#,
     ),
     (
+        "rb_in",
+        r#"rb_in() { D=${P%/*} N=./${P##*/}; rb_x=$(cd -P "$R/" && pwd -P); rb_x=${rb_x%/}${D#"$R"}; cd -P "${D:-/}" 2>/dev/null && [ "$(pwd -P)" = "${rb_x:-/}" ]; }
+"#,
+    ),
+    (
+        "rb_own",
+        r#"rb_own() { if [ -L "$N" ]; then return 1; elif [ -r "$N" ] && [ -d /proc/self/fd ] && { [ -f "$N" ] || [ -d "$N" ]; }; then { rb_x=$(pwd -P); [ "$(readlink /proc/self/fd/0)" = "${rb_x%/}/${N#./}" ] && "$@" /proc/self/fd/0; } <"$N"; else "$@" "$N"; fi; }
+"#,
+    ),
+    (
         "rb_same",
-        r#"rb_same() { rb_real "$1" "$8"; P=$R$REPLY; D=${P%/*}; N=${P##*/}
+        r#"rb_same() { rb_real "$1" "$8"; P=$R$REPLY; rb_in || { if [ -n "$rb_soft" ] && [ "$2" = absent ] && [ ! -e "$D" ]; then exit 0; fi; exit 92; }
 case $2 in
-absent) [ ! -e "$P" ] && [ ! -L "$P" ];;
-link) [ "$(readlink "$P")" = "$3" ];;
-*) rb_o=$(stat -c '%a %u %g' "$P"); [ -n "$4" ] || rb_o=${rb_o%% *}; [ "$rb_o" = "$3${4:+ $4 $5}" ] && case $2 in file) [ -f "$P" ] && rb_digest "$P" "$6" "$7";; directory) [ -d "$P" ];; esac;;
-esac || exit 92; }
+absent) [ ! -e "$N" ] && [ ! -L "$N" ];;
+link) [ "$(readlink "$N")" = "$3" ];;
+*) rb_o=$(stat -c '%a %u %g' "$N"); [ -n "$4" ] || rb_o=${rb_o%% *}; [ "$rb_o" = "$3${4:+ $4 $5}" ] && case $2 in file) [ ! -L "$N" ] && [ -f "$N" ] && rb_digest "$N" "$6" "$7";; directory) [ ! -L "$N" ] && [ -d "$N" ];; esac;;
+esac || exit 92; rb_z="$6 $7"; }
 "#,
     ),
     (
         "rb_keep",
         r#"rb_keep() { mkdir -p -m 700 "$S/runs" "$S/runs/$RUN" || exit 93
-K=$S/runs/$RUN/$1; (umask 077; { printf '%s\n' "$P"; stat -c '%F|%a|%u|%g' "$P" 2>/dev/null || echo absent; [ ! -L "$P" ] || readlink "$P"; } >"$K.new"
-[ ! -f "$P" ] || cat "$P" >"$K"
-if command -v getfacl >/dev/null && [ -e "$P" ]; then getfacl -np "$P" >"$K.acl" 2>/dev/null; fi) || exit 93
-[ ! -f "$P" ] || cmp -s "$P" "$K" || exit 93; sync "$K" 2>/dev/null || sync; mv -f "$K.new" "$K.meta" || exit 93; }
+K=$S/runs/$RUN/$1; (umask 077; { printf '%s\n' "$P"; stat -c '%F|%a|%u|%g' "$N" 2>/dev/null || echo absent; [ ! -L "$N" ] || readlink "$N"; } >"$K.new"
+[ -L "$N" ] || [ ! -f "$N" ] || cat "$N" >"$K"
+if command -v getfacl >/dev/null && [ -e "$N" ]; then getfacl -np "$N" >"$K.acl" 2>/dev/null; fi) || exit 93
+[ -L "$N" ] || [ ! -f "$N" ] || cmp -s "$N" "$K" || exit 93; [ "$rb_z" = ' ' ] || [ ! -f "$K" ] || rb_digest "$K" $rb_z || exit 92; sync "$K" 2>/dev/null || sync; mv -f "$K.new" "$K.meta" || exit 93; }
 "#,
     ),
     (
@@ -92,10 +108,20 @@ if command -v getfacl >/dev/null && [ -e "$P" ]; then getfacl -np "$P" >"$K.acl"
 "#,
     ),
     (
+        "rb_apart",
+        r#"rb_apart() { A=./.${N#./}.runbook-$RUN; printf '%s\n' "$D/${A#./}" >"$L/candidate"; trap 'cd -P "${D:-/}" && rm -rf "$A"; rm -f "$L/busy"' EXIT
+rm -rf "$A"; mkdir -m 700 "$A" && cd -P "$A" || exit 93; [ "$(stat -c '%u %a' .)" = "$(id -u) 700" ] && [ ! -e new ] || exit 92; C=./new N=../${N#./}; }
+"#,
+    ),
+    (
+        "rb_placed",
+        r#"rb_placed() { mv -fT "$C" "$N" 2>/dev/null || { [ ! -d "$N" ] && mv -f "$C" "$N"; } || return; cd -P ..; N=./${N#../}; rmdir "$A"; sync . 2>/dev/null || sync; rm -f "$L/candidate"; }
+"#,
+    ),
+    (
         "rb_candidate",
-        r#"rb_candidate() { C=$D/.$N.runbook-$RUN; printf '%s\n' "$C" >"$L/candidate"; trap 'rm -f "$C" "$L/busy"' EXIT
-if [ -f "$P" ]; then cp -a "$P" "$C" 2>/dev/null || cp -p "$P" "$C" || exit 93
-if command -v getfacl >/dev/null && command -v setfacl >/dev/null; then getfacl -np "$P" 2>/dev/null | (cd "$D" && setfacl --set-file=- "$C") 2>/dev/null; fi
+        r#"rb_candidate() { rb_apart; if [ -f "$N" ]; then cp -a "$N" "$C" 2>/dev/null || cp -p "$N" "$C" || exit 93; if [ -L "$C" ] || [ ! -f "$C" ]; then exit 92; fi
+if command -v getfacl >/dev/null && command -v setfacl >/dev/null; then getfacl -np "$N" 2>/dev/null | setfacl --set-file=- "$C" 2>/dev/null; fi
 else (umask 077; : >"$C") || exit 93; fi; }
 "#,
     ),
@@ -104,28 +130,28 @@ else (umask 077; : >"$C") || exit 93; fi; }
         r#"rb_ready() { rb_digest "$C" "$3" "$4" || exit 93
 if [ -n "$2" ]; then chown "$2" "$C" || exit 94; fi
 chmod "$1" "$C" || exit 94
-if [ -f "$P" ] && [ -z "$2" ] && [ "$(stat -c '%u %g' "$C")" != "$(stat -c '%u %g' "$P")" ]; then exit 94; fi
+if [ -f "$N" ] && [ -z "$2" ] && [ "$(stat -c '%u %g' "$C")" != "$(stat -c '%u %g' "$N")" ]; then exit 94; fi
 sync "$C" 2>/dev/null || sync; }
 "#,
     ),
     (
         "rb_swap",
-        r#"rb_swap() { mv -f "$C" "$P" || exit 93; sync "$D" 2>/dev/null || sync; rm -f "$L/candidate"; }
+        r#"rb_swap() { rb_placed || exit 93; }
 "#,
     ),
     (
         "rb_remove",
-        r#"rb_remove() { if [ -d "$P" ] && [ ! -L "$P" ]; then rmdir "$P" || exit 96; else rm -f "$P" || exit 93; fi; sync; }
+        r#"rb_remove() { if [ -d "$N" ] && [ ! -L "$N" ]; then rmdir "$N" || exit 96; else rm -f "$N" || exit 93; fi; sync; }
 "#,
     ),
     (
         "rb_link",
-        r#"rb_link() { C=$D/.$N.runbook-$RUN; ln -s -- "$1" "$C" || exit 93; mv -fT "$C" "$P" 2>/dev/null || { rm -f "$P" && mv "$C" "$P"; } || exit 93; sync; }
+        r#"rb_link() { rb_apart; ln -s -- "$1" "$C" || exit 93; rb_placed || { rm -f "$N" && rb_placed; } || exit 93; sync; }
 "#,
     ),
     (
         "rb_acl",
-        r#"rb_acl() { rb_real "$1.acl"; if [ -s "$R$REPLY" ] && command -v setfacl >/dev/null; then (cd "$D" && setfacl --set-file="$R$REPLY" "$C") 2>/dev/null; fi; }
+        r#"rb_acl() { rb_real "$1.acl"; if [ -s "$R$REPLY" ] && command -v setfacl >/dev/null; then setfacl --set-file="$R$REPLY" "$C" 2>/dev/null; fi; }
 "#,
     ),
     (
@@ -135,10 +161,10 @@ sync "$C" 2>/dev/null || sync; }
     ),
     (
         "rb_putback",
-        r#"rb_putback() { K=$S/runs/$RUN/$1; { IFS= read -r P; IFS='|' read -r rb_k rb_m rb_u rb_g; } <"$K.meta"; D=${P%/*}; N=${P##*/}
-case $rb_k in absent) if [ -d "$P" ] && [ ! -L "$P" ]; then rmdir "$P"; else rm -f "$P"; fi; return;; directory|fifo|socket|*special*) chown "$rb_u:$rb_g" "$P" && chmod "$rb_m" "$P"; return;; symbolic*) read -r _; rm -f "$P"; ln -s -- "$(sed -n 3p "$K.meta")" "$P"; return;; regular*) ;; *) return 1;; esac
+        r#"rb_putback() { K=$S/runs/$RUN/$1; { IFS= read -r P; IFS='|' read -r rb_k rb_m rb_u rb_g; } <"$K.meta"; rb_in || { echo "the directory of $P is another one now" >&2; return 1; }
+case $rb_k in absent) if [ -d "$N" ] && [ ! -L "$N" ]; then rmdir "$N"; else rm -f "$N"; fi; return;; directory|fifo|socket|*special*) if [ -d "$N" ]; then rb_own chown "$rb_u:$rb_g" && rb_own chmod "$rb_m"; else chown -h "$rb_u:$rb_g" "$N" && [ ! -L "$N" ] && chmod "$rb_m" "$N"; fi; return;; symbolic*) rb_apart; ln -s -- "$(sed -n 3p "$K.meta")" "$C" && rb_placed; return;; regular*) ;; *) return 1;; esac
 rb_candidate; cat "$K" >"$C" && chown "$rb_u:$rb_g" "$C" && chmod "$rb_m" "$C" || return
-if [ -s "$K.acl" ] && command -v setfacl >/dev/null; then (cd "$D" && setfacl --set-file="$K.acl" "$C") 2>/dev/null; fi; sync; mv -f "$C" "$P" && sync; }
+if [ -s "$K.acl" ] && command -v setfacl >/dev/null; then setfacl --set-file="$K.acl" "$C" 2>/dev/null; fi; sync; rb_placed; }
 "#,
     ),
     (
@@ -151,7 +177,7 @@ if [ -n "$rb_f" ] && [ "$rb_f" -lt "$rb_k" ]; then printf '%s %s\n' "$rb_f" "${r
     ),
     (
         "rb_prune",
-        r#"rb_prune() { rb_state && [ -d "$S/runs" ] || return 0; (cd "$S/runs" && for rb_r in 2*; do echo "$rb_r"; done | sort -r | sed -n '31,$p' | while read -r rb_r; do rm -rf "./$rb_r"; done)
+        r#"rb_prune() { rb_state && [ -d "$S/runs" ] || return 0; (cd "$S/runs" && rb_x=; read -r rb_x _ 2>/dev/null <../guard/run; for rb_r in 2*; do [ "$rb_r" = "$rb_x" ] || echo "$rb_r"; done | sort -r | sed -n '31,$p' | while read -r rb_r; do rm -rf "./$rb_r"; done)
 [ ! -d "$S/undone" ] || (cd "$S/undone" && ls -t | sed -n '301,$p' | while read -r rb_r; do rm -f "./$rb_r"; done); }
 "#,
     ),
@@ -251,7 +277,7 @@ pub(super) fn all_or_nothing(changes: &[(usize, &FileChange, String)], validate:
     for (_, f, _) in changes {
         let _ = writeln!(
             out,
-            "({}) || {{ echo {} has changed since >&2; exit 92; }}",
+            "(rb_soft=1; {}) || {{ echo {} has changed since >&2; exit 92; }}",
             same(f)?.trim_end(),
             sh_quote(&f.real)?
         );
@@ -344,13 +370,13 @@ fn file(f: &FileChange, seq: usize, owe: &str) -> Option<String> {
         kind => {
             out.push_str(owe);
             if *kind == Kind::Directory && f.before.kind == Kind::Absent {
-                out.push_str("mkdir \"$P\" || exit 93\n");
+                out.push_str("mkdir \"$N\" || exit 93\n");
             }
             if !owner.is_empty() {
-                let _ = writeln!(out, "chown {owner} \"$P\" || exit 94");
+                let _ = writeln!(out, "rb_own chown {owner} || exit 94");
             }
             if let Some(m) = mode {
-                let _ = writeln!(out, "chmod {m} \"$P\" || exit 94");
+                let _ = writeln!(out, "rb_own chmod {m} || exit 94");
             }
             out.push_str("sync\n");
         }

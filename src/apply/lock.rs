@@ -59,7 +59,7 @@ echo "held $((${rb_u%.*}-rb_b)) ${rb_a:-idle}"; cat "$L/holder" 2>/dev/null; :; 
     ),
     (
         "rb_clear",
-        r#"rb_clear() { if IFS= read -r rb_c 2>/dev/null <"$L/candidate"; then case $rb_c in */.*.runbook-*) rm -f "$rb_c";; esac; fi; rm -rf "$L"; }
+        r#"rb_clear() { if IFS= read -r rb_c 2>/dev/null <"$L/candidate"; then case $rb_c in */.*.runbook-*) (P=$rb_c; R=; rb_in && rm -rf "$N");; esac; fi; rm -rf "$L"; }
 "#,
     ),
     (

@@ -114,7 +114,7 @@ pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
             if list.is_empty() { "this runbook has no tags".into() } else { format!("tags: {}", list.join(", ")) };
         return Err(Failure::usage(format!("no step has the tag \"{bad}\""), hint));
     }
-    trusted(&book, &origin, a)?;
+    trusted(&book, &origin, a.trust, a.how.yes && !dry && !a.how.dry_run)?;
     let mut chosen = a.target.choose()?;
     if a.many.list_hosts {
         say(&chosen.iter().map(|c| format!("{}\n", c.name)).collect::<String>());
@@ -141,14 +141,17 @@ pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
 }
 
 /// Before anything of it runs: what a runbook from git would run, and whether somebody trusts that at this commit.
-fn trusted(book: &Runbook, origin: &source::Origin, a: &Args) -> Result<(), Failure> {
+///
+/// `unasked`: nobody will be asked about its changes, either; one to a crontab is as good as a command.
+fn trusted(book: &Runbook, origin: &source::Origin, trust: bool, unasked: bool) -> Result<(), Failure> {
     let commands = source::trust::commands(book);
-    if commands.is_empty() || source::trust::is_trusted(origin) {
+    if (commands.is_empty() && !unasked) || source::trust::is_trusted(origin) {
         return Ok(());
     }
-    if !a.trust {
+    if !trust {
         let from = origin.shown();
-        let head = format!("\"{}\" is from {from}, and nobody has trusted it there yet. It would run:", book.name);
+        let what = if commands.is_empty() { "With --yes it changes things unasked." } else { "It would run:" };
+        let head = format!("\"{}\" is from {from}, and nobody has trusted it there yet. {what}", book.name);
         warn(&format!("{}\n", wrap(&head, width()).join("\n")));
         for c in &commands {
             warn(&format!("  {}\n", printable(c)));

@@ -24,7 +24,8 @@ struct Secret {
     plain: String,
     /// In a JSON string, and between the quotes of a shell.
     spelled: [String; 2],
-    /// Percent-encoded (RFC 3986, 2.1; a form's `+` for a space), or somewhere in a base64 text (RFC 4648, both alphabets).
+    /// Percent-encoded (RFC 3986, 2.1; a form's `+` for a space), with backslashes (JSON in ASCII, bash's `printf %q`), in hex,
+    /// or somewhere in a base64 text (RFC 4648, both alphabets), which may be broken into lines.
     encoded: Option<Regex>,
 }
 
@@ -47,17 +48,32 @@ impl Secret {
     }
 }
 
-/// A regex for the text, percent-encoded or in base64.
+/// Between two lines of an encoded text: how a diff or a block begins the next one.
+const BROKEN: &str = r"(?:\s[\s>|+-]*)?";
+
+/// A byte in hex, in either case.
+fn hex(b: u8) -> String {
+    format!("{b:02X}").chars().map(|c| format!("[{c}{}]", c.to_ascii_lowercase())).collect()
+}
+
+/// A character as URLs, JSON and shells may spell it.
+fn spelled(c: char) -> String {
+    let bytes = c.to_string().into_bytes();
+    let all = |one: fn(u8) -> String| bytes.iter().copied().map(one).collect::<String>();
+    let units = c.encode_utf16(&mut [0; 2]).iter().flat_map(|u| u.to_be_bytes()).collect::<Vec<_>>();
+    let escaped: String = units.chunks(2).map(|u| format!(r"\\u{}{}", hex(u[0]), hex(u[1]))).collect();
+    let octal = all(|b| format!(r"\\{b:03o}"));
+    let percent = all(|b| format!("%{}", hex(b)));
+    let plus = if c == ' ' { "|\\+" } else { "" };
+    format!("(?:{percent}|{escaped}|{octal}|\\\\?{}{plus})", regex::escape(&c.to_string()))
+}
+
+/// A regex for the text as other programs spell it.
 fn encodings(plain: &str) -> String {
-    let percent = plain.bytes().map(|b| {
-        let hex: String = format!("{b:02X}").chars().map(|c| format!("[{c}{}]", c.to_ascii_lowercase())).collect();
-        match b {
-            b' ' => format!("(?:%{hex}|[ +])"),
-            _ if b.is_ascii() => format!("(?:%{hex}|{})", regex::escape(&char::from(b).to_string())),
-            _ => format!("%{hex}"),
-        }
-    });
-    let mut all = vec![percent.collect::<String>()];
+    let mut all = vec![plain.chars().map(spelled).collect::<String>()];
+    if plain.len() >= 6 {
+        all.push(plain.bytes().map(hex).collect::<Vec<_>>().join(r"(?:\\x|[\s:,-]|0x)*"));
+    }
     // What stands before it moves its bits; the characters that it shares with its neighbours go with it.
     for before in 0..3 {
         let bytes = [&[0; 3][..before], plain.as_bytes()].concat();
@@ -67,14 +83,12 @@ fn encodings(plain: &str) -> String {
         // Of fewer characters too many words are made.
         let own = STANDARD_NO_PAD.encode(&bytes).get(first..whole).filter(|own| own.len() >= 8).map(str::to_owned);
         all.extend(own.map(|own| {
-            let own: String = own
-                .chars()
-                .map(|c| match c {
-                    '+' | '-' => "[+-]".to_owned(),
-                    '/' | '_' => "[/_]".to_owned(),
-                    c => c.to_string(),
-                })
-                .collect();
+            let one = |c| match c {
+                '+' | '-' => "[+-]".to_owned(),
+                '/' | '_' => "[/_]".to_owned(),
+                c => String::from(c),
+            };
+            let own = own.chars().map(one).collect::<Vec<_>>().join(BROKEN);
             format!("{lead}{own}{shared}={{0,2}}")
         }));
     }
@@ -177,5 +191,31 @@ mod tests {
             assert_eq!(r.clean(url), "a=********&b");
         }
         assert_eq!(r.clean("abc Tr0ub4dor dGVzdA=="), "abc Tr0ub4dor dGVzdA==");
+    }
+
+    #[test]
+    fn however_others_spell_it() {
+        let r = Redactor::default();
+        r.learn(["Tr0ub \u{e9}4dor&3horse, and the battery that it staples, correctly".to_owned()]);
+        for (what, text) in [
+            ("json.dumps", r"Tr0ub \u00e94dor&3horse, and the battery that it staples, correctly"),
+            ("printf %q", r"$'Tr0ub \303\2514dor&3horse, and the battery that it staples, correctly'"),
+            ("printf %q", r"Tr0ub\ \303\2514dor\&3horse\,\ and\ the\ battery\ that\ it\ staples\,\ correctly"),
+            (
+                "base64, wrapped",
+                "VHIwdWIgw6k0ZG9yJjNob3JzZSwgYW5kIHRoZSBiYXR0ZXJ5IHRoYXQgaXQgc3RhcGxlcywgY29y\n+cmVjdGx5",
+            ),
+            (
+                "xxd -p",
+                "547230756220c3a934646f722633686f7273652c20616e64207468652062\n617474657279207468617420697420737461706c65732c20636f72726563\n746c79",
+            ),
+            (
+                "od -tx1",
+                "54 72 30 75 62 20 c3 a9 34 64 6f 72 26 33 68 6f 72 73 65 2c 20 61 6e 64 20 74 68 65 20 62 61 74 74 65 72 79 20 74 68 61 74 20 69 74 20 73 74 61 70 6c 65 73 2c 20 63 6f 72 72 65 63 74 6c 79",
+            ),
+        ] {
+            let clean = r.clean(text);
+            assert!(clean.contains(HIDDEN) && clean.len() < HIDDEN.len() + 8, "{what}: {clean}");
+        }
     }
 }

@@ -238,7 +238,9 @@ impl Repository {
         let index = new.with_extension("index");
         std::fs::create_dir_all(&new).map_err(|e| self.unwritable(&e))?;
         let mut c = self.git();
-        c.arg("--work-tree").arg(&new).args(["checkout", "-q", "-f", commit, "--", "."]).env("GIT_INDEX_FILE", &index);
+        // A branch of that name is not meant, and would be taken (git-checkout(1)).
+        let named = format!("{commit}^{{tree}}");
+        c.arg("--work-tree").arg(&new).args(["checkout", "-q", "-f", &named, "--", "."]).env("GIT_INDEX_FILE", &index);
         let out = c.current_dir(&new).output().map_err(|e| no_git(&e))?;
         let _ = std::fs::remove_file(&index);
         let made = if out.status.success() {

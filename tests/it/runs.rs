@@ -63,7 +63,7 @@ fn a_run_is_a_story() {
     let desk = Desk::new();
     fs::create_dir_all(desk.path("disk/etc")).unwrap();
     fs::write(desk.path("disk/etc/a.conf"), "old\n```\n").unwrap();
-    let hostile = "a|b `c` <script>alert(1)</script> [x](y) \\u{1b}[31m";
+    let hostile = "a|b `c` <script>alert(1)</script> [x](y) \u{1b}[31m";
     let text = serde_json::json!({"name": "t", "title": hostile, "steps": [
         {"name": format!("{hostile} is right"), "finding": format!("{hostile} is wrong"), "ensure": {"file": {"path": "/etc/a.conf", "content": format!("{hostile}\n```\n")}}},
         {"name": "nobody can say", "check": {"file": {"path": "/etc/none"}}, "condition": "not check.exists", "manual": format!("ask {hostile}")},

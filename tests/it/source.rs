@@ -1,7 +1,8 @@
 //! Runbooks of git repositories, by real git: a team shares them, each at a commit that somebody has looked at.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -232,8 +233,18 @@ fn what_cannot_be_had_is_said_clearly() {
         team.refused("bob", &["source", "add", &url, "--rev", "nope"])
             .contains("has no branch, tag or commit \"nope\"")
     );
-    assert!(team.refused("bob", &["source", "add", &url, "--rev", "--output=x"]).contains("error"));
-    assert!(team.refused("bob", &["source", "add", "ext::sh -c 'touch /tmp/x'"]).contains("error"));
+    assert!(team.refused("bob", &["source", "add", &url, "--rev=--output=x"]).contains("\"--output=x\""));
+    // Whatever helper of git's is on the PATH.
+    let mark = team.desk.path("helped");
+    let helper = team.desk.path("bin/git-remote-other");
+    fs::create_dir_all(helper.parent().unwrap()).unwrap();
+    fs::write(&helper, format!("#!/bin/sh\ntouch {}\n", mark.display())).unwrap();
+    fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", helper.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    for url in [format!("ext::touch {}", mark.display()), "other::x".to_owned()] {
+        let done = Done::from(team.command("bob", &["source", "add", &url]).env("PATH", &path).output().unwrap());
+        assert!(done.code == 2 && done.stderr.contains("not allowed") && !mark.exists(), "{}", done.stderr);
+    }
     assert!(team.refused("bob", &["plan", &format!("{url}//none.yaml")]).contains("has no file none.yaml"));
     assert!(team.refused("bob", &["plan", &format!("{url}//../../bob/.gitconfig")]).contains("has no file"));
     let none = Done::from(team.command("bob", &["source", "add", &url]).env("PATH", "/nowhere").output().unwrap());
@@ -273,15 +284,163 @@ fn a_url_is_a_runbook_and_a_repository_runs_nothing() {
     assert!(team.fine("bob", &["show", &format!("{url}//hello.yaml@{first}")]).contains("it greets"));
 
     // Hooks, filters and links that lead out are the repository's, and nobody asked for them.
+    let mark = team.desk.path("ran");
+    let config = team.home("bob").join(".gitconfig");
+    let hooks = team.home("bob").join("template/hooks");
+    let touch = format!("touch {}", mark.display());
+    fs::create_dir_all(&hooks).unwrap();
+    for hook in ["post-checkout", "reference-transaction", "post-index-change"] {
+        fs::write(hooks.join(hook), format!("#!/bin/sh\n{touch}\n")).unwrap();
+        fs::set_permissions(hooks.join(hook), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let own = fs::read_to_string(&config).unwrap();
+    let template = team.home("bob").join("template");
+    let with = format!(
+        "{own}[filter \"evil\"]\n\tsmudge = {touch}\n\trequired = true\n[init]\n\ttemplateDir = {}\n[core]\n\thooksPath = {}\n",
+        template.display(),
+        hooks.display()
+    );
+    fs::write(&config, with).unwrap();
     fs::write(team.work().join(".gitattributes"), "*.yaml filter=evil\n").unwrap();
     std::os::unix::fs::symlink("/etc/hostname", team.work().join("steps/link.yaml")).unwrap();
     std::os::unix::fs::symlink("/etc", team.work().join("out")).unwrap();
     let text = "name: out\ntitle: out\nsteps:\n- include: steps/link.yaml\n- include: out/hostname\n- include: ../../etc/hostname\n";
     team.push("out.yaml", text, "out", &[]);
     let said = team.refused("bob", &["lint", &format!("{url}//out.yaml")]);
-    assert!(
-        said.contains("a symbolic link leads out of the repository") && said.contains("leads out of the repository"),
-        "{said}"
+    let gone = |what: &str| said.contains(&format!("cannot read \"{what}\": there is no such file"));
+    assert!(gone("steps/link.yaml") && gone("out/hostname") && said.contains("leads out of the repository"), "{said}");
+    assert!(!mark.exists());
+}
+
+/// What somebody has trusted is what runs: a commit, all of it, and nothing that is elsewhere.
+#[test]
+fn trust_is_of_a_commit_and_of_nothing_else() {
+    let team = Team::new();
+    let (good, url) = (team.git("ann", &["rev-parse", "HEAD"]), team.url());
+
+    // A branch may have the name of a commit.
+    let evil = team.push("hello.yaml", &HELLO.replace("'true'", "echo evil"), "evil", &[]);
+    team.git("ann", &["push", "-q", "origin", &format!("{evil}:refs/heads/{good}")]);
+    let shown = team.fine("bob", &["plan", &format!("{url}//hello.yaml@{good}"), "--trust", "-v"]);
+    assert!(!shown.contains("evil"), "{shown}");
+    team.push("hello.yaml", HELLO, "good again", &[]);
+
+    // Runbooks and modules that are links are none: what they lead to could change at any time.
+    let outside = team.desk.path("outside");
+    fs::create_dir_all(&outside).unwrap();
+    fs::write(outside.join("theirs.yaml"), HELLO).unwrap();
+    fs::write(outside.join("private.key"), "a secret of bob's").unwrap();
+    std::os::unix::fs::symlink(&outside, team.work().join("runbooks")).unwrap();
+    fs::create_dir_all(team.work().join("modules")).unwrap();
+    std::os::unix::fs::symlink(outside.join("private.key"), team.work().join("modules/leak.sh")).unwrap();
+    fs::write(team.work().join("odd\x1b]0;x\x07;touch pwned;.yaml"), HELLO).unwrap();
+    let leak = "name: leak\ntitle: leak\nsteps:\n- {name: it leaks, check: {leak: {}}}\n";
+    team.push("leak.yaml", leak, "links", &[]);
+    let added = team.fine("bob", &["source", "add", &url]);
+    assert!(added.contains("hello") && !added.contains("theirs"), "{added}");
+    assert!(team.refused("bob", &["plan", "ops/leak", "--trust"]).contains("no module \"leak\""));
+    for args in [&["list"][..], &["find", "the greeting is gone"]] {
+        let said = team.fine("bob", args);
+        assert!(said.contains("hello") && !said.contains('\x1b') && !said.contains("pwned"), "{said:?}");
+    }
+
+    // All of a program is in what is shown, also behind a NUL; and where it runs.
+    let program = "#!/bin/sh\necho '{\"ok\": true}'\nexit 0\n";
+    let own = "name: own\ntitle: own\nsteps:\n- {name: it is ours, check: {ours: {}}}\n";
+    team.push("modules/ours", program, "a program", &[]);
+    team.push("own.yaml", own, "its runbook", &[]);
+    team.fine("bob", &["source", "update", "-y"]);
+    let asked = team.refused("bob", &["plan", "ops/own"]);
+    assert!(asked.contains("runs here: modules/ours") && asked.contains("exit 0"), "{asked}");
+    team.push("modules/ours", &format!("{program}\0\ntouch /pwned\n"), "a small change", &[]);
+    let update = team.fine("bob", &["source", "update", "-y"]);
+    assert!(update.contains("touch /pwned"), "{update}");
+
+    // With --yes nobody is asked about changes: then somebody has to have trusted them.
+    let file = team.desk.path("made");
+    let makes = format!(
+        "name: makes\ntitle: makes\nsteps:\n- {{name: it is there, ensure: {{file: {{path: {}, content: x}}}}}}\n",
+        file.display()
     );
-    assert!(!Path::new("/tmp/x").exists());
+    team.push("makes.yaml", &makes, "it makes a file", &[]);
+    team.fine("bob", &["source", "update", "-y"]);
+    assert_eq!(team.run("bob", &["plan", "ops/makes"]).code, 4);
+    assert!(team.refused("bob", &["apply", "ops/makes", "-y"]).contains("it is not trusted") && !file.exists());
+}
+
+/// Somebody else's lock in a directory above is not read.
+#[test]
+fn a_strangers_lock_names_nothing() {
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return;
+    }
+    let team = Team::new();
+    let lock = team.desk.path("runbook.lock");
+    let text = format!("version: 1\nsources:\n- name: theirs\n  url: {}\n  commit: {}\n", team.url(), "0".repeat(40));
+    fs::write(&lock, text).unwrap();
+    assert!(team.run("bob", &["list"]).stderr.contains("theirs"));
+    std::os::unix::fs::chown(&lock, Some(4711), None).unwrap();
+    let listed = team.run("bob", &["list"]);
+    assert!(listed.code == 0 && !listed.stderr.contains("theirs"), "{}", listed.stderr);
+}
+
+/// A key that merely lies in the keyring is nobody's word.
+#[test]
+fn a_key_that_nobody_trusts_signs_nothing() {
+    if Command::new("gpg").arg("--version").output().is_err() {
+        return;
+    }
+    let team = Team::new();
+    let short = tempfile::Builder::new().prefix("g").tempdir_in("/tmp").unwrap();
+    let gpg = |who: &str, args: &[&str]| {
+        let home = short.path().join(who);
+        fs::create_dir_all(&home).unwrap();
+        fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).unwrap();
+        let done = Command::new("gpg").arg("--homedir").arg(&home).args(["--batch", "--yes", "-q"]).args(args).output();
+        Done::from(done.unwrap())
+    };
+    let name = "mallory@example.com";
+    let made =
+        gpg("ann", &["--passphrase", "", "--pinentry-mode", "loopback", "--quick-gen-key", name, "ed25519", "sign"]);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let key = short.path().join("key");
+    gpg("ann", &["--output", key.to_str().unwrap(), "--export", name]);
+    assert_eq!(gpg("bob", &["--import", key.to_str().unwrap()]).code, 0);
+    let program = |who: &str| {
+        let path = short.path().join(format!("gpg-{who}"));
+        let home = short.path().join(who);
+        fs::write(&path, format!("#!/bin/sh\nexec gpg --homedir {} \"$@\"\n", home.display())).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    };
+    let config = team.home("bob").join(".gitconfig");
+    let own = fs::read_to_string(&config).unwrap();
+    fs::write(&config, format!("{own}[gpg]\n\tformat = openpgp\n\tprogram = {}\n", program("bob").display())).unwrap();
+    let sign = format!("gpg.program={}", program("ann").display());
+    fs::write(team.work().join("hello.yaml"), format!("{HELLO}# signed\n")).unwrap();
+    let how = [
+        "-c",
+        "gpg.format=openpgp",
+        "-c",
+        &sign,
+        "-c",
+        &format!("user.signingkey={name}"),
+        "commit",
+        "-q",
+        "-S",
+        "-a",
+        "-m",
+        "x",
+    ];
+    team.git("ann", &how);
+    team.git("ann", &["push", "-q", "origin", "HEAD:main"]);
+    let said = team.refused("bob", &["source", "add", &team.url(), "--require-signed"]);
+    assert!(said.contains("not signed by anybody you trust"), "{said}");
+    // Bob says whose it is.
+    let listed = gpg("bob", &["--list-keys", "--with-colons"]).stdout;
+    let print = listed.lines().find_map(|l| l.strip_prefix("fpr:")).unwrap().trim_matches(':').to_owned();
+    let owner = short.path().join("owner");
+    fs::write(&owner, format!("{print}:6:\n")).unwrap();
+    assert_eq!(gpg("bob", &["--import-ownertrust", owner.to_str().unwrap()]).code, 0);
+    team.fine("bob", &["source", "add", &team.url(), "--require-signed"]);
 }

@@ -80,6 +80,7 @@ command -v nft >/dev/null && nft list tables 2>/dev/null | while read -r _ rb_f 
         r#"rb_arm() { G=$S/guard; rb_b=; rm -rf "$G"; (umask 077; mkdir "$G" && echo "$RUN $2 $3" >"$G/run" && cat >"$G/switch") && rb_until "$1" && true >"$G/begun" && { [ ! -f "$S/owed" ] || cp -p "$S/owed" "$G/owed"; } || { rm -rf "$G"; exit 93; }; [ -z "$rb_keep_rules" ] || rb_rules
 [ "$(tail -n 1 "$G/switch")" = ': end' ] || { rm -rf "$G"; exit 93; }
 if [ "$(id -u)" = 0 ] && rb_at_boot 2>/dev/null; then rb_b=boot; else rb_not_at_boot; fi
+rm -f "$S/runs/$RUN/back"; dd if=/dev/zero of="$G/room" bs=1024 count="$4" 2>/dev/null || rm -f "$G/room"
 true >"$G/armed" || { rb_not_at_boot; rm -rf "$G"; exit 93; }; sync; rb_detach; rb_n=0; until [ -s "$G/up" ]; do rb_n=$((rb_n+1)); [ $rb_n -lt 50 ] || { rb_not_at_boot; rm -rf "$G"; echo 'the process that would take things back does not start' >&2; exit 99; }; sleep 0.1 2>/dev/null || sleep 1; done; echo "armed $rb_b"; }
 "#,
     ),
@@ -103,7 +104,7 @@ if command -v setsid >/dev/null; then setsid /bin/sh "$G/switch" $rb_w </dev/nul
         "rb_confirm",
         r#"rb_confirm() { rb_state; G=$S/guard; rb_g=; read -r rb_g _ 2>/dev/null <"$G/run"; [ "$rb_g" = "$RUN" ] || { rb_told; return; }
 [ ! -e "$G/busy" ] || mv "$G/busy" "$G/armed" 2>/dev/null; [ -e "$G/confirmed" ] || mv "$G/armed" "$G/confirmed" 2>/dev/null || { rb_told; return; }
-sync; rb_not_at_boot; rm -rf "$G"; echo kept; }
+sync; (umask 077; mkdir -p "$S/runs/$RUN" && echo kept >"$S/runs/$RUN/back") 2>/dev/null; rb_not_at_boot; rm -rf "$G"; echo kept; }
 "#,
     ),
     (
@@ -142,9 +143,13 @@ pub fn arm(run: &str, mark: &str, plan: &Plan, number: impl Fn(usize) -> usize, 
         sh += "rb_keep_rules=1\n";
     }
     let seconds = within.as_secs();
+    // What is put back is written anew, and by then the disk may be full.
+    let old =
+        |p: &Planned| if let Change::File(f) = &p.change { f.before.bytes().map_or(0, <[u8]>::len) + 8192 } else { 0 };
+    let room = changes.iter().map(|(_, p)| old(p)).sum::<usize>() / 1024 + 64;
     let _ = writeln!(
         sh,
-        "{{ {text}\n}} | sed \"1s/@BORN@/$(rb_born)/;s/{alias}/rb_/g\" | rb_arm {seconds} {token} {mark} || exit"
+        "{{ {text}\n}} | sed \"1s/@BORN@/$(rb_born)/;s/{alias}/rb_/g\" | rb_arm {seconds} {token} {mark} {room} || exit"
     );
     Some(sh)
 }

@@ -16,6 +16,10 @@ rb_was() {
 # rb_back_file NUMBER KIND DIGEST CKSUM: what was kept, if what the change made is still there.
 rb_back_file() {
     K=$S/runs/$RUN/$1
+    [ -d "${K%/*}" ] || {
+        echo 'what was kept of it is gone'
+        return 1
+    }
     [ -f "$K.meta" ] || return 0
     {
         IFS= read -r P
@@ -160,6 +164,8 @@ rb_marked() { sed "$1" "$T/report" >"$T/report.new" && mv "$T/report.new" "$T/re
 rb_roll() {
     rb_why=
     read -r rb_why 2>/dev/null <"$G/why"
+    # Room that was kept free for this.
+    rm -f "$G/room"
     T=/run/runbook-guard.$TOKEN
     (umask 077 && mkdir -p "$T" && { [ -s "$T/report" ] || echo ok >"$T/report"; }) 2>/dev/null || T=$G
     rb_lost=
@@ -239,7 +245,11 @@ W= PART=
 case $1 in
 early | late | boot | now)
     # Nothing of this boot's needs it to come: that it is called in the boot in which it was armed is somebody's mistake.
-    [ "$1" = now ] || [ -n "$W" ] || exit 0
+    [ "$1" = now ] || [ -n "$W" ] || {
+        # Unless it was a soft reboot, which ends processes and is the same boot to everybody else.
+        [ "$1" = late ] || rb_up "$G/up" || rb_detach
+        exit 0
+    }
     [ ! -e "$G/confirmed" ] || rb_kept
     mv "$G/armed" "$G/fired" 2>/dev/null || mv "$G/busy" "$G/fired" 2>/dev/null
     [ -e "$G/fired" ] || exit 0
