@@ -276,7 +276,7 @@ fn record(host: &Host, fault: &Fault, dir: &Path) {
     let lock = File::create(dir.join(".lock")).unwrap();
     lock.lock().unwrap();
     if !dir.join(fault.book).join(&base).is_dir() {
-        let made = make(&["--record", &base, "--about", "nothing is wrong"]);
+        let made = make(&[fault.args, &["--record", &base, "--about", "nothing is wrong"]].concat());
         assert_eq!(made.code, 0, "{}{}", made.stdout, made.stderr);
     }
     lock.unlock().unwrap();
