@@ -10,6 +10,7 @@ mod interrupt;
 mod lint;
 mod list;
 mod many;
+mod new;
 mod ping;
 mod report;
 mod runs;
@@ -47,6 +48,8 @@ enum Command {
     Plan(apply::Args),
     /// Check runbooks; nothing of them runs
     Lint(lint::Args),
+    /// Begin a runbook, with fixtures that it passes
+    New(new::Args),
     /// Try runbooks on fixtures, with no host and no root; or make a fixture of a host
     Test(test::Args),
     /// List runbooks: those that come with the program, and those of git sources
@@ -235,6 +238,7 @@ pub fn main() -> ExitCode {
         Command::Apply(a) => apply::run(&a, false),
         Command::Plan(a) => apply::run(&a, true),
         Command::Lint(a) => lint::run(&a),
+        Command::New(a) => new::run(&a),
         Command::Test(a) => test::run(&a),
         Command::List(a) => list::run(&a),
         Command::Show(a) => show::run(&a),

@@ -122,7 +122,7 @@ fn none(file: &str, folder: &Path) -> Failure {
     )
 }
 
-async fn try_one(book: &Runbook, folder: &Path, name: &str, update: bool) -> Outcome {
+pub(super) async fn try_one(book: &Runbook, folder: &Path, name: &str, update: bool) -> Outcome {
     let made = async {
         let fixture = Fixture::read(folder, name)?;
         let (plan, missing) = fixture.plan(book).await?;

@@ -61,5 +61,6 @@ mod secrets;
 mod source;
 mod sshd_trees;
 mod support;
+mod tested;
 mod undo;
 mod words;
