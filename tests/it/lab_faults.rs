@@ -271,23 +271,15 @@ fn record(host: &Host, fault: &Fault, dir: &Path) {
     // Of what a runbook shares with others it has fixtures of its own.
     let other = std::env::var("RUNBOOK_RECORD_BOOK").ok();
     let book = other.as_deref().unwrap_or(fault.book);
-    let make = |args: &[&str]| {
-        let args = [&["--fixtures", dir.to_str().unwrap()], args].concat();
-        Done::from(host.command(&[], "test", &shipped(book), None, &args).output().unwrap())
-    };
     fs::create_dir_all(dir).unwrap();
     let lock = File::create(dir.join(".lock")).unwrap();
     lock.lock().unwrap();
     if !dir.join(book).join(&base).is_dir() {
-        let made = make(&[fault.args, &["--record", &base, "--about", "nothing is wrong"]].concat());
-        assert_eq!(made.code, 0, "{}{}", made.stdout, made.stderr);
+        host.record(dir, &shipped(book), &base, "nothing is wrong", None, fault.args);
     }
     lock.unlock().unwrap();
     break_it(host, fault).unwrap();
-    let name = fault.name.replace('_', "-");
-    let about = format!("--about={}", fault.title);
-    let made = make(&[fault.args, &["--record", &name, "--from", &base, &about]].concat());
-    assert_eq!(made.code, 0, "{}{}", made.stdout, made.stderr);
+    host.record(dir, &shipped(book), &fault.name.replace('_', "-"), fault.title, Some(&base), fault.args);
 }
 
 /// The test of a host that has no fault: there is nothing to do, and nothing is touched.

@@ -127,9 +127,21 @@ fn what_would_lock_out_next_is_found() {
         assert_eq!((run.exit, faults(&run)), (0, Vec::new()), "{what}: {}", run.seen());
     };
     well("a healthy host");
-    for d in DANGERS {
+    // As fixtures of `runbook test`, too, where that is asked for.
+    let fixtures = std::env::var_os("RUNBOOK_RECORD").map(PathBuf::from);
+    let record = |case: &str, about: &str, from: Option<&str>, args: &[&str]| {
+        if let Some(dir) = &fixtures {
+            host.record(dir, &book(), case, about, from, args);
+        }
+    };
+    record("healthy", "nothing is wrong", None, &[]);
+    for (n, d) in DANGERS.iter().enumerate() {
         host.sh(&format!("{PRELUDE}{}", d.plant));
         host.lets_in(&[]).unwrap_or_else(|e| panic!("{}: the host is to let clients in: {e}", d.step));
+        record(&format!("{}-{n}", d.step), d.says, Some("healthy"), &[]);
+        if d.made.is_ok() {
+            record(&format!("{}-{n}-repair", d.step), d.says, Some("healthy"), &["-e", "repair=true"]);
+        }
         let before = host.snapshot();
         let found = run("apply", &[]);
         let all = faults(&found);

@@ -264,6 +264,16 @@ impl Host {
         self.run("plan", &ssh_refused(), None, args)
     }
 
+    /// The host as it is now, as a fixture of `runbook test` below that directory; what differs from the fixture `from`.
+    pub fn record(&self, dir: &Path, book: &Path, case: &str, about: &str, from: Option<&str>, args: &[&str]) {
+        let about = format!("--about={about}");
+        let from = from.map(|f| ["--from", f]);
+        let own = ["--fixtures", dir.to_str().unwrap(), "--record", case, &about];
+        let args = [&own, from.as_ref().map_or(&[][..], |f| f), args].concat();
+        let made = Done::from(self.command(&[], "test", book, None, &args).output().unwrap());
+        assert_eq!(made.code, 0, "{}{}", made.stdout, made.stderr);
+    }
+
     /// The host's disk, from outside: as sshd sees it, and much faster than asking inside.
     pub fn disk(&self, path: &str) -> PathBuf {
         Path::new("/run/runbook-lab").join(&self.name).join("root").join(path.trim_start_matches('/'))
