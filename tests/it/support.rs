@@ -269,7 +269,7 @@ impl Host {
         let about = format!("--about={about}");
         let from = from.map(|f| ["--from", f]);
         let own = ["--fixtures", dir.to_str().unwrap(), "--record", case, &about];
-        let args = [&own, from.as_ref().map_or(&[][..], |f| f), args].concat();
+        let args = [&own[..], from.as_ref().map_or(&[][..], |f| f), args].concat();
         let made = Done::from(self.command(&[], "test", book, None, &args).output().unwrap());
         assert_eq!(made.code, 0, "{}{}", made.stdout, made.stderr);
     }
