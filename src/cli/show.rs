@@ -29,6 +29,6 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
         say(&crate::report::page::markdown(&b));
         return Ok(crate::apply::exit::OK);
     }
-    say(&crate::report::guide::human(&b, width()));
+    say(&crate::report::guide::human(&b, &a.runbook, width()));
     Ok(crate::apply::exit::OK)
 }

@@ -89,7 +89,7 @@ impl Module for Process {
         // Where all is well, nobody asks for processes.
         view.not_ahead()?;
         let sh = wanted.script().ok_or_else(|| Halt::unknown("a name with a NUL"))?;
-        let a = view.script(&format!("processes: {}", wanted.subject()), &sh, false, &[Resource::Socket])?;
+        let a = view.script(&wanted.about(), &sh, false, &[Resource::Socket])?;
         if a.status != Status::Exit(0) {
             return Err(Halt::unknown(format!("the processes cannot be told: {}", first_line(&a.stderr))));
         }
@@ -142,6 +142,14 @@ impl<'a> Wanted<'a> {
             }
             Wanted::Pid(pid) => format!("{ONE}one {pid}"),
         })
+    }
+    /// What a fixture calls the question.
+    fn about(&self) -> String {
+        match self {
+            Wanted::Port(port) => format!("processes that have port {port}"),
+            Wanted::Name(name) => format!("processes called {name}"),
+            Wanted::Pid(pid) => format!("process {pid}"),
+        }
     }
     fn subject(&self) -> String {
         match self {

@@ -4,12 +4,12 @@
 use super::words::wrap;
 use crate::book::{Runbook, Step, Var, VarKind, Where};
 
-/// The guide, in lines of at most `width` characters unless a word is longer.
+/// The guide of a runbook that is `called` so on the command line, in lines of at most `width` characters unless a word is longer.
 #[must_use]
-pub fn human(b: &Runbook, width: usize) -> String {
+pub fn human(b: &Runbook, called: &str, width: usize) -> String {
     let mut out = Lines { text: String::new(), width };
     out.para(0, "", &b.title);
-    out.para(0, "", &format!("runbook plan {}", b.name));
+    out.para(0, "", &format!("runbook plan {called}"));
     // Its first line is often the title.
     let about = b.about.strip_prefix(b.title.as_str()).unwrap_or(&b.about).trim();
     if !about.is_empty() {
@@ -29,7 +29,7 @@ pub fn human(b: &Runbook, width: usize) -> String {
         out.para(0, "See also: ", &b.see.join(", "));
     }
     out.blank();
-    out.para(0, "", &format!("In full, with every expression: runbook show {} -o markdown", b.name));
+    out.para(0, "", &format!("In full, with every expression: runbook show {called} -o markdown"));
     out.text
 }
 
@@ -222,7 +222,7 @@ mod tests {
     fn every_shipped_guide_is_in_words_and_fits() {
         for b in SHIPPED.iter().map(|s| find(s.name).unwrap()) {
             for width in [45, 80] {
-                let text = human(&b, width);
+                let text = human(&b, &b.name, width);
                 let wide = |l: &&str| {
                     let l = l.trim_start();
                     l.chars().count() > width && l.contains(' ')

@@ -549,9 +549,8 @@ impl<W: Write> Human<W> {
         for l in wrap(&self.redactor.clean(&text), self.width) {
             self.line(&[(ink, &l)]);
         }
-        if self.offline && exit == 0 {
-            let line = format!("After that disk has booted, prove it there: runbook apply {}", self.book);
-            self.line(&[(Ink::Plain, &line)]);
+        if self.offline && exit == 0 && !self.undoes {
+            self.line(&[(Ink::Plain, "After that disk has booted, prove it there: the same line, without --via.")]);
         }
         if exit == 1 && !self.see.is_empty() {
             let see = self.see.iter().map(|s| format!("runbook plan {s}")).collect::<Vec<_>>().join(", ");

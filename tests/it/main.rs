@@ -55,6 +55,7 @@ mod lab_undo;
 mod lab_vm;
 mod lang;
 mod lang_hostile;
+mod pages;
 mod probe;
 mod runs;
 mod secrets;
