@@ -428,7 +428,7 @@ impl<'a> Session<'a> {
                 Answer::Nobody => {
                     self.sink.event(&Event::Broken {
                         why: "there are changes to make, and nobody to ask",
-                        hint: Some("--yes makes them; runbook plan only shows them"),
+                        hint: Some("--yes makes them; --dry-run only shows them"),
                         changed: false,
                     });
                     return Ok(exit::USAGE);

@@ -50,6 +50,19 @@ impl Session<'_> {
                 for step in told.filter(|s| healed(s)) {
                     self.sink.event(&Event::Verified { step });
                 }
+                // A step that asks for a fault first does not apply any more where it was mended.
+                let gone = |b: &&plan::StepPlan| {
+                    b.status == StepStatus::Change
+                        && plan
+                            .steps
+                            .iter()
+                            .all(|s| (s.step, s.item) != (b.step, b.item) || s.status == StepStatus::Skipped)
+                };
+                for b in before.steps.iter().filter(gone) {
+                    let evidence = "what was at fault is not any more".to_owned();
+                    let step = plan::StepPlan { status: StepStatus::Ok, finding: None, evidence, ..b.clone() };
+                    self.sink.event(&Event::Verified { step: &step });
+                }
                 return Ok(plan);
             }
             tokio::time::sleep(Duration::from_millis(300)).await;

@@ -42,7 +42,7 @@ pub(super) struct Args {
     /// List the steps and end
     #[arg(long)]
     list_steps: bool,
-    /// Run what a runbook from git runs, without asking
+    /// Run what a runbook from git runs, without asking, from now on at this commit
     #[arg(long)]
     trust: bool,
     #[command(flatten)]

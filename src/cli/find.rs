@@ -57,6 +57,9 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
         warn("  hint: runbook list shows what there is; quote the line of the error itself\n");
         return Ok(code);
     };
+    if !said {
+        say("No runbook says that it answers this; these have words in common with it:\n\n");
+    }
     for h in &hits {
         let (k, b) = &books[h.book];
         say(&format!("{}\n", k.name));

@@ -1,6 +1,6 @@
 //! Signals that ask to stop.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use futures_util::future::select_all;
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,7 +20,13 @@ pub(super) fn on_interrupt() -> Interrupt {
         loop {
             select_all(signals.iter_mut().map(|s| Box::pin(s.recv()))).await;
             if sender.send_replace(true) {
+                let last =
+                    "\nended at once: what was sent may go on there, and the next run finds out (runbook runs)\n";
+                super::warn(last);
                 std::process::exit(i32::from(exit::INTERRUPTED));
+            }
+            if io::stderr().is_terminal() {
+                super::warn("\nafter what is being done now it ends; again: at once\n");
             }
         }
     });

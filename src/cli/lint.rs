@@ -12,7 +12,7 @@ use crate::{book, fixture, source};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// Runbooks
+    /// Runbooks, or a directory of them
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
     /// How to say it
@@ -35,8 +35,9 @@ enum Form {
 }
 
 pub(super) fn run(a: &Args) -> Result<u8, Failure> {
+    let files = files(&a.files)?;
     let (mut errors, mut warnings, mut notes) = (Vec::new(), Vec::new(), Vec::new());
-    for f in &a.files {
+    for f in &files {
         match source::find(f) {
             Ok((b, _)) => {
                 warnings.extend(b.warnings);
@@ -72,14 +73,39 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
             let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
             let untested = match notes.len() {
                 0 => String::new(),
-                1 if a.files.len() == 1 => ", untested (see runbook test)".to_owned(),
+                1 if files.len() == 1 => ", untested (see runbook test)".to_owned(),
                 n => format!(", {n} untested (see runbook test)"),
             };
             let warned = count(warnings.len(), "warning");
-            say(&format!("{}: no errors, {warned}{untested}\n", count(a.files.len(), "file")));
+            say(&format!("{}: no errors, {warned}{untested}\n", count(files.len(), "file")));
         }
     }
     Ok(code)
+}
+
+/// Of a directory its runbooks: the files that have steps.
+fn files(named: &[String]) -> Result<Vec<String>, Failure> {
+    let mut out = Vec::new();
+    for name in named {
+        let Ok(entries) = std::fs::read_dir(name) else {
+            out.push(name.clone());
+            continue;
+        };
+        let paths = entries.flatten().map(|e| e.path());
+        let yaml = paths.filter(|p| p.extension().is_some_and(|e| e == "yaml" || e == "yml"));
+        let has_steps =
+            |p: &std::path::PathBuf| book::read_text(p).is_ok_and(|t| t.lines().any(|l| l.starts_with("steps:")));
+        let mut inside: Vec<String> = yaml.filter(has_steps).map(|p| p.display().to_string()).collect();
+        if inside.is_empty() {
+            return Err(Failure::usage(
+                format!("{name} has no runbooks in it"),
+                "a runbook is a file NAME.yaml with steps:",
+            ));
+        }
+        inside.sort();
+        out.extend(inside);
+    }
+    Ok(out)
 }
 
 /// A runbook that is a file, and has no fixture.

@@ -22,7 +22,10 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
     let failed = |e: std::io::Error| Failure::Usage(format!("the record of runs: {e}"), None);
     if a.prune {
         let gone = journal::prune(journal::KEEP).map_err(failed)?;
-        say(&format!("{gone} removed; the newest {} are kept\n", journal::KEEP));
+        match a.output {
+            Output::Human => say(&format!("{gone} removed; the newest {} are kept\n", journal::KEEP)),
+            _ => say(&format!("{}\n", json!({"schema": 1, "removed": gone, "kept": journal::KEEP}))),
+        }
         return Ok(exit::OK);
     }
     if let Some(id) = &a.id {

@@ -120,6 +120,10 @@ fn add(mut lock: Lock, url: &str, name: Option<&str>, rev: Option<&str>, signed:
     let signed = by.map(|who| format!(", signed by {who}")).unwrap_or_default();
     say(&format!("{name} at {}{}, locked in {}\n", &source.commit[..12], printable(&signed), lock.path.display()));
     names(&books.iter().map(|k| k.name.as_str()).collect::<Vec<_>>());
+    let broken: Vec<&str> = books.iter().filter(|k| k.load().is_err()).map(|k| k.name.as_str()).collect();
+    if !broken.is_empty() {
+        say(&format!("  with errors (runbook lint {name}/NAME): {}\n", broken.join(", ")));
+    }
     Ok(exit::OK)
 }
 

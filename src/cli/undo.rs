@@ -14,6 +14,7 @@ use crate::channel::ChannelError;
 use crate::plan::Tags;
 
 #[derive(clap::Args, Debug)]
+#[command(after_help = "Without -t and --via it goes to the host that the run changed, the way that the run went.")]
 pub(super) struct Args {
     /// The run (`runbook runs` lists them)
     id: String,

@@ -9,7 +9,7 @@ mod bans;
 #[cfg(test)]
 mod canned;
 mod command;
-mod connect;
+pub mod connect;
 mod custom;
 mod disk;
 mod edit;

@@ -2,7 +2,7 @@
 //! ([`super::page`]).
 
 use super::words::wrap;
-use crate::book::{Runbook, Step, Var, VarKind, Where};
+use crate::book::{Call, Runbook, Step, Var, VarKind, Where};
 
 /// The guide of a runbook that is `called` so on the command line, in lines of at most `width` characters unless a word is longer.
 #[must_use]
@@ -137,6 +137,7 @@ impl Lines {
         }
         if let Some(c) = &s.check {
             self.row(if s.ensure { "ensures" } else { "looks at" }, &words(&c.shown()));
+            self.rest(c);
         }
         let never = s.condition.as_ref().is_some_and(|c| c.text.trim() == "false");
         match (&s.finding, &s.condition) {
@@ -151,12 +152,24 @@ impl Lines {
         }
         for c in &s.remediation {
             self.row("repairs by", &words(&c.shown()));
+            self.rest(c);
         }
         if !s.notify.is_empty() {
             self.row("then", &s.notify.join(", "));
         }
         if let Some(m) = &s.manual {
             self.row("by hand", &words(m.text.text.trim()));
+        }
+    }
+
+    /// Of a command of several lines every one: who reads this decides whether it may run.
+    fn rest(&mut self, c: &Call) {
+        let own = ["run", "sh"].iter().filter(|_| c.name == "command").filter_map(|k| c.params.get(*k)?.as_str());
+        for text in own.filter(|t| t.trim_end().contains('\n')) {
+            for line in text.trim_end().lines() {
+                self.text += format!("{:16}| {}\n", "", super::printable(line)).trim_end();
+                self.blank();
+            }
         }
     }
 
@@ -222,7 +235,12 @@ mod tests {
     fn every_shipped_guide_is_in_words_and_fits() {
         for b in SHIPPED.iter().map(|s| find(s.name).unwrap()) {
             for width in [45, 80] {
-                let text = human(&b, &b.name, width);
+                // A command's own lines stand as they are.
+                let all = human(&b, &b.name, width);
+                let text: String = all
+                    .lines()
+                    .filter(|l| !l.starts_with("                | "))
+                    .fold(String::new(), |t, l| t + l + "\n");
                 let wide = |l: &&str| {
                     let l = l.trim_start();
                     l.chars().count() > width && l.contains(' ')

@@ -477,10 +477,14 @@ impl<W: Write> Human<W> {
             (0, _) => format!("Repaired: {changes}{rounds} ({took})."),
             (4, _) if self.dry => format!("{} to make; none was made ({took}).", count(self.planned, "change")),
             (4, _) => "Nothing was changed.".into(),
-            (3, _) => "No channel works; nothing was changed.".into(),
+            (3, _) => {
+                "No channel works; nothing was changed. Another way in: --via console:COMMAND, exec:COMMAND, root:/mnt."
+                    .into()
+            }
             (exit::ROLLED_BACK, _) => format!("Taken back: the host is as it was before that round ({took})."),
             (exit::NOT_ROLLED_BACK, _) => format!("The host needs somebody now ({took})."),
             (_, 0) if self.dry && self.planned > 0 => {
+                let unresolved = if unresolved.is_empty() { "something is kept back" } else { &unresolved };
                 format!("{} to make, and not all is resolved: {unresolved} ({took}).", count(self.planned, "change"))
             }
             (_, 0) if self.doubt => format!("Not healthy; what failed may have changed something ({took})."),
@@ -506,7 +510,13 @@ impl<W: Write> Human<W> {
                 );
                 self.para(Ink::Dim, "  guard   ", 10, &text);
             }
-            GuardNews::Kept => self.para(Ink::Green, "  kept    ", 10, "nothing is worse than before"),
+            GuardNews::Kept { measured: true } => {
+                self.para(Ink::Green, "  kept    ", 10, "nothing is worse than before");
+            }
+            GuardNews::Kept { measured: false } => {
+                let what = "nothing was measured from outside: the way that this came by works, and no more is known";
+                self.para(Ink::Yellow, "  kept    ", 10, what);
+            }
             GuardNews::Back { all, why, rest } => {
                 self.blank();
                 let (word, what) = if *all {

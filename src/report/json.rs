@@ -136,7 +136,7 @@ pub fn object(e: &Event<'_>) -> Option<(&'static str, Value)> {
 fn guard_json(news: &GuardNews<'_>) -> Value {
     match news {
         GuardNews::Armed { within, boot } => json!({"state": "armed", "seconds": within.as_secs(), "boot": boot}),
-        GuardNews::Kept => json!({"state": "kept"}),
+        GuardNews::Kept { measured } => json!({"state": "kept", "measured": measured}),
         GuardNews::Back { all, why, rest } => json!({"state": "back", "whole": all, "why": why, "rest": rest}),
         GuardNews::Earlier { run, became, rest } => {
             let (kept, whole) = (*became == Earlier::Kept, *became != Earlier::NotAllBack);

@@ -9,11 +9,14 @@ pub(super) const RUNBOOK: &[(&str, &str)] = &[
     ("see", "other runbooks worth a look"),
     (
         "vars",
-        "variables: `NAME: {type, default, optional, help, values, from}`; types string, int, bool, port, ip, path, user, public_key, duration, enum, list, secret",
+        "variables: `NAME: {type, default, optional, help, values, from}`; types string, int, bool, port, ip, path, user, public_key, duration, enum, list, secret (which takes `from`)",
     ),
     ("verify", "proofs at the end, from the controller, over new connections: a list of modules"),
     ("handlers", "what is done once after a round's edits: `id`, `validate`, and one module"),
-    ("steps", "the steps, in order; `include: FILE` splices in those of another file"),
+    (
+        "steps",
+        "the steps, judged and made in order; one that waits for an earlier change is judged in the next round, and those after it that do not wait (`needs`) go ahead; `include: FILE` splices in those of another file",
+    ),
 ];
 
 /// Of a step.

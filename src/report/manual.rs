@@ -29,6 +29,7 @@ pub(super) const WORDS: &[(&str, &str, &str)] = &[
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("RUNBOOK_PASSWORD", "the password of a console's or ssh's login"),
     ("RUNBOOK_BECOME_PASSWORD", "the password of `--become`"),
+    ("SUDO_UID", "whose `runbook.lock` is our own, too, beside root's: that of who called sudo"),
     (
         "RUNBOOK_LOCK",
         "the lock file of git sources; else `runbook.lock` in this directory or above, else the user's own",
@@ -182,6 +183,7 @@ One target, `-o json` of plan and apply: one object.
 | `rounds[].changes[]` | `kind` (`file`, `unit`, `command`), `title`, `step`, `handler`, `notify`, and by kind `path`, `real`, `before`, `after`, `diff`, `attributes`, `sensitive`; `unit`, `verb`; `command`, `where`, `writes`, `undo` |
 | `decided` | variables that somebody decided at the terminal |
 | `verified` | changed steps on a new reading: `name`, `status`, `evidence` |
+| `guard` | what became of the guard, in order: `state` (`armed`, `kept`, `back`, …), with `seconds`, `boot`, `measured` (something was looked at from outside), `why`, `all`, `rest` |
 | `proofs` | the `verify` list: `proof` (`passed`, `failed`, `not-possible`), `evidence` |
 | `error` | why it stopped: `why`, `hint`, `changed`; or null |
 | `rounds_applied`, `run`, `wire`, `seconds` | rounds that changed something, the record's id or null, bytes and round trips, how long it took |

@@ -178,7 +178,10 @@ pub enum GuardNews<'a> {
         boot: bool,
     },
     /// Nothing is worse for it: it stays.
-    Kept,
+    Kept {
+        /// Something answered before, and could be lost.
+        measured: bool,
+    },
     /// It was taken back.
     Back {
         /// All of it.

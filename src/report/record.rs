@@ -45,6 +45,14 @@ pub fn human(records: &[Value], colour: bool, width: usize) -> String {
     for r in of("lost") {
         para(Ink::Yellow, "", "lost ", &format!("{}: {}", text(&r["channel"]), text(&r["why"])));
     }
+    for r in of("guard").filter(|r| r["kept"] == false) {
+        let all = if r["whole"] == true {
+            "its last round was taken back: "
+        } else {
+            "its last round was NOT all taken back: "
+        };
+        para(Ink::Yellow, "", all, &text(&r["why"]));
+    }
     for (n, r) in of("change").enumerate() {
         let c = &r["change"];
         line("");

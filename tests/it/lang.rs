@@ -176,7 +176,7 @@ fn variables_that_are_wrong() {
 /// What has no text to point into: the rule, and the command.
 const NO_FILE: &[(&str, &[&str])] = &[
     ("unreadable", &["lint", "missing.yaml"]),
-    ("unreadable", &["lint", "./lint"]),
+    ("unreadable", &["show", "./lint"]),
     ("unreadable", &["plan", "vars.yaml", "-e", "@missing.yaml"]),
     ("unreadable", &["plan", "vars.yaml", "-i", "missing.yaml", "-t", "web1"]),
     ("unknown-runbook", &["lint", "ssh-refusde"]),

@@ -18,9 +18,12 @@ const RUN: &str = "20261127-031502-kxqp";
 
 /// What differs from run to run, as the page has it.
 fn plain(text: &str, desk: &Desk) -> String {
+    let text = text.replace(&*desk.path("home").to_string_lossy(), "~");
     let text = text.replace(&*desk.path("").to_string_lossy(), "").replace(desk.path("").to_str().unwrap(), "");
     let run = Regex::new(r"\b20\d{6}-\d{6}-[a-z]{4}\b").unwrap();
     let seconds = Regex::new(r"\b\d+\.\d s\b").unwrap();
+    let commit = Regex::new(r"\b[0-9a-f]{12}\b").unwrap();
+    let text = commit.replace_all(&text, "0123456789ab").into_owned();
     let stamp = Regex::new(r"\b20\d\d-\d\d-\d\d \d\d:\d\d(:\d\d)?\b").unwrap();
     let text = run.replace_all(&text, RUN);
     let text = seconds.replace_all(&text, "0.1 s");
@@ -34,6 +37,7 @@ fn told(page: &str) -> String {
     fs::create_dir_all(&work).unwrap();
     let bin = Path::new(BIN).parent().unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let run = Regex::new(r"\b20\d{6}-\d{6}-[a-z]{4}\b").unwrap();
     let (mut out, mut last) = (String::new(), RUN.to_owned());
     let (mut file, mut fence, mut content) = (None::<String>, "", String::new());
     for line in page.lines() {
@@ -49,7 +53,7 @@ fn told(page: &str) -> String {
                 .output()
                 .unwrap();
             let said = String::from_utf8(done.stdout).unwrap();
-            if let Some(found) = Regex::new(r"\b20\d{6}-\d{6}-[a-z]{4}\b").unwrap().find_iter(&said).last() {
+            if let Some(found) = run.find_iter(&said).last() {
                 last = found.as_str().to_owned();
             }
             let said = plain(&said, &desk);

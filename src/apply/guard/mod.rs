@@ -9,12 +9,12 @@ mod verdict;
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::{Session, Stop, act, exit, lock};
 use crate::book::Call;
 use crate::channel::{ChannelError, Kind};
-use crate::module::{Halt, Handle, listening::Listening};
+use crate::module::{Halt, Handle, connect::Connect, listening::Listening};
 use crate::payload::sh_quote;
 use crate::plan::{self, Plan};
 use crate::report::{Earlier, Event, GuardNews};
@@ -145,7 +145,7 @@ impl Session<'_> {
         match (told(&answer), why) {
             (Told::Kept, _) => {
                 self.record("guard", json!({"kept": true}))?;
-                self.sink.event(&Event::Guard { news: GuardNews::Kept });
+                self.sink.event(&Event::Guard { news: GuardNews::Kept { measured: guard.before.tells() } });
                 Ok(())
             }
             (Told::Gone, why) => {
@@ -235,11 +235,32 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// What clients use, where the runbook itself does not say how to look from outside. An undo brings back what was there,
+    /// whatever clients make of that.
+    fn outside(&self) -> Option<Call> {
+        let place = self.place();
+        let looked_at = self.book.verify.iter().any(|c| c.name == "connect");
+        if looked_at || self.book.undoes.is_some() || place.here || place.address.is_none() {
+            return None;
+        }
+        let port = place.port.unwrap_or(22);
+        let params = json!({"port": port, "banner": "SSH-2.0-"}).as_object().cloned()?;
+        Some(Call {
+            module: Handle::Builtin(&Connect),
+            name: "connect".into(),
+            params,
+            literal: Map::new(),
+            place: self.book.steps.first()?.place.clone(),
+            scalar: false,
+        })
+    }
+
     /// What answers. `first`: as the plan that was just made has seen it.
     async fn measure(&mut self, plan: &Plan, way: usize, first: bool) -> Result<Measure, Stop> {
         let mut cache = if first { std::mem::take(&mut self.seen) } else { Cache::new() };
         let mut proofs = Vec::new();
-        for call in &self.book.verify {
+        let calls: Vec<Call> = self.book.verify.iter().cloned().chain(self.outside()).collect();
+        for call in &calls {
             let mut proof = Proof::default();
             for (call, near) in std::iter::once((call.clone(), false)).chain(listening(call).map(|c| (c, true))) {
                 let (mut answer, wanted) = plan::verify(&self.input(&cache), plan, &call, near);

@@ -30,6 +30,14 @@ pub struct Measure {
     pub way: Option<Way>,
 }
 
+impl Measure {
+    /// Something was looked at.
+    #[must_use]
+    pub fn tells(&self) -> bool {
+        self.way.is_some() || self.proofs.iter().any(|p| p.outside.is_some() || p.local.is_some())
+    }
+}
+
 /// What answered before and does not any more. What did not answer before counts for nothing, but for what passes on the
 /// target itself.
 #[must_use]

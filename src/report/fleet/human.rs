@@ -415,7 +415,7 @@ impl<W: Write> Crowd for HumanFleet<W> {
             Many::Nobody { count: n } => {
                 let why = format!("there are changes to make on {}, and nobody to ask", count(*n, "host"));
                 let text = self.para(Ink::Red, "Stopped: ", &why)
-                    + &self.para(Ink::Cyan, "   hint: ", "--yes makes them; runbook plan only shows them");
+                    + &self.para(Ink::Cyan, "   hint: ", "--yes makes them; --dry-run only shows them");
                 self.screen.print(&format!("\n{text}"));
             }
             Many::Begun { target } => {

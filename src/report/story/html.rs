@@ -86,12 +86,12 @@ pub fn page(s: &Story) -> String {
     for m in &s.moments {
         out += &row(m, &mut day);
     }
-    let _ = write!(
-        out,
-        "</table>\n</section>\n<section>\n<h2>To take it back</h2>\n<pre>runbook undo {}</pre>\n</section>\n</main>\n</body>\n</html>\n",
-        text(&s.id)
-    );
-    out
+    out += "</table>\n</section>\n";
+    if s.undoable {
+        let id = text(&s.id);
+        let _ = write!(out, "<section>\n<h2>To take it back</h2>\n<pre>runbook undo {id}</pre>\n</section>\n");
+    }
+    out + "</main>\n</body>\n</html>\n"
 }
 
 /// A moment; its day stands alone where another one begins.

@@ -60,7 +60,9 @@ pub fn ticket(s: &Story) -> String {
     for m in &s.moments {
         let _ = writeln!(out, "- {} {}", code(&m.at), text(&m.what));
     }
-    let _ = writeln!(out, "\n## To take it back\n\n    runbook undo {}", s.id);
+    if s.undoable {
+        let _ = writeln!(out, "\n## To take it back\n\n    runbook undo {}", s.id);
+    }
     out
 }
 

@@ -78,6 +78,8 @@ pub struct Story {
     pub changes: Vec<ChangeStory>,
     /// In the order of time.
     pub moments: Vec<Moment>,
+    /// There is something that `undo` could take back.
+    pub undoable: bool,
 }
 
 /// The story of a run, from [`crate::apply::past::records`] and [`crate::apply::past::told`]; `None` without a beginning.
@@ -108,6 +110,7 @@ pub fn of(id: &str, records: &[Value], told: &[Value]) -> Option<Story> {
         steps,
         changes: changes(records),
         moments: moments(records, told),
+        undoable: exit != Some(5) && records.iter().any(|r| r["record"] == "change"),
     })
 }
 
@@ -156,7 +159,17 @@ fn steps(plans: &[&Value]) -> Vec<StepStory> {
             manual: after["manual"]["text"].as_str().or(after["manual"].as_str()).map(printable),
         }
     };
-    last.iter().map(one).filter(|s| s.first != "skipped" || s.last != "skipped").collect()
+    // What a loop had in an earlier plan, and was mended, is not in the last one.
+    let mut every: Vec<Value> = last.clone();
+    for s in plans.iter().filter_map(|p| p["steps"].as_array()).flatten() {
+        if s["status"] == "change" && !every.iter().any(|e| same(e, s)) {
+            let mut gone = s.clone();
+            gone["status"] = "ok".into();
+            gone["evidence"] = Value::Null;
+            every.push(gone);
+        }
+    }
+    every.iter().map(one).filter(|s| s.first != "skipped" || s.last != "skipped").collect()
 }
 
 fn changes(records: &[Value]) -> Vec<ChangeStory> {
