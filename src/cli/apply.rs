@@ -365,7 +365,7 @@ impl Terminal {
 
     /// As `git add -p` asks; what is no answer is asked again, and the end of the input ends it.
     pub(super) async fn about_change(&mut self, what: String) -> Leave {
-        let question = format!("  {what}? [y]es / [n]o, leave it / [a]ll the rest / [q]uit: ");
+        let question = format!("  {what}?\n  [y]es / [n]o, leave it / [a]ll the rest / [q]uit: ");
         loop {
             match self.read(&question).await.as_deref() {
                 Some("y" | "yes") => return Leave::Yes,

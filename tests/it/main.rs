@@ -55,6 +55,7 @@ mod lab_undo;
 mod lab_vm;
 mod lang;
 mod lang_hostile;
+mod links;
 mod pages;
 mod probe;
 mod runs;

@@ -185,8 +185,10 @@ fn changes(records: &[Value]) -> Vec<ChangeStory> {
             (None, None) => "it is not known whether it was done".to_owned(),
         };
         let diff = c["diff"].as_str().map(|d| d.lines().skip(2).map(|l| printable(l) + "\n").collect::<String>());
+        let attributes: Vec<String> = c["attributes"].as_array().into_iter().flatten().map(text).collect();
+        let attributes = if attributes.is_empty() { String::new() } else { format!(" ({})", attributes.join(", ")) };
         ChangeStory {
-            title: text(&c["title"]),
+            title: text(&c["title"]) + &attributes,
             step: text(&r["step"]),
             end,
             done: done.is_some(),
@@ -211,8 +213,9 @@ fn moments(records: &[Value], told: &[Value]) -> Vec<Moment> {
     for r in records {
         let at = &r["at"];
         match r["record"].as_str() {
+            // Its record is made once there is something to change; it began with the first look.
             Some("run") => add(
-                at,
+                told.first().map_or(at, |first| &first["at"]),
                 format!("{} begins on {} over {}", text(&r["runbook"]), text(&r["target"]), text(&r["channel"])),
                 "",
             ),
