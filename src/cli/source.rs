@@ -224,6 +224,7 @@ fn list(lock: &Lock, output: Output) -> Result<u8, Failure> {
         say(&printable(&format!("{}  {}{rev}, {}{signed}\n", s.name, &s.commit[..12], s.url)));
         names(&books.iter().map(|k| k.name.as_str()).collect::<Vec<_>>());
     }
+    say(&printable(&format!("locked in {}\n", lock.path.display())));
     Ok(exit::OK)
 }
 

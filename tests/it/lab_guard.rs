@@ -330,6 +330,39 @@ fn what_cannot_be_guarded_is_not_done() {
     assert!(host.lets_in(&[]).is_err());
 }
 
+/// Only a KILL ends the switch, and then it is started again: a TERM that meant something else does not.
+#[test]
+fn a_term_does_not_end_the_switch() {
+    killed(&TRAPS[2], "t", |host| {
+        host.sh("kill -TERM $(cat /var/lib/runbook/guard/up); kill -INT $(cat /var/lib/runbook/guard/up)");
+    });
+}
+
+/// What clients use is looked at, though the runbook does not say how; without an address nothing can be, and it is said.
+#[test]
+fn what_clients_use_is_measured_unasked() {
+    let Some(host) = Host::up("g-unasked") else { return };
+    let path = book(&host, &TRAPS[0]);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let start = text.find("verify:").unwrap();
+    let end = text.find("handlers:").unwrap();
+    std::fs::write(&path, format!("{}{}", &text[..start], &text[end..])).unwrap();
+    let run = host.run("apply", &path, None, &["--confirm-within", "8s"]);
+    assert_eq!(run.exit, 5, "{}", run.seen());
+    assert!(until(10, || host.lets_in(&[]).is_ok()), "{}", run.seen());
+    let blind = ["apply", path.to_str().unwrap(), "--via", &host.via(), "-y"];
+    let mut c = std::process::Command::new(LAB);
+    c.arg("ctl").arg(crate::support::BIN).args(blind).env("XDG_STATE_HOME", host.desk.path("blind"));
+    let done = Done::from(c.output().unwrap());
+    assert!(
+        done.code == 0 && done.stdout.contains("nothing was measured from outside"),
+        "{}{}",
+        done.stdout,
+        done.stderr
+    );
+    assert!(host.lets_in(&[]).is_err());
+}
+
 /// A switch that was confirmed has no part in the next one's work, however soon that is armed.
 #[test]
 fn one_guard_after_another() {
