@@ -167,7 +167,14 @@ pub fn parse_look(out: &[u8]) -> Result<FileReading, String> {
             let owner = Owner { uid: number(2)?, gid: number(3)?, user: f[4].into(), group: f[5].into() };
             let kind = match kind {
                 "regular file" | "regular empty file" => Kind::File(Content::Bytes(body.to_vec())),
-                "digest" => Kind::File(Content::Digest(line(body))),
+                "digest" => {
+                    let sum = line(body);
+                    // It goes into scripts as it is.
+                    if !is_digest(&sum) {
+                        return Err(format!("{real}: its digest is none"));
+                    }
+                    Kind::File(Content::Digest(sum))
+                }
                 "directory" => Kind::Directory,
                 other => Kind::Other(other.to_owned()),
             };
@@ -175,6 +182,14 @@ pub fn parse_look(out: &[u8]) -> Result<FileReading, String> {
         }
         _ => Err(format!("{real}: stat answered \"{head}\"")),
     }
+}
+
+/// What [`Content::Digest`] holds, and nothing that a shell would read.
+fn is_digest(sum: &str) -> bool {
+    let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    let number = |t: &str| !t.is_empty() && t.len() <= 20 && t.bytes().all(|b| b.is_ascii_digit());
+    (sum.len() == 64 && sum.bytes().all(hex))
+        || sum.split_once(':').is_some_and(|(crc, len)| number(crc) && number(len))
 }
 
 /// The functions that fragments may use, by name; `R` is the root that a disk is mounted on, else empty.
@@ -262,6 +277,17 @@ mod tests {
         assert_eq!(parse_look(b"absent|w\n/etc/x\n").unwrap().state, FileState::ABSENT);
         assert!(parse_look(b"denied\n/etc/shadow\n").unwrap_err().contains("permission denied"));
         assert!(parse_look(b"").is_err());
+    }
+
+    /// Found by lab_hostile: a digest goes into scripts as it is.
+    #[test]
+    fn a_digest_is_one() {
+        let head = "digest|600|0|0|root|root|1|w\n/etc/shadow\n";
+        let of = |sum: &str| parse_look(format!("{head}{sum}\n").as_bytes());
+        assert!(of(&sha256(b"x")).is_ok() && of(&cksum(b"x")).is_ok());
+        for bad in ["", "x", "1:", ":1", &format!("{}';>/PWNED;'", &sha256(b"x")), &sha256(b"x").to_uppercase()] {
+            assert!(of(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

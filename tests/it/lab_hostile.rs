@@ -65,6 +65,7 @@ const SOME: &[&str] = &[
     "port_dropin",
     "masked_alias",
     "sudo_writable",
+    "binary_not_executable",
 ];
 
 /// Where the host is, and the client. (The lab's own controller: faults name it.)
