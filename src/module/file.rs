@@ -278,7 +278,7 @@ mod tests {
     fn for_its_mode_alone_the_bytes_stay_where_they_are() {
         let sshd = Canned::new(|sh| {
             assert_eq!(sh, "rb_look d '/usr/sbin/sshd'");
-            (0, "digest|644|0|0|root|root|1|w\n/usr/sbin/sshd\n0123abcd\n".to_owned())
+            (0, "digest|644|0|0|root|root|1|w\n/usr/sbin/sshd\n1234567890:7\n".to_owned())
         });
         let p = json!({"path": "/usr/sbin/sshd", "mode": "0755"});
         assert_eq!(sshd.titles(&File, &p), ["set the mode or owner of /usr/sbin/sshd"]);
