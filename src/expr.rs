@@ -249,13 +249,21 @@ pub fn holds(text: &str, scope: &Value) -> Result<bool, ExprError> {
     })
 }
 
-/// A template's value: a text that is exactly one `{{ … }}` keeps its type, all else is text.
+/// A template's value: a text that is one `{{ … }}` and nothing but blanks around it keeps its type, all else is text.
 pub fn render(text: &str, scope: &Value) -> Result<Value, ExprError> {
     if !is_template(text) {
         return Ok(Value::String(text.to_owned()));
     }
     if let Some((inside, at)) = sole(text) {
-        return eval_at(inside, at, scope);
+        let value = eval_at(inside, at, scope)?;
+        // Blanks around a text are its own: a file's content ends with a line break.
+        return Ok(match value {
+            Value::String(s) if text.trim() != text => {
+                let (before, after) = (text.len() - text.trim_start().len(), text.trim_end().len());
+                Value::String(format!("{}{s}{}", &text[..before], &text[after..]))
+            }
+            other => other,
+        });
     }
     let out = ENGINE.render_str(text, Jinja::from(Serde(scope))).map_err(|e| convert(&e, 0, text))?;
     Ok(Value::String(out))
@@ -331,6 +339,8 @@ mod tests {
         let scope = json!({"port": 22, "list": [1, 2]});
         assert_eq!(render("{{ port }}", &scope).unwrap(), json!(22));
         assert_eq!(render("{{ list }}", &scope).unwrap(), json!([1, 2]));
+        assert_eq!(render("{{ list }}\n", &scope).unwrap(), json!([1, 2]));
+        assert_eq!(render("{{ list | join(',') }}\n", &scope).unwrap(), json!("1,2\n"));
         assert_eq!(render("Port {{ port }}", &scope).unwrap(), json!("Port 22"));
         assert_eq!(render("no braces", &scope).unwrap(), json!("no braces"));
     }

@@ -33,15 +33,10 @@ pub enum About {
 }
 
 impl About {
-    /// A command of a runbook, by its first line, and for more of them a digest of all.
+    /// A command of a runbook.
     #[must_use]
     pub fn command(sh: &str) -> String {
-        let mut lines = sh.trim().lines();
-        let first = lines.next().unwrap_or_default();
-        match lines.next() {
-            None => format!("$ {first}"),
-            Some(_) => format!("$ {first} … {}", &crate::target::files::sha256(sh.as_bytes())[..8]),
-        }
+        format!("$ {sh}")
     }
 }
 

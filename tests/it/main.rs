@@ -49,6 +49,7 @@ mod lab_prevent;
 mod lab_reboot;
 mod lab_refusals;
 mod lab_said;
+mod lab_secrets;
 mod lab_shells;
 mod lab_static;
 mod lab_undo;

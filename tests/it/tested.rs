@@ -171,13 +171,9 @@ fn a_host_is_recorded_without_its_secrets() {
         assert!(!kept.contains(secret), "{secret}: {kept}");
     }
     assert!(kept.contains("user = me") && kept.contains("+on = 1"), "{kept}");
-    // The file is another one without its secrets: that is said, and is for the author to decide.
-    assert!(
-        made.code == 1 && made.stderr.contains("played back, it gives another plan"),
-        "{}{}",
-        made.stdout,
-        made.stderr
-    );
+    // What the runbook knows to be a secret has a stand-in here and there, so the plan is the same one.
+    assert!(made.code == 0 && made.stderr.starts_with("note: its diffs"), "{}{}", made.stdout, made.stderr);
+    assert!(!made.stderr.contains("b3BlbnNzaC1rZXk"), "{}", made.stderr);
     let twice = Command::new(BIN).args(args).current_dir(desk.path("")).env("TOKEN", "x").output().unwrap();
     assert_eq!(Done::from(twice).code, 2);
 }
