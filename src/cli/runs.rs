@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Failure, Output, colour, say, width};
 use crate::apply::{exit, journal, past};
-use crate::report::record;
+use crate::report::{printable, record};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -43,16 +43,19 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
         if all.is_empty() {
             say("no run has changed anything yet\n");
         }
+        let what =
+            |r: &journal::Summary| r.undoes.as_ref().map_or_else(|| r.runbook.clone(), |id| format!("undo {id}"));
+        let wide = all.iter().map(|r| what(r).chars().count()).max().unwrap_or(0).min(30);
         for r in &all {
-            let end = r.exit.map_or_else(|| "did not end".to_owned(), |e| format!("exit {e}"));
-            say(&format!(
-                "{}  {:<14} {} change{}, {end}, {}\n",
-                r.id,
-                r.undoes.as_ref().map_or_else(|| r.runbook.clone(), |id| format!("undo {id}")),
-                r.changes,
-                if r.changes == 1 { "" } else { "s" },
-                r.target
-            ));
+            let end = match r.exit {
+                None => "did not end".to_owned(),
+                Some(0) => "well".into(),
+                Some(5) => "taken back at once".into(),
+                Some(e) => format!("exit {e}"),
+            };
+            let s = if r.changes == 1 { "" } else { "s" };
+            let text = format!("{}  {:<wide$}  {} change{s}, {end}, {}\n", r.id, what(r), r.changes, r.target);
+            say(&printable(&text));
         }
     } else {
         say(&format!("{}\n", json!({"schema": 1, "runs": all})));
