@@ -20,7 +20,7 @@ const RUN: &str = "20261127-031502-kxqp";
 fn plain(text: &str, desk: &Desk) -> String {
     let text = text.replace(&*desk.path("home").to_string_lossy(), "~");
     let text = text.replace(&*desk.path("").to_string_lossy(), "").replace(desk.path("").to_str().unwrap(), "");
-    let run = Regex::new(r"\b20\d{6}-\d{6}-[a-z]{4}\b").unwrap();
+    let run = Regex::new(r"\b20\d{6}-\d{6}-[a-z0-9]{4}\b").unwrap();
     let seconds = Regex::new(r"\b\d+\.\d s\b").unwrap();
     let commit = Regex::new(r"\b[0-9a-f]{12}\b").unwrap();
     let text = commit.replace_all(&text, "0123456789ab").into_owned();
@@ -37,7 +37,7 @@ fn told(page: &str) -> String {
     fs::create_dir_all(&work).unwrap();
     let bin = Path::new(BIN).parent().unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    let run = Regex::new(r"\b20\d{6}-\d{6}-[a-z]{4}\b").unwrap();
+    let run = Regex::new(r"\b20\d{6}-\d{6}-[a-z0-9]{4}\b").unwrap();
     let (mut out, mut last) = (String::new(), RUN.to_owned());
     let (mut file, mut fence, mut content) = (None::<String>, "", String::new());
     for line in page.lines() {
