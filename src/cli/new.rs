@@ -40,8 +40,9 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
     }
     let write = |path: &PathBuf, text: &str| {
         let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-        made.and_then(|()| std::fs::write(path, text.replace("NAME", name)))
-            .map_err(|e| Failure::Usage(format!("{}: {e}", path.display()), None))
+        made.and_then(|()| std::fs::write(path, text.replace("NAME", name))).map_err(|e| {
+            Failure::usage(format!("{}: {e}", path.display()), "is the folder writable, and is there room?")
+        })
     };
     write(&file, include_str!("new/runbook.yaml"))?;
     let book = book::load(&file)?;

@@ -175,9 +175,12 @@ async fn record(a: &Args, name: &str) -> Result<u8, Failure> {
     if dir.exists() {
         return Err(Failure::usage(format!("{} is there already", dir.display()), "remove it, or take another name"));
     }
-    let unwritten = |e: std::io::Error| Failure::Usage(format!("{}: {e}", dir.display()), None);
+    let unwritten = |e: std::io::Error| {
+        Failure::usage(format!("{}: {e}", dir.display()), "is the folder writable, and is there room?")
+    };
     let base = a.from.as_deref().map(|from| Fixture::read(&folder, from)).transpose();
-    let base = base.map_err(|why| Failure::Usage(why, None))?;
+    let base = base
+        .map_err(|why| Failure::usage(why, format!("--from names one of: {}", fixture::names(&folder).join(", "))))?;
     let access = a.access.read()?;
     let mut chosen = a.target.choose()?;
     let vars = {
