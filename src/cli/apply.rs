@@ -121,10 +121,7 @@ pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
         return Ok(exit::OK);
     }
     let access = a.access.read()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::Usage(format!("cannot start: {e}"), None))?;
+    let runtime = super::runtime()?;
     let (mut vars, secrets) = runtime.block_on(variables(&book, &chosen, &a.extra))?;
     let dry = dry || a.how.dry_run;
     access.redactor.learn(secrets);

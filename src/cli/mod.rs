@@ -201,6 +201,12 @@ fn say(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
+/// What waits for channels, on this thread.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let made = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    made.map_err(|e| Failure::usage(format!("cannot start: {e}"), "are there too many open files (ulimit -n)?"))
+}
+
 /// Runs the command line.
 #[must_use]
 pub fn main() -> ExitCode {

@@ -46,10 +46,7 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
     };
     write(&file, include_str!("new/runbook.yaml"))?;
     let book = book::load(&file)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::Usage(format!("cannot start: {e}"), None))?;
+    let runtime = super::runtime()?;
     for (fixture, text) in FIXTURES {
         write(&folder.join(fixture).join(fixture::HOST), text)?;
         if let Outcome::Failed(why) = runtime.block_on(try_one(&book, &folder, fixture, true)) {

@@ -47,10 +47,7 @@ const LONG: Duration = Duration::from_millis(700);
 pub(super) fn run(a: &Args) -> Result<u8, Failure> {
     let chosen = a.target.choose()?;
     let access = a.access.read()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::Usage(format!("cannot start: {e}"), None))?;
+    let runtime = super::runtime()?;
     let (all, stopped) = runtime.block_on(async {
         let stop = on_interrupt();
         let looks = chosen.into_iter().map(|c| target(c, &access, stop.clone()));

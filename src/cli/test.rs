@@ -68,10 +68,7 @@ enum Form {
 }
 
 pub(super) fn run(a: &Args) -> Result<u8, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::Usage(format!("cannot start: {e}"), None))?;
+    let runtime = super::runtime()?;
     if let Some(name) = &a.record {
         return runtime.block_on(record(a, name));
     }

@@ -29,10 +29,7 @@ pub(super) struct Args {
 pub(super) fn run(a: &Args) -> Result<u8, Failure> {
     let here = past::whole(&a.id).ok();
     let access = a.access.read()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::Usage(format!("cannot start: {e}"), None))?;
+    let runtime = super::runtime()?;
     let code = runtime.block_on(async {
         let (records, target, whose) = match here {
             Some(records) => {
