@@ -83,8 +83,11 @@ fn in_root(root: &str, sh: &str, user: bool) -> String {
 /// Where to lay an overlay, and how to write the candidates in the merged view.
 fn overlay(root: &str, files: &Candidates) -> Option<OverlaySpec> {
     let mut dirs = BTreeSet::new();
+    let (mut directories, mut replaced) = (Vec::new(), Vec::new());
     let mut writes = String::new();
     for (path, state) in files {
+        let kept = if state.kind == Kind::Directory { &mut directories } else { &mut replaced };
+        kept.push(format!("{root}{path}"));
         let mut dir = parent(path);
         while matches!(files.get(dir), Some(s) if s.kind == Kind::Directory) {
             dir = parent(dir);
@@ -92,7 +95,7 @@ fn overlay(root: &str, files: &Candidates) -> Option<OverlaySpec> {
         dirs.insert(format!("{root}{dir}"));
         writes.push_str(&place(&sh_quote(&format!("{root}{path}"))?, state)?);
     }
-    Some(OverlaySpec { dirs: dirs.into_iter().collect(), writes })
+    Some(OverlaySpec { dirs: dirs.into_iter().collect(), directories, replaced, writes })
 }
 
 /// The sh lines that make a path so, in a place where nobody else looks.

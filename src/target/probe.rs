@@ -45,11 +45,18 @@ pub struct Check {
 }
 
 /// Candidate files laid over the real ones, in a private mount namespace.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct OverlaySpec {
-    /// Absolute paths of directories that exist. Everything under them may be written; of what
-    /// is mounted inside of one, only directories that are listed themselves.
+    /// Absolute paths of directories that exist. Everything under them may be written. What is
+    /// mounted inside of one shows to the check as it is and cannot be written to, unless its
+    /// mount point is listed itself.
     pub dirs: Vec<String>,
+    /// Candidates that are directories afterwards; they need not exist. One that is a mount
+    /// point is covered like `dirs`, so that its mode and owner can be tried.
+    pub directories: Vec<String>,
+    /// Every other candidate. What is mounted at or below one does not show: the candidate takes
+    /// its place.
+    pub replaced: Vec<String>,
     /// A fragment that makes the candidates with ordinary commands (`cat >`, `rm`, `chmod`); a
     /// status other than 0 means that there is no overlay. A path that leads out of `dirs` by a
     /// symbolic link is written for real: resolve it first.
@@ -127,7 +134,7 @@ fn overlays(script: &mut String, probe: &Probe) -> Result<(), ProbeError> {
     for (index, overlay) in probe.overlays.iter().enumerate() {
         let calls = directories(overlay)?
             .iter()
-            .map(|dir| Ok(format!("_B {}", quote(dir)?)))
+            .map(|(dir, call)| Ok(format!("{call} {}", quote(dir)?)))
             .collect::<Result<Vec<_>, _>>()?
             .join("&&");
         let file = format!("_D() {{ {calls}; }}\n_W() {{ :\n{}\n}}\n_L=1\n", overlay.writes);
@@ -137,15 +144,18 @@ fn overlays(script: &mut String, probe: &Probe) -> Result<(), ProbeError> {
     Ok(())
 }
 
-/// The overlay's directories, shallow ones first: a deep one is mounted inside of the merged view.
-fn directories(overlay: &OverlaySpec) -> Result<Vec<&str>, ProbeError> {
-    let mut dirs: Vec<&str> = overlay.dirs.iter().map(String::as_str).collect();
+/// The overlay's directories and what the driver does with each, shallow ones first: a deep one is mounted inside of
+/// the merged view.
+fn directories(overlay: &OverlaySpec) -> Result<Vec<(&str, &str)>, ProbeError> {
+    let mut dirs: Vec<(&str, &str)> = overlay.dirs.iter().map(|d| (d.as_str(), "_B")).collect();
     let bad = if dirs.is_empty() { Some("") } else { None };
-    if let Some(dir) = bad.or(dirs.iter().copied().find(|dir| !dir.starts_with('/'))) {
+    dirs.extend(overlay.directories.iter().map(|d| (d.as_str(), "_C")));
+    dirs.extend(overlay.replaced.iter().map(|p| (p.as_str(), "_A")));
+    if let Some(dir) = bad.or(dirs.iter().map(|d| d.0).find(|dir| !dir.starts_with('/'))) {
         let dir = dir.to_owned();
         return Err(ProbeError::OverlayDir { dir });
     }
-    dirs.sort_by_key(|dir| dir.split('/').filter(|part| !part.is_empty()).count());
+    dirs.sort_by_key(|(dir, _)| dir.split('/').filter(|part| !part.is_empty()).count());
     Ok(dirs)
 }
 

@@ -292,8 +292,9 @@ pub(super) const OVERLAYS: &str = r##"
 /// check ever runs on the real tree. That a mount took is not believed: a file that was put into
 /// the upper layer must show in the merged directory.
 pub(super) const DRIVER: &str = r##"
-    _d=$1 _i=$2 _m=$1/m$2 _S=${1##*/} _j=0 _L= _R="
+    _d=$1 _i=$2 _m=$1/m$2 _S=${1##*/} _j=0 _L= _M= _l="
 "
+    _R=$_l _T=
     _f() {
         echo "$*" >&2
         exit 1
@@ -307,46 +308,78 @@ pub(super) const DRIVER: &str = r##"
     mount -n --make-rprivate / || exit 1
     # The layers are on a tmpfs that dies with the namespace, whatever _d is on.
     mkdir -m 700 $_m && mount -n -t tmpfs -o mode=700 tmpfs $_m || exit 1
+    # _M: a line "OPTIONS PATH" for every mount. A shared one would show to the host.
+    while read -r _x _x _x _x _x _y _z; do
+        case $_z in shared:*) _f "$_x is shared with the host" ;; esac
+        case $_x in *\\*) _x=$(printf %b "$_x") ;; esac
+        _M="$_M$_y $_x$_l"
+    done </proc/self/mountinfo
     # (bash does not match /x with "${_y%/}"/* where that is empty; it does with "$_y"/*.)
-    # _B DIRECTORY: keeps the real one reachable under what will cover it, and makes an upper
-    # layer whose root looks like it, since the merged directory shows that.
+    # _B DIRECTORY: keeps the real one reachable under what will cover it, with what is mounted inside of it,
+    # and makes an upper layer whose root looks like it, since the merged directory shows that.
     _B() {
         cd "$1" && _x=$(pwd -P) || return 1
-        case $_R in *"
-$_x
-"*) return 0 ;; esac
+        case $_R in *"$_l$_x$_l"*) return 0 ;; esac
         _y=${_x%/}
         case $_d/ in "$_y"/*) _f "$_x holds the directory of the probe itself" ;; esac
         mkdir $_m/$_j $_m/$_j/l $_m/$_j/u $_m/$_j/w &&
-            mount -n --bind "$_x" $_m/$_j/l &&
+            mount -n --rbind "$_x" $_m/$_j/l &&
             _y=$(stat -c "%u:%g %a" .) &&
             chown ${_y% *} $_m/$_j/u &&
             chmod ${_y#* } $_m/$_j/u &&
             echo >$_m/$_j/u/$_S.$_j || return 1
         eval "_r$_j=\$_x"
-        _j=$((_j + 1)) _R="$_R$_x
-"
+        _j=$((_j + 1)) _R="$_R$_x$_l"
+    }
+    # _P PATH: _x is its name without links in its directory.
+    _P() {
+        _x=$(cd "${1%/*}/" 2>/dev/null && pwd -P) || _x=
+        _x=${_x%/}/${1##*/}
+    }
+    # _C PATH: a candidate that is a directory. One that is a mount has an overlay of its own.
+    _C() {
+        _P "$1"
+        case $_M in *" $_x$_l"*) [ ! -d "$_x" ] || _B "$_x" ;; esac
+    }
+    # _A PATH: any other candidate. Nothing that is mounted at it or below it may be in the way of what is written.
+    _A() {
+        _P "$1"
+        _T="$_T$_x$_l"
     }
     _D || exit 1
-    # A mount inside of a covered directory would vanish; a shared one would show to the host.
-    while read -r _x _x _x _x _x _y _z; do
-        case $_z in shared:*) _f "$_x is shared with the host" ;; esac
-        case $_x in *\\*) _x=$(printf %b "$_x") ;; esac
-        case $_R in *"
-$_x
-"*) continue ;; esac
-        _n=0
-        while [ $_n -lt $_j ]; do
-            eval "_y=\${_r$_n%/}"
-            case $_x in "$_y"/*) _f "$_x is mounted inside of $_y/" ;; esac
-            _n=$((_n + 1))
+    # _I N: what is mounted inside of the covered directory shows there again, and cannot be written to. What we
+    # may not see (a user's FUSE) stays away, as it does for us everywhere.
+    _I() {
+        _z=$_M
+        eval "_y=\${_r$1%/}"
+        while [ "$_z" ]; do
+            _q=${_z%%"$_l"*} _z=${_z#*"$_l"}
+            _o=${_q%% *} _q=${_q#* }
+            case $_q in "$_y"/*) ;; *) continue ;; esac
+            case $_R in *"$_l$_q$_l"*) continue ;; esac
+            _k=$_m/$1/l${_q#"$_y"}
+            [ -e "$_k" ] && [ -e "$_q" ] || continue
+            _u=$_T
+            while [ "$_u" ]; do
+                _t=${_u%%"$_l"*} _u=${_u#*"$_l"}
+                case $_q in
+                "$_t")
+                    [ ! -f "$_k" ] || cp -p "$_k" "$_q" || exit 1
+                    continue 2
+                    ;;
+                "$_t"/*) continue 2 ;;
+                esac
+            done
+            mount -n --rbind "$_k" "$_q" || _f "what is mounted at $_q cannot be shown to the check"
+            mount -n -o "remount,bind,$_o,ro" "$_q"
         done
-    done </proc/self/mountinfo
+    }
     _n=0
     while [ $_n -lt $_j ]; do
         eval "_x=\$_r$_n"
         _y=$_m/$_n
         mount -n -t overlay -o lowerdir=$_y/l,upperdir=$_y/u,workdir=$_y/w overlay "$_x" || exit 1
+        _I $_n
         _n=$((_n + 1))
     done
     while [ $_n -gt 0 ]; do
