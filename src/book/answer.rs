@@ -3,9 +3,33 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regex::RegexBuilder;
+use regex::{Regex, RegexBuilder};
 
 use super::Runbook;
+
+/// A regular expression of `answers`, in the syntax of the `regex` crate, compiled when the runbook is read. Case does not
+/// matter.
+#[derive(Debug, Clone)]
+pub struct ErrorPattern(Regex);
+
+impl ErrorPattern {
+    /// Compiles a pattern.
+    ///
+    /// # Errors
+    /// The last line of what the `regex` crate says of it, which names the problem.
+    pub fn parse(source: &str) -> Result<Self, String> {
+        RegexBuilder::new(source).case_insensitive(true).build().map(Self).map_err(|e| {
+            let text = e.to_string();
+            text.lines().last().unwrap_or_default().trim().trim_start_matches("error: ").to_owned()
+        })
+    }
+
+    /// The pattern as it stands in the runbook.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
 
 /// A runbook that may be the right one.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,10 +69,8 @@ pub fn rank(books: &[(&Runbook, &str)], pasted: &str) -> Vec<Hit> {
 
 /// The longest part that one of its patterns matches, in any line or in a text that somebody's terminal has wrapped.
 fn matched(book: &Runbook, lines: &[String]) -> Option<String> {
-    let patterns = book.answers.iter().filter_map(|a| RegexBuilder::new(a).case_insensitive(true).build().ok());
-    let all =
-        |p: &regex::Regex| lines.iter().filter_map(|l| p.find(l).map(|m| m.as_str().to_owned())).collect::<Vec<_>>();
-    patterns.flat_map(|p| all(&p)).max_by_key(String::len)
+    let found = book.answers.iter().flat_map(|p| lines.iter().filter_map(|l| p.0.find(l)));
+    found.map(|m| m.as_str().to_owned()).max_by_key(String::len)
 }
 
 /// The text's lines without what terminals, mails and chats add, and each two that belong together as one.

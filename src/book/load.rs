@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::answer::ErrorPattern;
 use super::decode::{Decoder, Unread};
 use super::vars::Vars;
 use super::yaml::tidy;
@@ -303,10 +304,14 @@ fn decode(d: &mut Decoder<'_>, root: &Node, loader: &mut Loader) -> Runbook {
             |why| Diagnostic::at(t.place.clone(), "requires", why).hint("update this program, or use an older runbook"),
         ));
     }
-    let answers = d.words(root, "answers");
-    for a in &answers {
-        if let Err(e) = crate::edit::pattern(&a.text) {
-            d.error(Diagnostic::at(a.place.clone(), "regex", e.to_string()).hint(e.hint()));
+    let mut answers = Vec::new();
+    for a in d.words(root, "answers") {
+        match ErrorPattern::parse(&a.text) {
+            Ok(pattern) => answers.push(pattern),
+            Err(problem) => d.error(
+                Diagnostic::at(a.place.clone(), "regex", format!("not a regular expression: {problem}"))
+                    .hint("look-around and back-references do not exist; a bracket or a dot that is meant as such needs a backslash"),
+            ),
         }
     }
     let mut steps = Vec::new();
@@ -321,7 +326,7 @@ fn decode(d: &mut Decoder<'_>, root: &Node, loader: &mut Loader) -> Runbook {
     Runbook {
         name: text(d.text(root, "name")),
         title: text(d.text(root, "title")),
-        answers: answers.into_iter().map(|t| t.text).collect(),
+        answers,
         see: d.words(root, "see").into_iter().map(|t| t.text).collect(),
         vars: Vars::decode(root, d),
         verify: d.list(root, "verify", "a list of modules", Decoder::call),

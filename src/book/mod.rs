@@ -191,8 +191,8 @@ pub struct Runbook {
     pub name: String,
     /// What it is about.
     pub title: String,
-    /// Error texts that lead here (regular expressions).
-    pub answers: Vec<String>,
+    /// The error texts that lead to this runbook.
+    pub answers: Vec<answer::ErrorPattern>,
     /// Other runbooks worth a look.
     pub see: Vec<String>,
     /// Its variables.

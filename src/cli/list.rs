@@ -1,6 +1,7 @@
 //! `runbook list`.
 
 use super::{Failure, Output, say, warn, warning, width};
+use crate::book::answer::ErrorPattern;
 use crate::report::{printable, wrap};
 use crate::source::{Origin, known};
 
@@ -45,7 +46,10 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
     } else {
         let list: Vec<_> = rows
             .iter()
-            .map(|(n, t, a, o)| serde_json::json!({"name": n, "title": t, "answers": a, "source": o.shown()}))
+            .map(|(n, t, a, o)| {
+                let answers: Vec<&str> = a.iter().map(ErrorPattern::as_str).collect();
+                serde_json::json!({"name": n, "title": t, "answers": answers, "source": o.shown()})
+            })
             .collect();
         say(&format!("{}\n", serde_json::json!({"schema": 1, "runbooks": list})));
     }

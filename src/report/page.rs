@@ -19,7 +19,7 @@ pub fn markdown(b: &Runbook) -> String {
     }
     if !b.answers.is_empty() {
         out.push_str("\nFor a client that says:\n\n");
-        b.answers.iter().for_each(|a| out += &format!("- {}\n", code(a)));
+        b.answers.iter().for_each(|a| out += &format!("- {}\n", code(a.as_str())));
     }
     if !b.vars.0.is_empty() {
         out.push_str("\n## Variables\n\n| `-e NAME=VALUE` | default | meaning |\n| --- | --- | --- |\n");

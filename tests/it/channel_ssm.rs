@@ -5,11 +5,11 @@ use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{BIN, fixture};
+use crate::support::{bin, fixture};
 
 fn aws(state: &TempDir, mode: &str) -> Command {
     let path = format!("{}:{}", fixture("aws").display(), std::env::var("PATH").unwrap());
-    let mut command = Command::new(BIN);
+    let mut command = Command::new(bin());
     command.env("PATH", path).env("AWS_STAND_IN", state.path()).env("AWS_MODE", mode);
     command
 }

@@ -38,7 +38,7 @@ fn the_pages_are_current() {
 fn the_readme_shows_what_is_printed() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let via = format!("root:{}", root.join("examples/broken-host").display());
-    let out = std::process::Command::new(crate::support::BIN)
+    let out = std::process::Command::new(crate::support::bin())
         .args(["plan", "ssh-refused", "-e", "port=22", "--via", &via])
         .output()
         .unwrap();

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{BIN, Desk, Done, lab_is_on};
+use crate::support::{Desk, Done, bin, lab_is_on};
 
 /// A file of an npm package of the set-up; `None` where the lab is off.
 fn installed(path: &str) -> Option<PathBuf> {
@@ -83,7 +83,7 @@ fn diagnosed(server: &Path, dir: &Path, file: &str) -> Vec<(u64, String)> {
 }
 
 fn schema(desk: &Desk) {
-    let out = Done::from(Command::new(BIN).args(["schema"]).arg(desk.path("")).output().unwrap());
+    let out = Done::from(Command::new(bin()).args(["schema"]).arg(desk.path("")).output().unwrap());
     desk.write("runbook.schema.json", &out.stdout);
 }
 
@@ -163,7 +163,7 @@ fn sarif_is_sarif() {
         desk.write("a bad, one.yaml", "name: x\ntitle: x\nstpes: []\nsteps:\n- {name: a, ensure: {fiel: {path: x}}}\n");
     for file in [bad.as_path(), Path::new("a bad, one.yaml")] {
         let lint =
-            Command::new(BIN).args(["lint", "-o", "sarif"]).arg(file).current_dir(desk.path("")).output().unwrap();
+            Command::new(bin()).args(["lint", "-o", "sarif"]).arg(file).current_dir(desk.path("")).output().unwrap();
         let out = Done::from(lint);
         assert_eq!(out.code, 2, "{}", out.stderr);
         desk.write("found.sarif", &out.stdout);

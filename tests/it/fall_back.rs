@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{BIN, Done};
+use crate::support::{Done, bin};
 
 /// Appends a line each time it runs, so that what is done twice shows.
 const BOOK: &str = "name: t\ntitle: t\nhandlers:\n  - id: h\n    command: {sh: 'echo handler >>DIR/log'}\nsteps:\n\
@@ -43,7 +43,7 @@ fn run(dir: &Path, cut_at: usize, mode: &str, next: &str) -> Done {
     let flaky = FLAKY.replace("DIR", &at).replace("@MODE@", mode).replace("@CUT@", &cut_at.to_string());
     fs::write(dir.join("flaky"), flaky).unwrap();
     let next = format!("exec:{}", next.replace("DIR", &at));
-    let run = std::process::Command::new(BIN)
+    let run = std::process::Command::new(bin())
         .args(["apply", "./book.yaml", "-y", "-o", "json"])
         .args(["--via", &format!("exec:sh {at}/flaky"), "--via", &next])
         .env("XDG_STATE_HOME", dir.join("state"))

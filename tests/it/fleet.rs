@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{BIN, Desk, Done};
+use crate::support::{Desk, Done, bin};
 
 /// Hosts h1, h2 …; what is /srv on one is `hosts/NAME/srv` of the desk.
 struct Hosts {
@@ -63,7 +63,7 @@ impl Hosts {
         let book = self.desk.write("book.yaml", &book.replace("DESK", &self.desk.path("").display().to_string()));
         let via = format!("exec:{} {{target}}", self.desk.path("enter").display());
         let all = self.names.join(",");
-        let words = [BIN, verb, book.to_str().unwrap(), "-t", &all, "--via", &via].map(str::to_owned);
+        let words = [bin(), verb, book.to_str().unwrap(), "-t", &all, "--via", &via].map(str::to_owned);
         words.into_iter().chain(args.iter().map(|a| (*a).to_owned())).collect()
     }
     fn command(&self, words: &[String]) -> std::process::Command {
@@ -357,7 +357,7 @@ fn what_is_asked_for_is_checked_and_listed() {
         ("admin@web1:22", "--via ssh://admin@web1:22"),
     ] {
         let run: Done =
-            h.command(&[BIN, "plan", "ssh-refused", "-t", target].map(str::to_owned)).output().unwrap().into();
+            h.command(&[bin(), "plan", "ssh-refused", "-t", target].map(str::to_owned)).output().unwrap().into();
         assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{target}: {}", run.stderr);
         assert!(run.stderr.contains("-t takes a name") && run.stderr.contains(hint), "{target}: {}", run.stderr);
     }

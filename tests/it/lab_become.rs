@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::{BIN, Done, Host, LAB};
+use crate::support::{Done, Host, LAB, bin};
 
 const PASSWORD: &str = "s3cret pa$$'";
 
@@ -10,7 +10,7 @@ const PASSWORD: &str = "s3cret pa$$'";
 fn plan(host: &Host, method: &[&str], password: Option<&str>) -> Done {
     let via = format!("exec:{LAB} sh {} -c 'exec /sbin/runuser -u joe -- sh'", host.name);
     let mut command = Command::new(LAB);
-    command.args(["ctl", BIN, "plan", "ssh-refused", "--via", &via, "--address", &host.address]).args(method);
+    command.args(["ctl", bin(), "plan", "ssh-refused", "--via", &via, "--address", &host.address]).args(method);
     command.env_remove("RUNBOOK_BECOME_PASSWORD");
     if let Some(p) = password {
         command.env("RUNBOOK_BECOME_PASSWORD", p);

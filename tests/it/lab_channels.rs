@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::support::{BIN, Done, LAB, Run, full, lab_is_on};
+use crate::support::{Done, LAB, Run, bin, full, lab_is_on};
 
 /// The ways of CI, the first being what the others are compared with.
 const CI: &[&str] = &["nsenter", "ssh-port", "nspawn", "qemu-unix"];
@@ -74,7 +74,7 @@ impl Host {
     }
     pub fn run(&self, args: &[&str]) -> Run {
         let mut command = Command::new(LAB);
-        command.args(["ctl", BIN]).args(args).args(["-o", "json", "--via", &self.via(), "--login", "root"]);
+        command.args(["ctl", bin()]).args(args).args(["-o", "json", "--via", &self.via(), "--login", "root"]);
         let address = self.fact("address");
         if args[0] == "apply" && address != "-" {
             command.args(["--address", address]);
@@ -192,7 +192,7 @@ fn clients_come_by_way_of_the_jump_host() {
     let jump = format!("{}-jump", host.name);
     let run = |args: &[&str], via: &[&str]| -> Run {
         let mut command = Command::new(LAB);
-        command.args(["ctl", BIN]).args(args).args(["-o", "json"]);
+        command.args(["ctl", bin()]).args(args).args(["-o", "json"]);
         via.iter().for_each(|v| {
             command.args(["--via", v]);
         });

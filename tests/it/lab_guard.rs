@@ -352,7 +352,7 @@ fn what_clients_use_is_measured_unasked() {
     assert!(until(10, || host.lets_in(&[]).is_ok()), "{}", run.seen());
     let blind = ["apply", path.to_str().unwrap(), "--via", &host.via(), "-y"];
     let mut c = std::process::Command::new(LAB);
-    c.arg("ctl").arg(crate::support::BIN).args(blind).env("XDG_STATE_HOME", host.desk.path("blind"));
+    c.arg("ctl").arg(crate::support::bin()).args(blind).env("XDG_STATE_HOME", host.desk.path("blind"));
     let done = Done::from(c.output().unwrap());
     assert!(
         done.code == 0 && done.stdout.contains("nothing was measured from outside"),

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use crate::faults::PRELUDE;
 use crate::lab_refusals::leftovers;
-use crate::support::{BIN, Done, Host, LAB, Run, full, lab_is_on, ssh_refused, until};
+use crate::support::{Done, Host, LAB, Run, bin, full, lab_is_on, ssh_refused, until};
 
 /// Seconds: long enough for a plain run under load, short enough to wait for.
 const WINDOW: &str = "8s";
@@ -144,8 +144,9 @@ fn run(host: &Host, patient: &Patient, n: usize, trouble: &Trouble) -> (Option<R
         let _ = std::fs::remove_file(host.desk.path(f));
     }
     let via = channel(host, n, trouble);
+    let bin = bin();
     let second = format!(
-        "XDG_STATE_HOME={0} {LAB} ctl {BIN} apply {1} --via 'exec:{LAB} sh {2}' --address {3} {4} -y --confirm-within {WINDOW}",
+        "XDG_STATE_HOME={0} {LAB} ctl {bin} apply {1} --via 'exec:{LAB} sh {2}' --address {3} {4} -y --confirm-within {WINDOW}",
         host.desk.path("elsewhere").display(),
         ssh_refused().display(),
         host.name,
@@ -237,7 +238,7 @@ fn recover(host: &Host, patient: &Patient, trouble: &Trouble, old: &State) -> Re
         let here = |c: &mut Command| {
             c.env("XDG_STATE_HOME", host.desk.path(records));
         };
-        let mut list = Command::new(BIN);
+        let mut list = Command::new(bin());
         here(&mut list);
         let list: Run = Done::from(list.args(["runs", "-o", "json"]).output().unwrap()).into();
         let runs = list.json["runs"].as_array().cloned().unwrap_or_default();
@@ -253,7 +254,7 @@ fn recover(host: &Host, patient: &Patient, trouble: &Trouble, old: &State) -> Re
             // 2: it changed nothing.
             if !matches!(done.code, 0 | 2) && !theirs {
                 let run: Run = done.into();
-                let mut record = Command::new(BIN);
+                let mut record = Command::new(bin());
                 here(&mut record);
                 let record =
                     Done::from(record.args(["runs", "-o", "jsonl", r["id"].as_str().unwrap()]).output().unwrap());

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::support::{BIN, Done, Host};
+use crate::support::{Done, Host, bin};
 
 /// Odd enough for every spelling, and long enough for base64 to be wrapped.
 const SECRET: &str = "Tr0ub é4dor&3 horse, and so on: until a line of base64 is full of it, and more";
@@ -75,7 +75,7 @@ fn a_secret_is_seen_nowhere() {
         let first = fs::read_dir(host.desk.path("state/runbook/runs")).unwrap().next().unwrap().unwrap();
         let id = first.file_name().into_string().unwrap();
         let own = |args: &[&str]| {
-            let mut c = Command::new(BIN);
+            let mut c = Command::new(bin());
             c.args(args).env("XDG_STATE_HOME", host.desk.path("state"));
             c
         };

@@ -11,7 +11,7 @@ use std::process::Command;
 
 use regex::Regex;
 
-use crate::support::{BIN, Desk};
+use crate::support::{Desk, bin};
 
 /// As every run calls it.
 const RUN: &str = "20261127-031502-kxqp";
@@ -35,7 +35,7 @@ fn told(page: &str) -> String {
     let desk = Desk::new();
     let work = desk.path("work");
     fs::create_dir_all(&work).unwrap();
-    let bin = Path::new(BIN).parent().unwrap();
+    let bin = Path::new(bin()).parent().unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     let run = Regex::new(r"\b20\d{6}-\d{6}-[a-z0-9]{4}\b").unwrap();
     let (mut out, mut last) = (String::new(), RUN.to_owned());

@@ -5,10 +5,10 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{BIN, Desk, Done};
+use crate::support::{Desk, Done, bin};
 
 fn runbook(desk: &Desk, args: &[&str]) -> Done {
-    let mut c = std::process::Command::new(BIN);
+    let mut c = std::process::Command::new(bin());
     c.args(args).env("XDG_STATE_HOME", desk.path("state")).env_remove("COLUMNS");
     c.output().unwrap().into()
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::{BIN, Desk, Done};
+use crate::support::{Desk, Done, bin};
 
 const PASSWORD: &str = "Correct-Horse-9";
 
@@ -21,7 +21,7 @@ exit 255"#;
 /// `ping` with tools of ours in front of the others.
 fn ping(desk: &Desk, args: &[&str]) -> Command {
     let path = format!("{}:{}", desk.path("").display(), std::env::var("PATH").unwrap());
-    let mut command = Command::new(BIN);
+    let mut command = Command::new(bin());
     command.arg("ping").args(args).env("PATH", path).env("RUNBOOK_PASSWORD", PASSWORD);
     command
 }
@@ -78,7 +78,7 @@ fn a_password_that_a_console_repeats_is_not_shown() {
         stty -echo; printf 'Password: '; read -r p; echo \"no entry for $u/$p\"";
     let login = desk.program("login", asks);
     for format in ["human", "json"] {
-        let done: Done = Command::new(BIN)
+        let done: Done = Command::new(bin())
             .args(["ping", "--login", "root", "-o", format, "--via", &format!("console:{}", login.display())])
             .env("RUNBOOK_PASSWORD", PASSWORD)
             .env("RUNBOOK_LOG", "trace")
@@ -115,7 +115,7 @@ fn a_script_for_the_guest_agent_is_no_argument() {
     let desk = Desk::new();
     let dir = desk.path("").display().to_string();
     desk.program("virsh", &VIRSH.replace("DIR", dir.trim_end_matches('/')));
-    let mut command = Command::new(BIN);
+    let mut command = Command::new(bin());
     command.args(["ping", "--via", "guest-agent:it's web1", "-b"]);
     let path = format!("{dir}:{}", std::env::var("PATH").unwrap());
     let done = command
@@ -140,7 +140,7 @@ fn virsh_reads_what_we_write() {
     }
     let ping = |domain: &str| {
         let via = format!("guest-agent:{domain}?connect=test:///default");
-        Done::from(Command::new(BIN).args(["ping", "-o", "json", "--via", &via]).output().unwrap()).stdout
+        Done::from(Command::new(bin()).args(["ping", "-o", "json", "--via", &via]).output().unwrap()).stdout
     };
     assert!(ping("test").contains("not supported by the connection driver"), "{}", ping("test"));
     assert!(ping("it's \"web1\"").contains(r#"failed to get domain 'it's \"web1\"'"#), "{}", ping("it's \"web1\""));
@@ -155,7 +155,7 @@ fn the_password_of_the_inventory_is_that_of_its_user() {
     let inventory = desk.write("hosts", "web1 ansible_host=192.0.2.1 ansible_user=admin ansible_password=s3cret\n");
     let asked = |login: &[&str]| {
         let _ = std::fs::remove_file(desk.path("asked"));
-        let mut command = Command::new(BIN);
+        let mut command = Command::new(bin());
         command.args(["ping", "-i", inventory.to_str().unwrap(), "-t", "web1"]).args(login);
         let path = format!("{dir}:{}", std::env::var("PATH").unwrap());
         let done = Done::from(command.env("PATH", path).env_remove("RUNBOOK_PASSWORD").output().unwrap());
@@ -297,7 +297,7 @@ fn a_shell_without_printf_shows_no_secret_in_an_argument() {
     let path = format!("{dir}:{}", std::env::var("PATH").unwrap());
     let password = "it's $HOME `id` \\n 100%";
     for method in ["sudo", "su"] {
-        let mut command = Command::new(BIN);
+        let mut command = Command::new(bin());
         command.args(["ping", "--via", "exec:sh", "--become-method", method]);
         let done = Done::from(command.env("PATH", &path).env("RUNBOOK_BECOME_PASSWORD", password).output().unwrap());
         assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{BIN, Desk, Done};
+use crate::support::{Desk, Done, bin};
 
 const HELLO: &str = "name: hello\ntitle: hello is on its way\nanswers: ['the greeting is (gone|late)']\nsteps:\n- {name: it greets, check: {command: 'true'}}\n";
 
@@ -60,7 +60,7 @@ impl Team {
         self.git("ann", &["rev-parse", "HEAD"])
     }
     fn command(&self, who: &str, args: &[&str]) -> Command {
-        let mut c = Command::new(BIN);
+        let mut c = Command::new(bin());
         c.args(args).current_dir(self.home(who)).env("HOME", self.home(who)).env("GIT_CONFIG_NOSYSTEM", "1");
         for v in ["XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "RUNBOOK_LOCK"] {
             c.env_remove(v);

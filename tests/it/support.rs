@@ -5,12 +5,25 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The binary under test.
-pub const BIN: &str = env!("CARGO_BIN_EXE_runbook");
+/// The path of the program under test: `RUNBOOK_BIN`, else what `tests/program` builds. Never the one that cargo builds
+/// beside the tests: dev-dependencies add features to it that users do not get.
+pub fn bin() -> &'static str {
+    static PATH: OnceLock<String> = OnceLock::new();
+    PATH.get_or_init(|| match std::env::var("RUNBOOK_BIN") {
+        Ok(path) => path,
+        Err(_) => {
+            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/program");
+            let built = Command::new(script).stderr(Stdio::inherit()).output().expect("tests/program starts");
+            assert!(built.status.success(), "tests/program could not build the program");
+            String::from_utf8(built.stdout).expect("a path in UTF-8").trim().to_owned()
+        }
+    })
+}
 /// The lab's script.
 pub const LAB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/lab");
 
@@ -144,7 +157,7 @@ impl Desk {
     }
     /// The binary, with records of its own.
     pub fn runbook(&self, prefix: &[&str], verb: &str, book: &Path, args: &[&str]) -> Command {
-        let words: Vec<&str> = prefix.iter().copied().chain([BIN, verb]).collect();
+        let words: Vec<&str> = prefix.iter().copied().chain([bin(), verb]).collect();
         let mut c = Command::new(words[0]);
         c.args(&words[1..]).arg(book).args(args);
         c.env("XDG_STATE_HOME", self.path("state")).stdin(Stdio::null());

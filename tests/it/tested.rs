@@ -10,14 +10,14 @@ use runbook::book;
 use runbook::fixture::{self, Expected, Fixture};
 use runbook::plan::StepStatus;
 
-use crate::support::{BIN, Desk, Done};
+use crate::support::{Desk, Done, bin};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn run(desk: &Desk, args: &[&str]) -> Done {
-    Command::new(BIN).args(args).current_dir(desk.path("")).output().unwrap().into()
+    Command::new(bin()).args(args).current_dir(desk.path("")).output().unwrap().into()
 }
 
 /// Causes that no fixture has: a stand-in of a cloud's own program shows the first (clouds.rs); the other is only found once
@@ -160,7 +160,8 @@ fn a_host_is_recorded_without_its_secrets() {
     desk.write("app.yaml", text);
     let via = format!("root:{}", desk.path("disk").display());
     let args = ["test", "app.yaml", "--record", "off", "--via", &via, "--about", "it is off"];
-    let made = Command::new(BIN).args(args).current_dir(desk.path("")).env("TOKEN", "sesame-street").output().unwrap();
+    let made =
+        Command::new(bin()).args(args).current_dir(desk.path("")).env("TOKEN", "sesame-street").output().unwrap();
     let made = Done::from(made);
     let all = |dir: &str| -> String {
         let grep = Command::new("grep").args(["-r", ""]).arg(desk.path(dir)).output().unwrap();
@@ -174,6 +175,6 @@ fn a_host_is_recorded_without_its_secrets() {
     // What the runbook knows to be a secret has a stand-in here and there, so the plan is the same one.
     assert!(made.code == 0 && made.stderr.starts_with("note: its diffs"), "{}{}", made.stdout, made.stderr);
     assert!(!made.stderr.contains("b3BlbnNzaC1rZXk"), "{}", made.stderr);
-    let twice = Command::new(BIN).args(args).current_dir(desk.path("")).env("TOKEN", "x").output().unwrap();
+    let twice = Command::new(bin()).args(args).current_dir(desk.path("")).env("TOKEN", "x").output().unwrap();
     assert_eq!(Done::from(twice).code, 2);
 }

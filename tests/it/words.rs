@@ -6,10 +6,10 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{BIN, Desk, Done};
+use crate::support::{Desk, Done, bin};
 
 fn runbook(desk: &Desk, args: &[&str]) -> Done {
-    let mut c = Command::new(BIN);
+    let mut c = Command::new(bin());
     c.args(args).current_dir(desk.path("")).env("XDG_STATE_HOME", desk.path("state")).env_remove("COLUMNS");
     c.output().unwrap().into()
 }
@@ -86,13 +86,14 @@ fn a_runbook_that_lies_here_is_named() {
 fn what_is_printed_is_as_wide_as_the_terminal() {
     let desk = Desk::new();
     desk.write("t.yaml", BOOK);
-    let plan = format!("{BIN} plan ./t.yaml --via exec:sh");
+    let bin = bin();
+    let plan = format!("{bin} plan ./t.yaml --via exec:sh");
     for columns in [45, 80, 120] {
         for line in [
             plan.clone(),
-            format!("{BIN} list"),
-            format!("{BIN} show ssh-refused"),
-            format!("{BIN} plan nothing --via foo:bar"),
+            format!("{bin} list"),
+            format!("{bin} show ssh-refused"),
+            format!("{bin} plan nothing --via foo:bar"),
         ] {
             let text = at(columns, &desk, &line).stdout;
             let wide = |l: &&str| l.chars().count() > columns.min(100) && l.trim_start().contains(' ');
@@ -112,7 +113,7 @@ fn what_is_printed_is_as_wide_as_the_terminal() {
         assert!(said.contains("--comment \"a b\" -j ACCEPT") && text.contains("\"a  b\""), "{text}");
     }
     // Nobody looks: 80, whatever COLUMNS says.
-    let done: Done = Command::new(BIN).args(["show", "ssh-refused"]).env("COLUMNS", "45").output().unwrap().into();
+    let done: Done = Command::new(bin).args(["show", "ssh-refused"]).env("COLUMNS", "45").output().unwrap().into();
     assert!(done.stdout.lines().any(|l| l.chars().count() > 70), "{}", done.stdout);
 }
 
