@@ -24,6 +24,7 @@ mod laws;
 pub mod line;
 mod lines;
 mod managed;
+pub mod references;
 pub mod replace;
 pub mod sshd_config;
 

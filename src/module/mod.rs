@@ -25,6 +25,7 @@ mod mount;
 mod package;
 mod process;
 pub(crate) mod put_back;
+pub(crate) mod references;
 mod registry;
 mod resolve;
 mod sandbox;

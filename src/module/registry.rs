@@ -19,6 +19,7 @@ pub static BUILTIN: &[&dyn Module] = &[
     &super::sshd_config::SshdConfig,
     &super::host_keys::HostKeys,
     &super::sshd::Sshd,
+    &super::references::References,
     &super::listening::Listening,
     &super::firewall::Firewall,
     &super::selinux_port::SelinuxPort,

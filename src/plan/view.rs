@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use crate::book::Retries;
 use crate::channel::net::{Knock, Knocked, Proxy};
+use crate::edit::references::NamedKind;
 use crate::facts::Facts;
 use crate::module::Halt;
 use crate::plan::{Change, FileChange, Overlay, Resource};
+use crate::target::existence::{Existence, existence_script, parse_existence};
 use crate::target::files::{self, FileReading, FileState, Kind, Look};
 use crate::target::frame::{Answer, Status};
 use crate::target::inits;
@@ -299,6 +301,19 @@ impl<'a> View<'a> {
         Ok(tree::parse_lines(&a.stdout))
     }
 
+    /// The lines of the files of PAM that a service comes to; every other line is empty.
+    pub fn pam_lines(&self, service: &str) -> Result<BTreeMap<String, Vec<u8>>, Halt> {
+        let a = whole(self.fragment(About::Named(format!("pam {service}")), tree::pam_script(service))?)?;
+        Ok(tree::parse_lines(&a.stdout))
+    }
+
+    /// The lines of the files that these patterns of sh reach, by name.
+    pub fn lines_of(&self, patterns: &[&str]) -> Result<BTreeMap<String, Vec<u8>>, Halt> {
+        let about = About::Named(format!("lines of {}", patterns.join(" ")));
+        let a = whole(self.fragment(about, Some(tree::pattern_script(patterns)))?)?;
+        Ok(tree::parse_lines(&a.stdout))
+    }
+
     /// The same view with some more candidate files laid over.
     pub fn with_changes<T>(&self, changes: &[Change], ask: impl FnOnce(&View<'_>) -> T) -> T {
         let mut overlay = self.overlay.clone();
@@ -350,6 +365,17 @@ impl<'a> View<'a> {
                 notes: Vec::new(),
             })
         }))
+    }
+
+    /// Whether these exist, in their order, and what is there where they do not. What earlier steps would change is not
+    /// laid over it.
+    pub fn existence(&self, names: &[(NamedKind, &str)]) -> Result<Vec<Existence>, Halt> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let about = names.iter().map(|(kind, name)| format!(" {} {name}", kind.word())).collect::<String>();
+        let a = whole(self.fragment(About::Named(format!("exists{about}")), existence_script(names))?)?;
+        Ok(parse_existence(&a.stdout))
     }
 
     /// Units of those names, with earlier steps' changes.

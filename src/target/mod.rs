@@ -3,6 +3,7 @@
 
 mod ask;
 mod elevate;
+pub mod existence;
 pub mod files;
 pub mod frame;
 pub mod inits;
@@ -163,7 +164,12 @@ fn without_path(mut a: Answer, nonce: &str) -> Answer {
 #[must_use]
 pub fn functions<'a>(texts: impl Iterator<Item = &'a str>, disk: bool) -> String {
     let all = || {
-        let fixed = files::FUNCTIONS.iter().chain(tree::FUNCTIONS).chain(crate::apply::FUNCTIONS).copied();
+        let fixed = files::FUNCTIONS
+            .iter()
+            .chain(tree::FUNCTIONS)
+            .chain(existence::FUNCTIONS)
+            .chain(crate::apply::FUNCTIONS)
+            .copied();
         fixed.chain(inits::functions(disk).iter().map(|(name, body)| (*name, body.as_str())))
     };
     let mut needed: Vec<&str> = Vec::new();

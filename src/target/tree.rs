@@ -30,6 +30,22 @@ pub fn lines_script(main: &str, how: Including, pattern: &str) -> Option<String>
     Some(format!("rb_k={}; {}", sh_quote(pattern)?, script("rb_matching", main, how)?))
 }
 
+/// The fragment that brings the lines of every file in /etc/pam.d that a service comes to (pam.d(5): `@include`, `include` and
+/// `substack`), as [`parse_lines`] reads them.
+#[must_use]
+pub fn pam_script(service: &str) -> Option<String> {
+    Some(format!("rb_pam_seen=' '; rb_pam {}", sh_quote(service).filter(|_| !service.contains('\n'))?))
+}
+
+/// The fragment that brings the lines of these patterns' files; a pattern is expanded by sh.
+#[must_use]
+pub fn pattern_script(patterns: &[&str]) -> String {
+    let all: String = patterns.iter().map(|p| format!(" \"$R\"{p}")).collect();
+    format!(
+        "for rb_f in{all}; do [ -f \"$rb_f\" ] || continue; rb_real \"${{rb_f#\"$R\"}}\"; echo \"= ${{rb_f#\"$R\"}}\"; grep -na . \"$R$REPLY\" || :; done"
+    )
+}
+
 fn script(each: &str, main: &str, how: Including) -> Option<String> {
     if main.contains('\n') {
         return None;
@@ -86,6 +102,16 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     (
         "rb_framed",
         r#"rb_framed() { printf '%s %s\n' $(rb_look f "$1" | wc -c) "$1"; rb_look f "$1"; }
+"#,
+    ),
+    (
+        "rb_pam",
+        r#"rb_pam() {
+case $1 in /*) rb_real "$1";; *) rb_real "/etc/pam.d/$1"; set -- "/etc/pam.d/$1";; esac
+case $rb_pam_seen in *" $1 "*) return 0;; esac; rb_pam_seen="$rb_pam_seen$1 "
+[ -f "$R$REPLY" ] || return 0
+echo "= $1"; grep -naE '^[[:space:]]*[^#[:space:]]' "$R$REPLY" || :
+for rb_g in $(sed -n 's/^[[:space:]]*@include[[:space:]]*\([^[:space:]#]*\).*/\1/p; s/^[[:space:]]*-*[a-z]*[[:space:]]*\(include\|substack\)[[:space:]]*\([^[:space:]#]*\).*/\2/p' "$R$REPLY"); do rb_pam "$rb_g"; done; }
 "#,
     ),
     (

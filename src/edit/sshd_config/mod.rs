@@ -31,6 +31,7 @@ pub use error::Error;
 pub use fault::{Fault, faults};
 pub use fix::{Fixed, Left, Policy};
 pub use keywords::{canonical, is_misspelling};
+pub(crate) use near::nearest as nearest_word;
 
 use keywords::{Keyword, Kind};
 use read::Step;

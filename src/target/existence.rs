@@ -1,0 +1,277 @@
+//! Whether what a configuration names exists, and what is there where it does not: asked in sh, read as a typed answer.
+
+use crate::edit::references::NamedKind;
+use crate::edit::sshd_config::nearest_word;
+use crate::payload::sh_quote;
+
+/// What is known of a named thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Existence {
+    /// It exists. A file has what stat(1) says of it, with links followed; a user or a group has nothing more.
+    Present(Option<Stat>),
+    /// It does not exist.
+    Absent(Absence),
+    /// It cannot be told here; why.
+    Unknown(String),
+}
+
+/// stat(1) of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stat {
+    /// `regular file`, `directory` …
+    pub kind: String,
+    /// Permission bits.
+    pub mode: u32,
+    /// Its owner.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+}
+
+/// What is there in place of a thing that does not exist.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Absence {
+    /// A symbolic link at that path, and what it says.
+    pub link: Option<(String, String)>,
+    /// The first directory of its path that does not exist.
+    pub directory: Option<String>,
+    /// What is a directory's place on that path, and none.
+    pub not_a_directory: Option<String>,
+    /// Names beside it that begin alike.
+    pub neighbours: Vec<String>,
+}
+
+impl Absence {
+    /// "… does not exist", and what there is instead: a dangling link, a missing directory, a neighbour's name.
+    #[must_use]
+    pub fn describe(&self, kind: NamedKind, name: &str) -> String {
+        let title = kind.title(name);
+        if let Some((path, to)) = &self.link {
+            return format!("{path} is a link to {to}, which does not exist");
+        }
+        if let Some(file) = &self.not_a_directory {
+            return format!("{title} does not exist: {file} is not a directory");
+        }
+        if let Some(directory) = &self.directory {
+            return format!("{title} does not exist: there is no directory {directory}");
+        }
+        match self.neighbour(name) {
+            Some(near) => format!("{title} does not exist ({near} does)"),
+            None => format!("{title} does not exist"),
+        }
+    }
+
+    /// The one name beside it that was probably meant; of a file with its directory.
+    #[must_use]
+    pub fn neighbour(&self, name: &str) -> Option<String> {
+        let (directory, base) = name.rsplit_once('/').map_or(("", name), |(d, b)| (d, b));
+        let near = nearest_word(base, self.neighbours.iter().map(|n| (n.as_str(), n)))?;
+        Some(if name.contains('/') { format!("{directory}/{near}") } else { near.clone() })
+    }
+}
+
+/// The sh fragment that asks for all of these; `None` where a name has a line break or a NUL.
+#[must_use]
+pub fn existence_script(names: &[(NamedKind, &str)]) -> Option<String> {
+    let mut out = String::from("rb_exist");
+    for (kind, name) in names {
+        if name.contains('\n') {
+            return None;
+        }
+        out += &format!(" {} {}", kind.word(), sh_quote(name)?);
+    }
+    Some(out)
+}
+
+/// Reads the answer: for each name, in order, a line `=`, and then `ok KIND|MODE|UID|GID`, `ok`, `unknown WHY`, or `no` with
+/// lines `link PATH|TO`, `directory PATH`, `file PATH` and `near NAME`.
+#[must_use]
+pub fn parse_existence(out: &[u8]) -> Vec<Existence> {
+    let text = String::from_utf8_lossy(out);
+    let mut all = Vec::new();
+    for line in text.lines() {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        if word == "=" {
+            all.push(Existence::Unknown("no answer".into()));
+            continue;
+        }
+        let Some(last) = all.last_mut() else { continue };
+        match (word, &mut *last) {
+            ("ok", _) => *last = Existence::Present(parse_stat(rest)),
+            ("unknown", _) => *last = Existence::Unknown(rest.to_owned()),
+            ("no", _) => *last = Existence::Absent(Absence::default()),
+            ("link", Existence::Absent(a)) => {
+                a.link = rest.split_once('|').map(|(p, t)| (p.to_owned(), t.to_owned()));
+            }
+            ("directory", Existence::Absent(a)) => a.directory = Some(rest.to_owned()),
+            ("file", Existence::Absent(a)) => a.not_a_directory = Some(rest.to_owned()),
+            ("near", Existence::Absent(a)) => a.neighbours.push(rest.to_owned()),
+            _ => {}
+        }
+    }
+    all
+}
+
+fn parse_stat(text: &str) -> Option<Stat> {
+    let f: Vec<&str> = text.split('|').collect();
+    let [kind, mode, uid, gid] = f[..] else { return None };
+    let mode = u32::from_str_radix(mode, 8).ok()?;
+    Some(Stat { kind: kind.to_owned(), mode, uid: uid.parse().ok()?, gid: gid.parse().ok()? })
+}
+
+/// `rb_exist KIND NAME…` answers [`parse_existence`]; `R` is the root that a disk is mounted on.
+///
+/// * A path is followed inside `$R` (`rb_real`).
+/// * Users and groups: passwd(5), group(5), and on a running host getent(1).
+/// * Programs without a slash: the directories of systemd's and sshd's PATH.
+/// * PAM's modules: the directories that distributions build libpam with. The name service's: glibc has files, dns and compat in
+///   itself since 2.34, or beside it. Where there are no such directories nothing is known (musl has neither).
+/// * Devices are those of a running host.
+pub const FUNCTIONS: &[(&str, &str)] = &[
+    (
+        "rb_exist",
+        r#"rb_exist() {
+while [ $# -gt 1 ]; do
+echo =
+case $1 in
+file|directory) rb_there "$2";;
+program) case $2 in /*) rb_there "$2";; *) rb_search "$2" /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin;; esac;;
+user) rb_account passwd "$2";;
+group) rb_account group "$2";;
+pam) case $2 in /*) rb_there "$2";; *) rb_search "$2" '' /lib/security /usr/lib/security /lib64/security /usr/lib64/security '/lib/*/security' '/usr/lib/*/security';; esac;;
+nss) case $2 in files|dns|compat) echo ok;; *) rb_search "libnss_$2.so.2" '' /lib /usr/lib /lib64 /usr/lib64 '/lib/*-linux-*' '/usr/lib/*-linux-*';; esac;;
+device) if [ -n "$R" ]; then echo unknown a disk has no devices; else case $2 in
+/*) rb_there "$2";;
+UUID=*|LABEL=*|PARTUUID=*|PARTLABEL=*) rb_v=${2#*=}; rb_v=${rb_v#[\"\']}; rb_v=${rb_v%[\"\']}; rb_b=$(blkid -t "${2%%=*}=$rb_v" -o device 2>/dev/null)
+if [ -n "$rb_b" ] || [ -e "/dev/disk/by-$(echo "${2%%=*}" | tr A-Z a-z)/$rb_v" ]; then echo ok; elif [ -d /dev/disk ] || command -v blkid >/dev/null; then echo no; else echo unknown no blkid; fi;;
+*) echo ok;; esac; fi;;
+esac
+shift 2
+done; }
+"#,
+    ),
+    (
+        "rb_there",
+        r#"rb_there() {
+rb_real "$1" || { echo "unknown $1: too many links"; return 0; }
+rb_q=$REPLY
+if [ -e "$R$rb_q" ]; then stat -c 'ok %F|%a|%u|%g' "$R$rb_q"; return 0; fi
+echo no
+rb_real "$1" l; if [ -L "$R$REPLY" ]; then echo "link $REPLY|$(readlink "$R$REPLY")"; return 0; fi
+rb_d=${rb_q%/*} rb_m=
+while [ -n "$rb_d" ] && [ ! -e "$R$rb_d" ]; do rb_m=$rb_d rb_d=${rb_d%/*}; done
+if [ -n "$rb_m" ]; then echo "directory $rb_m"; elif [ -n "$rb_d" ] && [ ! -d "$R$rb_d" ]; then echo "file $rb_d"; else rb_near "$R$rb_d" "${rb_q##*/}"; fi; }
+"#,
+    ),
+    (
+        "rb_near",
+        r#"rb_near() { ls -A "${1:-/}" 2>/dev/null | head -n 2000 | awk -v n="$2" 'BEGIN { n = tolower(substr(n, 1, 3)) } tolower(substr($0, 1, 3)) == n && c++ < 20 { print "near " $0 }'; }
+"#,
+    ),
+    (
+        "rb_search",
+        r#"rb_search() {
+rb_n=$1 rb_o=; shift
+for rb_e; do
+[ -n "$rb_e" ] || { rb_o=any; continue; }
+for rb_d in $R$rb_e; do
+[ -d "$rb_d" ] || continue
+if [ -e "$rb_d/$rb_n" ]; then stat -L -c 'ok %F|%a|%u|%g' "$rb_d/$rb_n"; return 0; fi
+case $rb_o:$rb_n in any:pam_*) ls "$rb_d"/pam_*.so >/dev/null 2>&1 && rb_o=found;; any:libnss_*) ls "$rb_d"/libnss_* >/dev/null 2>&1 && rb_o=found;; esac
+done
+done
+case $rb_o in any) echo unknown no directory of such modules is known here; return 0;; esac
+echo no
+for rb_e; do [ -n "$rb_e" ] || continue; for rb_d in $R$rb_e; do [ ! -d "$rb_d" ] || rb_near "$rb_d" "$rb_n"; done; done; }
+"#,
+    ),
+    (
+        "rb_account",
+        r#"rb_account() {
+case $2 in *[!0-9]*) ;; *) echo ok; return 0;; esac
+if grep -qs -e "^$2:" "$R/etc/$1"; then echo ok
+elif [ -z "$R" ] && command -v getent >/dev/null && getent "$1" "$2" >/dev/null 2>&1; then echo ok
+else echo no; cut -d: -f1 "$R/etc/$1" 2>/dev/null | awk -v n="$2" 'BEGIN { n = tolower(substr(n, 1, 2)) } tolower(substr($0, 1, 2)) == n && c++ < 20 { print "near " $0 }'; fi; }
+"#,
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn ask(root: &std::path::Path, names: &[(NamedKind, &str)]) -> Vec<Existence> {
+        let script = existence_script(names).unwrap();
+        let library = super::super::functions([script.as_str()].into_iter(), false);
+        let sh = format!("R='{}'\n{library}{script}\n", root.display());
+        let ten = std::time::Duration::from_secs(10);
+        let out = crate::channel::run_program(&["sh", "-c", &sh], b"", ten).await.unwrap();
+        assert!(out.stderr.is_empty(), "{}", String::from_utf8_lossy(&out.stderr));
+        parse_existence(&out.stdout)
+    }
+
+    #[tokio::test]
+    async fn what_is_there_in_its_place() {
+        use NamedKind::{Device, File, Group, NssModule, PamModule, Program, User};
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| dir.path().join(path);
+        for d in ["etc/ssh", "lib/x86_64-linux-gnu/security", "usr/bin", "root/.ssh"] {
+            std::fs::create_dir_all(at(d)).unwrap();
+        }
+        for f in ["etc/ssh/revoked", "lib/x86_64-linux-gnu/security/pam_unix.so", "root/.ssh/authorized_key"] {
+            std::fs::write(at(f), "").unwrap();
+        }
+        std::fs::write(at("etc/passwd"), "root:x:0:0::/root:/bin/sh\nsshd:x:101:65534::/run/sshd:/x\n").unwrap();
+        std::fs::write(at("etc/group"), "root:x:0:\n").unwrap();
+        std::os::unix::fs::symlink("/srv/gone", at("etc/ssh/link")).unwrap();
+        let names = [
+            (File, "/etc/ssh/revoked"),
+            (File, "/etc/ssh/link"),
+            (File, "/data/root/.ssh/authorized_keys"),
+            (File, "/root/.ssh/authorized_keys"),
+            (File, "/etc/passwd/x"),
+            (PamModule, "pam_unix.so"),
+            (PamModule, "pam_tally2.so"),
+            (NssModule, "files"),
+            (NssModule, "sss"),
+            (User, "sshd"),
+            (User, "ssdh"),
+            (User, "1000"),
+            (Group, "wheel"),
+            (Program, "sh"),
+            (Device, "/dev/sdz1"),
+        ];
+        let all = ask(dir.path(), &names).await;
+        let said: Vec<String> = all
+            .iter()
+            .zip(names)
+            .map(|(e, (kind, name))| match e {
+                Existence::Present(_) => "ok".to_owned(),
+                Existence::Absent(a) => a.describe(kind, name),
+                Existence::Unknown(_) => "unknown".to_owned(),
+            })
+            .collect();
+        assert_eq!(
+            said,
+            [
+                "ok",
+                "/etc/ssh/link is a link to /srv/gone, which does not exist",
+                "/data/root/.ssh/authorized_keys does not exist: there is no directory /data",
+                "/root/.ssh/authorized_keys does not exist (/root/.ssh/authorized_key does)",
+                "/etc/passwd/x does not exist: /etc/passwd is not a directory",
+                "ok",
+                "the PAM module pam_tally2.so does not exist",
+                "ok",
+                // There is no libnss at all: this may be no glibc.
+                "unknown",
+                "ok",
+                "the user ssdh does not exist (sshd does)",
+                "ok",
+                "the group wheel does not exist",
+                "the program sh does not exist",
+                "unknown",
+            ]
+        );
+        assert!(existence_script(&[(File, "/a\nb")]).is_none());
+    }
+}
