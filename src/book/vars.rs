@@ -71,7 +71,9 @@ pub struct Var {
 }
 
 impl Var {
-    fn is_secret(&self) -> bool {
+    /// Whether its value is hidden wherever something is shown.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
         matches!(self.kind, VarKind::Secret(_))
     }
     /// The words that it may be; empty if it is not of a few words.

@@ -6,12 +6,14 @@ use serde_json::json;
 
 use super::{Failure, Output, say, warn, warning, width};
 use crate::apply::exit;
-use crate::book::{Runbook, answer};
+use crate::book::{Runbook, Var, answer};
 use crate::report::{printable, wrap};
 use crate::source::{Known, known};
 
 /// What is read of a pasted text.
 const MOST: u64 = 1 << 20;
+/// Runbooks that are shown.
+const MOST_SHOWN: usize = 3;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "ssh web1 2>&1 | runbook find")]
@@ -35,11 +37,9 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
             Err(_) => warn(&format!("warning: {} has errors: runbook lint {}\n", k.name, k.path())),
         }
     }
-    let asked: Vec<(&Runbook, &str)> = books.iter().map(|(k, b)| (b, k.text.as_ref())).collect();
-    let hits = answer::rank(&asked, &pasted);
-    // Where one says that it answers this, what only has words in common does not help.
-    let said = hits.iter().any(|h| h.matched.is_some());
-    let hits: Vec<_> = hits.into_iter().filter(|h| !said || h.matched.is_some()).take(5).collect();
+    let asked: Vec<&Runbook> = books.iter().map(|(_, b)| b).collect();
+    let mut hits = answer::rank(&asked, &pasted);
+    hits.truncate(MOST_SHOWN);
     let code = if hits.is_empty() { exit::FAILED } else { exit::OK };
     if a.output != Output::Human {
         let found: Vec<_> = hits
@@ -54,33 +54,35 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
     }
     let Some(best) = hits.first() else {
         warn("no runbook answers this\n");
-        warn("  hint: runbook list shows what there is; quote the line of the error itself\n");
+        warn("  hint: paste the line with the error itself; runbook list shows what there is\n");
         return Ok(code);
     };
-    if !said {
-        say("No runbook says that it answers this; these have words in common with it:\n\n");
+    if best.matched.is_none() {
+        say("No runbook lists this error. By its name and title this one may be meant:\n\n");
     }
     for h in &hits {
         let (k, b) = &books[h.book];
         say(&format!("{}\n", k.name));
         let mut lines = vec![b.title.clone()];
-        lines.extend(h.matched.as_ref().map(|m| format!("it answers: {m}")));
+        lines.extend(h.matched.as_ref().map(|m| format!("matches: {m}")));
         for l in lines.iter().flat_map(|l| wrap(&printable(l), width().saturating_sub(4))) {
             say(&format!("    {l}\n"));
         }
     }
-    let name = &books[best.book].0.name;
-    let (target, vars) = connection(&pasted);
-    // Where ssh itself is shut another way in is needed, or none: on the host itself.
-    let over = if target.is_empty() || name.starts_with("ssh-") {
-        ", over a way in that works (or without -t on the host)"
-    } else {
-        ""
-    };
-    let last = format!("runbook show {name} explains it; this looks, and changes nothing{over}:");
-    say(&format!("\n{}\n", wrap(&last, width()).join("\n")));
-    let via = if over.is_empty() { "" } else { " --via CHANNEL" };
-    say(&format!("    runbook plan {name}{target}{via}{vars}\n"));
+    let (known, book) = &books[best.book];
+    let said = Endpoint::parse(&pasted);
+    let wrapped = |text: &str| say(&format!("\n{}\n", wrap(text, width()).join("\n")));
+    wrapped(&format!("On {}, this looks and changes nothing:", said.host.as_deref().unwrap_or("the host itself")));
+    say(&format!("    runbook plan {}{}\n", known.name, said.arguments(book)));
+    let target = said.host.as_ref().map(|h| format!("-t {h} ")).unwrap_or_default();
+    // Where ssh itself is shut, the run needs another channel.
+    wrapped(&match known.name.starts_with("ssh-") {
+        true => format!(
+            "From here, add {target}--via CHANNEL, a channel that still works. runbook show {} explains each step.",
+            known.name
+        ),
+        false => format!("From here, add -t HOST. runbook show {} explains each step.", known.name),
+    });
     Ok(code)
 }
 
@@ -104,13 +106,70 @@ fn pasted() -> Result<String, Failure> {
     Ok(text)
 }
 
-/// The target and the port of a message of ssh's, as arguments. Only what is plainly a name: the text is a stranger's.
-fn connection(pasted: &str) -> (String, String) {
-    let Ok(said) = regex::Regex::new(r"connect to (?:host|address) ([A-Za-z0-9][A-Za-z0-9._:-]*) port (\d{1,5})\b")
-    else {
-        return Default::default();
-    };
-    let Some(c) = said.captures(pasted) else { return (" -t HOST".into(), String::new()) };
-    let port = if &c[2] == "22" { String::new() } else { format!(" -e port={}", &c[2]) };
-    (format!(" -t {}", &c[1]), port)
+/// What an error says of the connection that failed. The text is a stranger's: only what is plainly a name is taken.
+#[derive(Debug, Default, PartialEq)]
+struct Endpoint {
+    host: Option<String>,
+    port: Option<String>,
+    user: Option<String>,
+}
+
+/// The forms of ssh's, PuTTY's and Go's messages, and of sshd's log.
+const FORMS: &[&str] = &[
+    r"connect to (?:host|address) (?<host>[A-Za-z0-9][A-Za-z0-9._:-]*) port (?<port>\d{1,5})\b",
+    r"\b(?<user>[a-z_][a-z0-9_-]*)@(?<host>[A-Za-z0-9][A-Za-z0-9._:-]*): Permission denied",
+    r"Connection (?:closed|reset) by (?<host>[0-9a-fA-F][0-9a-fA-F.:]*) port (?<port>\d{1,5})\b",
+    r"Unable to negotiate with (?<host>[0-9a-fA-F][0-9a-fA-F.:]*) port (?<port>\d{1,5})\b",
+    r"dial tcp (?<host>[A-Za-z0-9][A-Za-z0-9._-]*):(?<port>\d{1,5})\b",
+    r"\bUser (?<user>[a-z_][a-z0-9_-]*) from \S+ not allowed because",
+];
+
+impl Endpoint {
+    /// The first form that the text has.
+    fn parse(text: &str) -> Self {
+        let forms = FORMS.iter().filter_map(|f| regex::Regex::new(f).ok());
+        forms.filter_map(|f| f.captures(text).map(|c| Self::of(&c))).next().unwrap_or_default()
+    }
+
+    fn of(found: &regex::Captures<'_>) -> Self {
+        let named = |name: &str| found.name(name).map(|m| m.as_str().to_owned());
+        Self { host: named("host"), port: named("port"), user: named("user") }
+    }
+
+    /// Arguments for the variables that the runbook has; what it needs and the text does not say is left to fill in.
+    fn arguments(&self, book: &Runbook) -> String {
+        let said = |name: &str| match name {
+            "port" => self.port.clone(),
+            "user" => self.user.clone(),
+            _ => None,
+        };
+        let needed = |v: &Var| v.default.is_none() && !v.optional && !v.is_secret();
+        let value = |v: &Var| said(&v.name).or_else(|| needed(v).then(|| v.name.to_uppercase()));
+        book.vars.0.iter().filter_map(|v| value(v).map(|x| format!(" -e {}={x}", v.name))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_where_it_came_from() {
+        let of = |text: &str| {
+            let e = Endpoint::parse(text);
+            [e.host, e.port, e.user].map(Option::unwrap_or_default).join(" ")
+        };
+        assert_eq!(of("ssh: connect to host web1 port 2222: Connection refused"), "web1 2222 ");
+        assert_eq!(of("admin@web1: Permission denied (publickey)."), "web1  admin");
+        assert_eq!(of("Connection closed by 192.0.2.7 port 22"), "192.0.2.7 22 ");
+        assert_eq!(of("dial tcp 10.0.0.5:22: connect: connection refused"), "10.0.0.5 22 ");
+        assert_eq!(of("User bob from 192.0.2.9 not allowed because not listed in AllowUsers"), "  bob");
+        assert_eq!(of("No space left on device"), "  ");
+        assert_eq!(of("connect to host $(reboot) port 22"), "  ", "nothing that a shell would run");
+    }
+
+    #[test]
+    fn every_form_compiles() {
+        FORMS.iter().for_each(|f| drop(regex::Regex::new(f).unwrap()));
+    }
 }

@@ -24,6 +24,7 @@ mod editors;
 mod engine;
 mod fall_back;
 mod faults;
+mod find;
 mod firewall;
 mod fleet;
 mod hosts_access;
