@@ -217,7 +217,7 @@ pub static SCHEMES: &[Scheme] = &[
     },
     Scheme {
         name: "ssm",
-        rest: "INSTANCE",
+        rest: "INSTANCE[?region=REGION&profile=PROFILE]",
         help: "AWS Systems Manager's run-command, through aws",
         asks: false,
         open: |i, _| ssm::Ssm::open(i),

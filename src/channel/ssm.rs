@@ -1,4 +1,4 @@
-//! `ssm:INSTANCE` — AWS Systems Manager's Run Command, through the user's own `aws`.
+//! `ssm:INSTANCE[?region=REGION&profile=PROFILE]` — AWS Systems Manager's Run Command, through the user's own `aws`.
 //!
 //! SendCommand and GetCommandInvocation: stdout is cut at 24,000 characters, stderr at 8,000, and a response code of −1
 //! means that nothing was started. So the output stays in a private directory there, goes out as numbered pages of
@@ -11,6 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::process::MOST;
+use super::url::parse_query;
 use super::{Caps, Channel, ChannelError, Output, Pending, run_program};
 use crate::payload::{cksum, gzip, nonce};
 
@@ -22,22 +23,33 @@ const CALL: Duration = Duration::from_secs(60);
 /// An instance.
 pub struct Ssm {
     instance: String,
+    /// `--region`, `--profile` and their values, for each call of `aws`.
+    options: Vec<String>,
 }
 
 impl Ssm {
-    pub(super) fn open(instance: &str) -> Result<Box<dyn Channel>, ChannelError> {
+    pub(super) fn open(rest: &str) -> Result<Box<dyn Channel>, ChannelError> {
+        let (instance, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let mut options = Vec::new();
+        for (key, value) in parse_query(query)? {
+            if !matches!(key.as_str(), "region" | "profile") {
+                return Err(ChannelError::new(format!("ssm: has no \"{key}\"")).hint("keys: region, profile"));
+            }
+            options.extend([format!("--{key}"), value]);
+        }
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
         if instance.starts_with('-') || !instance.chars().all(plain) {
             return Err(
                 ChannelError::new(format!("\"{instance}\" is no instance")).hint("like ssm:i-0123456789abcdef0")
             );
         }
-        Ok(Box::new(Self { instance: instance.to_owned() }))
+        Ok(Box::new(Self { instance: instance.to_owned(), options }))
     }
 
     async fn aws(&self, action: &str, input: &Value) -> Result<Value, ChannelError> {
-        let argv =
-            ["aws", "ssm", action, "--output", "json", "--no-cli-pager", "--cli-input-json", "file:///dev/stdin"];
+        let mut argv =
+            vec!["aws", "ssm", action, "--output", "json", "--no-cli-pager", "--cli-input-json", "file:///dev/stdin"];
+        argv.extend(self.options.iter().map(String::as_str));
         let out = run_program(&argv, input.to_string().as_bytes(), CALL).await?;
         if out.status != Some(0) {
             return Err(explain(&String::from_utf8_lossy(&out.stderr)));

@@ -115,11 +115,11 @@ pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
         return Err(Failure::usage(format!("no step has the tag \"{bad}\""), hint));
     }
     trusted(&book, &origin, a.trust, a.how.yes && !dry && !a.how.dry_run)?;
-    let mut chosen = a.target.choose()?;
     if a.many.list_hosts {
-        say(&chosen.iter().map(|c| format!("{}\n", c.name)).collect::<String>());
+        say(&a.target.names()?.iter().map(|name| format!("{name}\n")).collect::<String>());
         return Ok(exit::OK);
     }
+    let mut chosen = a.target.choose()?;
     let access = a.access.read()?;
     let runtime = super::runtime()?;
     let (mut vars, secrets) = runtime.block_on(variables(&book, &chosen, &a.extra))?;

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use crate::book::Given;
+use crate::book::{Diagnostic, Given};
 use crate::channel::{ChannelError, Url, lookup, plain};
 use crate::inventory::{Elevate, Host, Inventory, Selected, Way};
 use crate::plan::Place;
@@ -75,16 +75,37 @@ impl Chosen {
 impl TargetArgs {
     /// The targets, each once, in the order in which they were asked for; at least one.
     pub(super) fn choose(&self) -> Result<Vec<Chosen>, Failure> {
-        let inventory = Inventory::load(&self.inventory)?;
-        let mut hosts = self.hosts(&inventory)?;
-        match hosts.as_mut_slice() {
-            [one] if !one.errors.is_empty() => return Err(std::mem::take(&mut one.errors).into()),
-            [_] => {}
-            many => self.one_for_many(many.len())?,
+        let (inventory, mut hosts) = self.selected()?;
+        if let [one] = hosts.as_mut_slice()
+            && self.hinders(one).next().is_some()
+        {
+            let errors: Vec<_> = self.hinders(one).cloned().collect();
+            return Err(errors.into());
         }
         let notes = hosts.iter().flat_map(|h| h.notes.iter().map(move |n| format!("note: {}: {n}\n", h.name)));
         warn(&inventory.warnings().iter().map(warning).chain(notes).collect::<String>());
         hosts.into_iter().map(|h| self.chosen(h)).collect()
+    }
+
+    /// What the targets are called, whether they can be used or not.
+    pub(super) fn names(&self) -> Result<Vec<String>, Failure> {
+        let (_, hosts) = self.selected()?;
+        hosts.into_iter().map(|h| Ok(self.chosen(h)?.name)).collect()
+    }
+
+    fn selected(&self) -> Result<(Inventory, Vec<Host>), Failure> {
+        let inventory = Inventory::load(&self.inventory)?;
+        let hosts = self.hosts(&inventory)?;
+        if hosts.len() != 1 {
+            self.one_for_many(hosts.len())?;
+        }
+        Ok((inventory, hosts))
+    }
+
+    /// What is wrong in the inventory and counts: with --via, its channels do not.
+    fn hinders<'a>(&self, host: &'a Host) -> impl Iterator<Item = &'a Diagnostic> {
+        let channels = if self.via.is_empty() { host.errors.as_slice() } else { &[] };
+        channels.iter().chain(&host.elevate_errors)
     }
 
     /// The hosts of `-t`; one without a name where it was not given.
@@ -164,7 +185,7 @@ impl TargetArgs {
         };
         let name = ways.first().map_or_else(|| host.name.clone(), |w| self.name(&host, &w.url));
         // One of many whose part of the inventory is wrong is its own result, and no other's.
-        let broken = host.errors.first().map(|e| {
+        let broken = self.hinders(&host).next().map(|e| {
             let at = e.position().map(|(file, line, _)| format!("{file}:{line}: ")).unwrap_or_default();
             let why = format!("{at}{}", e.message);
             ChannelError { hint: e.hint.clone(), ..ChannelError::new(why) }

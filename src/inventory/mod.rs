@@ -30,6 +30,9 @@ use crate::book::{Diagnostic, Given, SecretFrom, did_you_mean};
 use crate::channel::Url;
 use data::Data;
 
+/// What becomes of each variable of Ansible's connection plugins, for the docs.
+pub use ansible::plugins::markdown as connection_variables;
+
 /// A host with what its groups give it.
 #[derive(Debug, Clone, Default)]
 pub struct Host {
@@ -45,8 +48,10 @@ pub struct Host {
     pub channels: Vec<Way>,
     /// How to become root there; `None`: the login is used as it is.
     pub elevate: Option<Elevate>,
-    /// Why it cannot be used as it is: of concern only to whoever uses it. Its channels may be incomplete then.
+    /// Why its channels cannot be used: of concern only to whoever uses them. They may be incomplete then.
     pub errors: Vec<Diagnostic>,
+    /// Why [`Self::elevate`] cannot be used.
+    pub elevate_errors: Vec<Diagnostic>,
     /// What its inventory says and is left out, a sentence each.
     pub notes: Vec<String>,
 }

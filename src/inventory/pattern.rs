@@ -37,8 +37,18 @@ impl One<'_> {
 pub(super) fn select(data: &Data, patterns: &[String]) -> Result<Vec<Found>, Vec<Diagnostic>> {
     let sources: Vec<Arc<Source>> = patterns.iter().map(|p| Arc::new(Source::new("-t", p.as_str()))).collect();
     let mut all: Vec<One<'_>> = Vec::new();
+    let mut errors = Vec::new();
     for source in &sources {
-        all.extend(split(source.text()).into_iter().map(|(at, text)| One { source, at, text }));
+        let parts = by_commas(source.text());
+        errors.extend(parts.iter().filter_map(|(at, text)| unbalanced(&One { source, at: *at, text })));
+        let taken = split(source.text()).into_iter().map(|(at, text)| One { source, at, text });
+        for one in taken {
+            errors.extend(parts.get(1).and_then(|_| joined(&one)));
+            all.push(one);
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
     }
     let (mut add, mut keep, mut drop) = (Vec::new(), Vec::new(), Vec::new());
     for one in all {
@@ -52,7 +62,6 @@ pub(super) fn select(data: &Data, patterns: &[String]) -> Result<Vec<Found>, Vec
     if add.is_empty() && !(keep.is_empty() && drop.is_empty()) {
         add.push(One { source: &everything, at: 0, text: "all" });
     }
-    let mut errors = Vec::new();
     let mut out: Vec<Found> = Vec::new();
     let mut seen = HashSet::new();
     for one in &add {
@@ -99,13 +108,7 @@ pub(super) fn select(data: &Data, patterns: &[String]) -> Result<Vec<Found>, Vec
 /// The patterns of one argument, each with where it starts.
 fn split(text: &str) -> Vec<(usize, &str)> {
     let parts: Vec<(usize, &str)> = if text.contains(',') {
-        let mut at = 0;
-        let place = |part| {
-            let start = at;
-            at += str::len(part) + 1;
-            (start, part)
-        };
-        text.split(',').map(place).collect()
+        by_commas(text)
     } else if range::is_host(text) || is_destination(text) {
         vec![(0, text)]
     } else {
@@ -114,6 +117,60 @@ fn split(text: &str) -> Vec<(usize, &str)> {
     let trim = |(at, part): (usize, &'_ str)| (at + (part.len() - part.trim_start().len()), part.len());
     let parts = parts.into_iter().map(|p| (trim(p).0, p.1.trim()));
     parts.filter(|p| !p.1.is_empty()).collect()
+}
+
+/// What commas are between, each with where it starts; all of it, where there is none.
+fn by_commas(text: &str) -> Vec<(usize, &str)> {
+    let mut at = 0;
+    let place = |part| {
+        let start = at;
+        at += str::len(part) + 1;
+        (start, part)
+    };
+    text.split(',').map(place).collect()
+}
+
+/// Of patterns with a comma in them, one that colons would take apart if there were none: Ansible takes it for one name.
+fn joined(one: &One<'_>) -> Option<Diagnostic> {
+    let bare = one.text.trim_start_matches(['&', '!']);
+    let name = bare.starts_with('~') || range::is_host(bare) || is_destination(bare);
+    let parts = by_colons(bare);
+    (!name && parts.len() > 1 && one.text.contains(':')).then(|| {
+        let message =
+            format!("\"{}\" is taken for one name: where there is a comma, only commas are between patterns", one.text);
+        one.error(message, format!("-t '{}'", one.source.text().replace(':', ",")))
+    })
+}
+
+/// A bracket that is not closed, or closes nothing. (In a regular expression it is that one's own affair.)
+fn unbalanced(one: &One<'_>) -> Option<Diagnostic> {
+    let bare = one.text.trim_start().trim_start_matches(['&', '!']);
+    if bare.starts_with('~') {
+        return None;
+    }
+    let error = |at: usize, message: &str| {
+        let bytes = one.at + at..one.at + at + 1;
+        let hint = "like web[0], web[1:3] or web[abc]: quote the pattern, so that the shell leaves it alone";
+        Some(Diagnostic::at((one.source, bytes), "usage", message).hint(hint))
+    };
+    let mut chars = one.text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '[' => {
+                chars.next_if(|c| c.1 == '!');
+                // A ] that comes first is one of the set.
+                let first = chars.next_if(|c| c.1 == ']');
+                match (chars.find(|c| c.1 == ']'), first) {
+                    (Some(_), _) => {}
+                    (None, None) => return error(at, "this [ is not closed"),
+                    (None, Some(_)) => return error(at, "there is nothing between these brackets"),
+                }
+            }
+            ']' => return error(at, "this ] closes nothing"),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// `user@host:22`, `ssh://host:22` and the like: Ansible has no such names.
@@ -150,6 +207,11 @@ fn matches(data: &Data, one: &One<'_>) -> Result<Option<Vec<usize>>, Box<Diagnos
     }
     if let Some(host) = data.host(one.text) {
         return Ok(Some(vec![host]));
+    }
+    if one.text.starts_with('@') {
+        let file = one.text.trim_start_matches('@');
+        let message = format!("-t takes no file of names, and \"{}\" would be one of Ansible's --limit", one.text);
+        return Err(one.error(message, format!("-t \"$(paste -sd, {file})\" gives what is in it")).into());
     }
     let (expr, subscript) = subscript(one.text);
     let (hosts, groups) = of_expression(data, one, expr)?;
@@ -234,16 +296,71 @@ fn subscript(text: &str) -> (&str, Option<Subscript>) {
     }
 }
 
+/// A regular expression of Python's, as far as it can be done in linear time; `\Z` is the end here too.
+fn regex(one: &One<'_>, text: &str) -> Result<regex::Regex, Box<Diagnostic>> {
+    let like = "like '~web[0-9]+'";
+    if let Some((what, instead)) = unsupported(text) {
+        let message = format!("\"{}\" has {what}, which is not supported here", one.text);
+        return Err(one.error(message, instead.unwrap_or(like)).into());
+    }
+    let mut ours = String::new();
+    let mut escaped = false;
+    for c in text.chars() {
+        ours.push(if escaped && c == 'Z' { 'z' } else { c });
+        escaped = c == '\\' && !escaped;
+    }
+    regex::Regex::new(&format!("^(?:{ours})")).map_err(|e| {
+        let text = e.to_string();
+        let why = text.lines().last().unwrap_or_default().trim().trim_start_matches("error: ");
+        // What its author would write to another programmer is nothing to a user.
+        let why = if why.contains("Unicode") || why.contains("feature") { "it cannot be read" } else { why };
+        one.error(format!("\"{}\" is no regular expression: {why}", one.text), like).into()
+    })
+}
+
+/// What Python's expressions have and these have not: (its name, what to write in its place).
+fn unsupported(text: &str) -> Option<(&'static str, Option<&'static str>)> {
+    const EXCLUDE: Option<&str> = Some("what is not wanted is excluded by a pattern of its own: -t 'all:!web*'");
+    const GROUPS: &[(&str, &str, Option<&str>)] = &[
+        ("(?!", "a look ahead (?!…)", EXCLUDE),
+        ("(?=", "a look ahead (?=…)", Some("what must match too is a pattern of its own: -t 'web*:&~.*prod'")),
+        ("(?<!", "a look behind (?<!…)", EXCLUDE),
+        ("(?<=", "a look behind (?<=…)", None),
+        ("(?P=", "a reference to a group (?P=…)", None),
+        ("(?(", "a condition (?(…)…)", None),
+        ("(?#", "a comment (?#…)", Some("leave it out")),
+        ("(?a", "the flag (?a)", Some("leave it out; (?i), (?m), (?s) and (?x) are known")),
+        ("(?L", "the flag (?L)", Some("leave it out; (?i), (?m), (?s) and (?x) are known")),
+    ];
+    let mut rest = text;
+    let mut set = false;
+    while let Some(c) = rest.chars().next() {
+        if c == '\\' {
+            let next = rest[1..].chars().next();
+            if !set && next.is_some_and(|n| ('1'..='9').contains(&n)) {
+                return Some(("a reference to a group (\\1)", None));
+            }
+            rest = &rest[1 + next.map_or(0, char::len_utf8)..];
+            continue;
+        }
+        match c {
+            '[' => set = true,
+            ']' => set = false,
+            _ if set => {}
+            _ => {
+                if let Some((_, what, instead)) = GROUPS.iter().find(|g| rest.starts_with(g.0)) {
+                    return Some((what, *instead));
+                }
+            }
+        }
+        rest = &rest[c.len_utf8()..];
+    }
+    None
+}
+
 /// The hosts, and whether a group matched.
 fn of_expression(data: &Data, one: &One<'_>, expr: &str) -> Result<(Vec<usize>, bool), Box<Diagnostic>> {
-    let regex = match expr.strip_prefix('~') {
-        Some(r) => Some(regex::Regex::new(&format!("^(?:{r})")).map_err(|e| {
-            let text = e.to_string();
-            let why = text.lines().last().unwrap_or_default().trim().trim_start_matches("error: ");
-            one.error(format!("\"{}\" is no regular expression: {why}", one.text), "like '~web[0-9]+'")
-        })?),
-        None => None,
-    };
+    let regex = expr.strip_prefix('~').map(|r| regex(one, r)).transpose()?;
     let is = |name: &str| regex.as_ref().map_or_else(|| glob(expr, name), |r| r.is_match(name));
     let matching: Vec<usize> = (0..data.groups.len()).filter(|id| is(&data.groups[*id].name)).collect();
     let mut out = data.hosts_below(&matching);
@@ -334,6 +451,61 @@ mod tests {
             assert_eq!(got.join("|"), parts, "{text}");
             assert!(split(text).iter().all(|(at, p)| text[*at..].starts_with(p)), "{text}");
         }
+    }
+
+    fn said(pattern: &str) -> String {
+        let mut data = Data::default();
+        for name in ["web1", "web2", "db1"] {
+            data.add_host(name, None, None, crate::inventory::text::here()).unwrap();
+        }
+        match select(&data, &[pattern.to_owned()]) {
+            Ok(found) => format!("{found:?}"),
+            Err(e) => {
+                let e = &e[0];
+                let (_, bytes) = e.spot.as_ref().unwrap().resolve();
+                format!("{}: {} | {}", bytes.start, e.message, e.hint.as_deref().unwrap())
+            }
+        }
+    }
+
+    #[test]
+    fn a_bracket_that_is_not_closed_is_an_error_where_it_stands() {
+        for (pattern, start) in [
+            ("web[0", "3: this [ is not closed"),
+            ("db1,web[0", "7: this [ is not closed"),
+            ("all:!web[0", "8: this [ is not closed"),
+            ("web]", "3: this ] closes nothing"),
+            ("web[]", "3: there is nothing between these brackets"),
+            ("web[0]:db[", "9: this [ is not closed"),
+        ] {
+            assert!(said(pattern).starts_with(start), "{pattern}: {}", said(pattern));
+        }
+        assert_eq!(said("web[!0]"), "[Host(0), Host(1)]");
+        assert_eq!(said("web*[0]"), "[Host(0)]");
+        assert_eq!(said("~web[0-9]"), "[Host(0), Host(1)]");
+    }
+
+    #[test]
+    fn regular_expressions_are_pythons_as_far_as_they_go() {
+        assert_eq!(said("~(?i)WEB1"), "[Host(0)]");
+        assert_eq!(said(r"~web\d\Z"), "[Host(0), Host(1)]");
+        for (pattern, message) in [
+            ("~^(?!web).*", "\"~^(?!web).*\" has a look ahead (?!…), which is not supported here | what is not wanted"),
+            (r"~(w)eb\1", "has a reference to a group (\\1), which is not supported here | like '~web[0-9]+'"),
+            ("~web(", "is no regular expression: unclosed group | like"),
+            ("~(?a)web", "has the flag (?a)"),
+        ] {
+            let said = said(pattern);
+            assert!(said.contains(message) && !said.contains("feature"), "{pattern}: {said}");
+        }
+    }
+
+    #[test]
+    fn what_is_meant_otherwise_is_said() {
+        let file = said("@hosts.txt");
+        assert!(file.contains("takes no file") && file.ends_with("-t \"$(paste -sd, hosts.txt)\" gives what is in it"));
+        assert!(said("web*:!eu,us").ends_with("| -t 'web*,!eu,us'"), "{}", said("web*:!eu,us"));
+        assert_eq!(said("web1:22,db1").len(), "[Name(\"web1:22\"), Host(2)]".len());
     }
 
     #[test]

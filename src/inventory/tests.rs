@@ -54,6 +54,32 @@ fn a_host_has_what_its_groups_give() {
     assert_eq!((h.port, h.elevate.is_some(), h.errors.len()), (Some(2222), true, 0));
 }
 
+/// As Ansible's plugins try a file one after the other.
+#[test]
+fn yaml_is_told_by_its_content() {
+    for (name, text) in [
+        ("hosts.inventory", "all:\n  hosts:\n    web1: {x: 1}\n"),
+        ("hosts.ini", "web:\n  hosts: {web1: {x: 1}}\n"),
+        ("prod.conf", "---\nall: {hosts: {web1: {x: 1}}}\n"),
+        ("prod.inv", "hosts: {web1: {vars: {x: 1}}}\n"),
+        ("hosts.json.new", "{\"all\": {\"hosts\": {\"web1\": {\"x\": 1}}}}\n"),
+        ("plain.ini", "web1 x=1\n"),
+        ("sections.yamlish", "[web]\nweb1\n[web:vars]\nx = 1\n"),
+    ] {
+        let files = Files::new(&[(name, text)]);
+        let host = files.load(&[name]).unwrap_or_else(|e| panic!("{name}: {e:?}")).host("web1").unwrap();
+        assert_eq!(host.vars.iter().map(|g| format!("{}={}", g.name, g.value)).collect::<Vec<_>>(), ["x=1"], "{name}");
+    }
+}
+
+#[test]
+fn what_is_encrypted_as_a_whole_is_no_list_of_hosts() {
+    for name in ["hosts", "hosts.ini", "hosts.yaml"] {
+        let said = errors(name, "$ANSIBLE_VAULT;1.1;AES256\n62313365396662343061393464336163\n3634\n");
+        assert_eq!(said, format!("{name}:1:1: this file is encrypted with ansible-vault\n"), "{name}");
+    }
+}
+
 #[test]
 fn consoles_say_who_to_be() {
     let files = Files::new(&[(

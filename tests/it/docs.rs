@@ -14,6 +14,22 @@ fn the_reference_is_current() {
     );
 }
 
+/// What becomes of each variable of Ansible's connection plugins is on the page as the code has it.
+#[test]
+fn the_variables_of_connections_are_current() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/inventory.md");
+    let (begin, end) = ("<!-- made from src/inventory/ansible/plugins.rs -->\n", "<!-- end -->");
+    let page = std::fs::read_to_string(path).unwrap();
+    let (before, rest) = page.split_once(begin).unwrap();
+    let (_, after) = rest.split_once(end).unwrap();
+    let wanted = format!("{before}{begin}{}{end}{after}", runbook::inventory::connection_variables());
+    if std::env::var_os("RUNBOOK_WRITE_DOCS").is_some() {
+        std::fs::write(path, &wanted).unwrap();
+    }
+    let found = std::fs::read_to_string(path).unwrap();
+    assert!(found == wanted, "docs/inventory.md is out of date: RUNBOOK_WRITE_DOCS=1 cargo test docs::");
+}
+
 /// Each shipped runbook has its page, and no other has.
 #[test]
 fn the_pages_are_current() {

@@ -218,3 +218,38 @@ fn a_pipe_is_no_file_of_variables() {
         assert!(said.contains(&format!("{} is no file", path.display())) && said.contains("hint:"), "{name}: {said}");
     }
 }
+
+/// How the inventory would get there counts only where it is used.
+#[test]
+fn a_variable_that_is_not_used_breaks_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let hosts = dir.path().join("hosts.ini");
+    let book = dir.path().join("t.yaml");
+    std::fs::write(&book, "name: t\ntitle: t\nsteps:\n- {name: a, check: {command: 'true'}}\n").unwrap();
+    std::fs::write(
+        &hosts,
+        "h ansible_user=\"{{ u }}\"\nw ansible_connection=winrm\nb ansible_become=yes ansible_become_password=\"{{ p }}\"\n",
+    )
+    .unwrap();
+    let run = |args: &[&str]| {
+        let out = Command::new(crate::support::bin())
+            .args(["plan", book.to_str().unwrap(), "-i", hosts.to_str().unwrap()])
+            .args(args)
+            .output()
+            .unwrap();
+        let text = [out.stdout, out.stderr].concat();
+        (out.status.code().unwrap(), String::from_utf8(text).unwrap())
+    };
+    for host in ["h", "w"] {
+        let (code, said) = run(&["-t", host, "--via", "exec:sh"]);
+        assert_eq!(code, 0, "{said}");
+        let (code, said) = run(&["-t", host, "--list-hosts"]);
+        assert_eq!((code, said.as_str()), (0, format!("{host}\n").as_str()));
+        let (code, said) = run(&["-t", host]);
+        assert!(code == 2 && said.contains("--via"), "{said}");
+    }
+    assert_eq!(run(&["-t", "h,w,b", "--list-hosts"]), (0, "h\nw\nb\n".to_owned()));
+    // How to become root is used over any channel.
+    let (code, said) = run(&["-t", "b", "--via", "exec:sh"]);
+    assert!(code == 2 && said.contains("ansible_become_password of \"b\" is a template"), "{said}");
+}

@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::literal;
-use super::words::{self, Word};
+use super::words::{self, Comments, Word};
 use crate::book::{Diagnostic, Given, did_you_mean};
 use crate::inventory::data::{Data, UNGROUPED};
 use crate::inventory::range;
@@ -207,7 +207,7 @@ impl Ini<'_> {
     }
 
     fn host(&mut self, line: &str, at: usize, group: usize) {
-        let words = match words::split(line) {
+        let words = match words::split(line, Comments::Yes) {
             Ok(words) => words,
             Err((why, offset)) => {
                 let hint = "put the whole value into quotes of the other kind: a='it is \"so\"'";

@@ -8,6 +8,7 @@ mod beside;
 pub(super) mod connect;
 mod ini;
 mod literal;
+pub(super) mod plugins;
 mod resolve;
 mod ssh;
 mod tree;
@@ -134,20 +135,27 @@ impl Reader {
                 error.hint(format!("ansible-inventory -i {name} --list --yaml > hosts.yaml writes it as YAML")),
             ]);
         }
-        if matches!(ending.as_str(), "" | "yml" | "yaml" | "json") {
-            let must = !ending.is_empty() && !looks_like_ini(text.source.text());
-            match yaml::read(&text) {
-                Err(errors) if must || text.source.text().starts_with("---") => return Err(errors),
-                Err(_) => {}
-                Ok((root, warnings)) => {
-                    let entries = root.as_ref().and_then(|r| r.entries());
-                    match entries {
-                        Some(entries) => return self.yaml(&text, entries, warnings),
-                        None if must => return self.ours(&text),
-                        None => {}
-                    }
+        if text.source.text().starts_with("$ANSIBLE_VAULT") {
+            let error = Diagnostic::at(text.spot(0..14), "unreadable", "this file is encrypted with ansible-vault");
+            let hint = format!(
+                "ansible-inventory -i {name} --ask-vault-pass --list --yaml > hosts.yaml writes what it says; or decrypt it for the run"
+            );
+            return Err(vec![error.hint(hint)]);
+        }
+        let named = matches!(ending.as_str(), "" | "yml" | "yaml" | "json");
+        let must = named && !ending.is_empty() && !looks_like_ini(text.source.text());
+        let begins = text.source.text().starts_with("---");
+        match yaml::read(&text) {
+            Err(errors) if must || begins => return Err(errors),
+            Err(_) => {}
+            Ok((root, warnings)) => match root.as_ref().and_then(|r| r.entries()) {
+                // By another name it is told by its content, as Ansible's plugins try it one after the other.
+                Some(entries) if named || begins || is_ours(entries) || tree::is_inventory(entries) => {
+                    return self.yaml(&text, entries, warnings);
                 }
-            }
+                None if must => return self.ours(&text),
+                _ => {}
+            },
         }
         let errors = ini::read(&text, &mut self.data);
         if errors.is_empty() { Ok(()) } else { Err(errors) }
@@ -162,8 +170,7 @@ impl Reader {
             let hint = format!("ansible-inventory -i {file} --list --yaml > hosts.yaml writes what it finds");
             return Err(vec![Diagnostic::at(text.spot(plugin.bytes.clone()), "script", message).hint(hint)]);
         }
-        let own = |word: &str| root.iter().any(|e| e.key == word);
-        if own("hosts") || own("groups") || !tree::is_inventory(root) && !nearly_ansible(root) {
+        if is_ours(root) || !tree::is_inventory(root) && !nearly_ansible(root) {
             return self.ours(text);
         }
         let (errors, skipped) = tree::read(text, root, &mut self.data);
@@ -175,6 +182,11 @@ impl Reader {
         let doc = crate::book::Document::parse(text.source.name(), text.source.text().as_bytes())?;
         ours::read(text, &doc.root(), &mut self.data)
     }
+}
+
+/// A map of our own.
+fn is_ours(root: &[yaml::Entry]) -> bool {
+    root.iter().any(|e| matches!(e.key.as_str(), "hosts" | "groups"))
 }
 
 /// Groups without anything in them, and no word of ours misspelt.

@@ -2,12 +2,30 @@
 
 use super::words;
 
-/// Keys of ssh's URL with their values, and what is left out, each with the reason.
+/// Keys of ssh's URL with their values, what is left out, each with the reason, and what cannot be.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Kept {
     pub keys: Vec<(&'static str, String)>,
     pub ignored: Vec<String>,
+    /// The first thing that may say which machine, and is not understood.
+    pub refused: Option<String>,
 }
+
+/// Letters of ssh(1) that are an option of ssh_config(5).
+const OPTIONS: &[(char, &str)] = &[
+    ('l', "User"),
+    ('p', "Port"),
+    ('b', "BindAddress"),
+    ('B', "BindInterface"),
+    ('c', "Ciphers"),
+    ('m', "MACs"),
+    ('I', "PKCS11Provider"),
+];
+
+/// Letters that say neither where ssh goes nor how: what it prints, forwards and compresses.
+const HARMLESS: &str = "ACGKNTXYafgknqstvxy";
+/// The same, with a value.
+const HARMLESS_VALUES: &str = "DELRew";
 
 /// ssh_config(5) options that the connection sets itself, or that would accept any host key.
 const OURS: &[(&str, &str)] = &[
@@ -24,46 +42,73 @@ const OURS: &[(&str, &str)] = &[
 /// Reads the words of a command line.
 pub(super) fn arguments(line: &str) -> Kept {
     let mut out = Kept::default();
-    // Unlike in an inventory's line, # is nothing special here; ssh's arguments do not have it.
-    let Ok(all) = words::split(line) else {
-        out.ignored.push("all of it: a quote is not closed".into());
-        return out;
+    let all = match words::split(line, words::Comments::No) {
+        Ok(all) => all,
+        Err((why, _)) => {
+            out.refused = Some(why.into());
+            return out;
+        }
     };
     let mut all = all.into_iter().map(|w| w.text);
     while let Some(word) = all.next() {
-        let Some(letter) = word.strip_prefix('-').and_then(|w| w.chars().next()) else {
-            out.ignored.push(format!("{word}: not an option"));
+        let Some(letters) = word.strip_prefix('-').filter(|w| !w.is_empty()) else {
+            out.refused.get_or_insert(format!("\"{word}\" is not an option"));
             continue;
         };
-        if !"oiJF".contains(letter) {
-            if "BbcDEeIlLmOopQRSWw".contains(letter) && word.len() == 2 {
-                let value = all.next().unwrap_or_default();
-                out.ignored.push(format!("{word} {value}: not kept"));
-            } else {
-                out.ignored.push(format!("{word}: not kept"));
+        // As getopt(3) has it: letters without a value may stand together, and the rest of the word is a value.
+        for (at, letter) in letters.char_indices() {
+            match letter {
+                '4' => out.keys.push(("option", "AddressFamily=inet".into())),
+                '6' => out.keys.push(("option", "AddressFamily=inet6".into())),
+                c if HARMLESS.contains(c) => out.ignored.push(format!("-{c}: not needed")),
+                c => {
+                    let rest = &letters[at + c.len_utf8()..];
+                    let value = if rest.is_empty() { all.next() } else { Some(rest.to_owned()) };
+                    valued(c, value, &mut out);
+                    break;
+                }
             }
-            continue;
-        }
-        let value = if word.len() > 2 { Some(word[2..].to_owned()) } else { all.next() };
-        let Some(value) = value else {
-            out.ignored.push(format!("{word}: nothing follows"));
-            continue;
-        };
-        match letter {
-            'o' => option(&value, &mut out),
-            'i' => out.keys.push(("identity", value)),
-            'J' => out.keys.push(("jump", value)),
-            _ => out.keys.push(("config", value)),
         }
     }
     out
+}
+
+/// A letter that has a value.
+fn valued(letter: char, value: Option<String>, out: &mut Kept) {
+    let known = "oiJF".contains(letter) || HARMLESS_VALUES.contains(letter) || OPTIONS.iter().any(|o| o.0 == letter);
+    let Some(value) = value.filter(|_| known) else {
+        let why = if known { "has no value" } else { "is not understood here" };
+        out.refused.get_or_insert(format!("-{letter} {why}"));
+        return;
+    };
+    match letter {
+        'o' => option(&value, out),
+        'i' => out.keys.push(("identity", value)),
+        'J' => out.keys.push(("jump", value)),
+        'F' => out.keys.push(("config", value)),
+        c => match OPTIONS.iter().find(|o| o.0 == c) {
+            Some((_, name)) => out.keys.push(("option", format!("{name}={value}"))),
+            None => out.ignored.push(format!("-{c} {value}: not needed")),
+        },
+    }
 }
 
 fn option(value: &str, out: &mut Kept) {
     let name = value.trim_start().split(['=', ' ', '\t']).next().unwrap_or_default();
     match OURS.iter().find(|o| name.eq_ignore_ascii_case(o.0)) {
         Some((_, why)) => out.ignored.push(format!("{name}: {why}")),
-        None => out.keys.push(("option", value.to_owned())),
+        // In one form, so that it can be told what it says.
+        None => match value.trim_start().split_at(name.len()) {
+            (name, rest) if !rest.is_empty() => {
+                let rest = rest.trim_start_matches([' ', '\t']);
+                let rest = rest.strip_prefix('=').unwrap_or(rest).trim_start_matches([' ', '\t']);
+                let name = ["Port", "User"].into_iter().find(|n| n.eq_ignore_ascii_case(name)).unwrap_or(name);
+                out.keys.push(("option", format!("{name}={rest}")));
+            }
+            _ => {
+                out.refused.get_or_insert(format!("-o {value} has no value"));
+            }
+        },
     }
 }
 
@@ -80,23 +125,44 @@ mod tests {
     #[test]
     fn what_is_kept_of_a_command_line() {
         let kept = arguments(
-            "-o ProxyCommand=\"ssh -W %h:%p -q bastion\" -J gate:2222 -oStrictHostKeyChecking=no -C -p 99 -i ~/.ssh/id -F x web",
+            "-o ProxyCommand=\"ssh -W %h:%p -q bastion\" -J gate:2222 -oStrictHostKeyChecking=no -Cqp 99 -l root -4 -i ~/.ssh/id -F x",
         );
         let keys: Vec<String> = kept.keys.iter().map(|(k, v)| format!("{k}={v}")).collect();
         assert_eq!(
             keys,
-            ["option=ProxyCommand=ssh -W %h:%p -q bastion", "jump=gate:2222", "identity=~/.ssh/id", "config=x"]
+            [
+                "option=ProxyCommand=ssh -W %h:%p -q bastion",
+                "jump=gate:2222",
+                "option=Port=99",
+                "option=User=root",
+                "option=AddressFamily=inet",
+                "identity=~/.ssh/id",
+                "config=x"
+            ]
         );
         assert_eq!(
             kept.ignored,
-            [
-                "StrictHostKeyChecking: an unknown host key is never accepted unseen",
-                "-C: not kept",
-                "-p 99: not kept",
-                "web: not an option"
-            ]
+            ["StrictHostKeyChecking: an unknown host key is never accepted unseen", "-C: not needed", "-q: not needed"]
         );
+        assert_eq!(kept.refused, None);
         assert_eq!(percent("ProxyCommand=ssh -W %h:%p"), "ProxyCommand=ssh%20-W%20%25h:%25p");
-        assert_eq!(arguments("'x").ignored, ["all of it: a quote is not closed"]);
+    }
+
+    /// What is not understood may say which machine.
+    #[test]
+    fn what_cannot_be_kept_is_refused() {
+        for (line, why) in [
+            ("'x", "the quote that opens here is not closed"),
+            ("-C web", "\"web\" is not an option"),
+            ("-W host:22", "-W is not understood here"),
+            ("-S /tmp/master", "-S is not understood here"),
+            ("-o", "-o has no value"),
+            ("-o ProxyJump", "-o ProxyJump has no value"),
+            ("-J", "-J has no value"),
+        ] {
+            assert_eq!(arguments(line).refused.as_deref(), Some(why), "{line}");
+        }
+        assert_eq!(arguments("-o \"port = 99\"").keys, [("option", "Port=99".to_owned())]);
+        assert_eq!(arguments("-o ProxyCommand=a#b").keys, [("option", "ProxyCommand=a#b".to_owned())]);
     }
 }

@@ -1,5 +1,4 @@
-//! Words as Python's `shlex.split(line, comments=True)` has them: posix mode, a `#` begins a comment anywhere outside of
-//! quotes.
+//! Words as Python's `shlex.split` has them, in its posix mode.
 
 use std::ops::Range;
 
@@ -10,15 +9,24 @@ pub(super) struct Word {
     pub bytes: Range<usize>,
 }
 
+/// What a `#` outside of quotes is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Comments {
+    /// It begins a comment, wherever it stands (`comments=True`): in a line of an inventory.
+    Yes,
+    /// A character like any other: in a command line.
+    No,
+}
+
 /// The words of a line; an error is shlex's own words, and where.
-pub(super) fn split(line: &str) -> Result<Vec<Word>, (&'static str, usize)> {
+pub(super) fn split(line: &str, comments: Comments) -> Result<Vec<Word>, (&'static str, usize)> {
     let mut out = Vec::new();
     let mut word: Option<(String, usize)> = None;
     let mut chars = line.char_indices();
     while let Some((at, c)) = chars.next() {
         match c {
             ' ' | '\t' | '\r' | '\n' => finish(&mut out, &mut word, at),
-            '#' => {
+            '#' if comments == Comments::Yes => {
                 finish(&mut out, &mut word, at);
                 return Ok(out);
             }
@@ -61,7 +69,8 @@ mod tests {
 
     #[test]
     fn words_are_shlexs() {
-        let words = |line| split(line).map(|w| w.into_iter().map(|w| w.text).collect::<Vec<_>>().join("|"));
+        let words =
+            |line| split(line, Comments::Yes).map(|w| w.into_iter().map(|w| w.text).collect::<Vec<_>>().join("|"));
         for (line, out) in [
             ("a b=1", "a|b=1"),
             ("a b='x y' \"c=d e\"  # end", "a|b=x y|c=d e"),
@@ -73,8 +82,9 @@ mod tests {
         ] {
             assert_eq!(words(line), Ok(out.to_owned()), "{line}");
         }
-        assert_eq!(split("a b='x"), Err(("the quote that opens here is not closed", 4)));
-        assert_eq!(split("a b\\"), Err(("nothing follows the backslash", 3)));
-        assert_eq!(split("é b=1").unwrap()[1].bytes, 3..6);
+        assert_eq!(split("-o x=a#b", Comments::No).unwrap()[1].text, "x=a#b");
+        assert_eq!(split("a b='x", Comments::Yes), Err(("the quote that opens here is not closed", 4)));
+        assert_eq!(split("a b\\", Comments::Yes), Err(("nothing follows the backslash", 3)));
+        assert_eq!(split("é b=1", Comments::Yes).unwrap()[1].bytes, 3..6);
     }
 }
