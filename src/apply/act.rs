@@ -23,6 +23,9 @@ pub const RESTORED: i32 = 95;
 /// The directory is not empty.
 pub const NOT_EMPTY: i32 = 96;
 
+/// The file is mounted there by itself, and cannot be replaced.
+pub const MOUNTED: i32 = 89;
+
 /// Something could not be put back.
 pub const NOT_BACK: i32 = 97;
 
@@ -41,6 +44,8 @@ pub const NOT_BACK: i32 = 97;
 /// * `rb_candidate` sets `C`, a file in such a directory with the owner, mode, ACL and extended attributes of `N` (`cp -a`;
 ///   an ACL also by getfacl(1) where `cp` is busybox's, which keeps neither).
 /// * `rb_ready MODE OWNER SHA256 CKSUM` checks the candidate; `rb_swap` puts it in place: rename(2), directory fsync.
+/// * `rb_over` writes `C` over `N` where it stands, and `rb_mounted` says whether something is mounted at `P` itself.
+/// * `rb_lift` takes the attribute `i` of `N` away and notes that it had it.
 /// * `rb_remove`, `rb_link TARGET`: what is at `P` goes, or becomes a link.
 /// * `rb_room`: see [`room`]; `rb_prune` keeps the newest thirty runs, and the newest 300 flags.
 /// * `rb_note` adds its input to the target's own copy of the record. That is for others who undo: without it nothing is lost.
@@ -110,7 +115,7 @@ if command -v getfacl >/dev/null && [ -e "$N" ]; then getfacl -np "$N" >"$K.acl"
     (
         "rb_apart",
         r#"rb_apart() { A=./.${N#./}.runbook-$RUN; printf '%s\n' "$D/${A#./}" >"$L/candidate"; trap 'cd -P "${D:-/}" && rm -rf "$A"; rm -f "$L/busy"' EXIT
-rm -rf "$A"; mkdir -m 700 "$A" && cd -P "$A" || exit 93; [ "$(stat -c '%u %a' .)" = "$(id -u) 700" ] && [ ! -e new ] || exit 92; C=./new N=../${N#./}; }
+rm -rf "$A"; mkdir -m 700 "$A" && cd -P "$A" || exit 93; case "$(stat -c '%u %a' .)" in "$(id -u) 700"|"$(id -u) 2700") ;; *) exit 92;; esac; [ ! -e new ] || exit 92; C=./new N=../${N#./}; }
 "#,
     ),
     (
@@ -136,7 +141,24 @@ sync "$C" 2>/dev/null || sync; }
     ),
     (
         "rb_swap",
-        r#"rb_swap() { rb_placed || exit 93; }
+        r#"rb_swap() { rb_placed || { rb_mounted && exit 89; exit 93; }; }
+"#,
+    ),
+    (
+        "rb_mounted",
+        r#"rb_mounted() { while read -r _ _ _ _ rb_v _; do [ "$rb_v" != "$P" ] || return 0; done </proc/self/mountinfo; return 1; }
+"#,
+    ),
+    (
+        "rb_over",
+        r#"rb_over() { cd -P .. && N=./${N#../} C=$A/new; [ ! -L "$N" ] && [ -f "$N" ] || return 1
+if [ -d /proc/self/fd ]; then { rb_x=$(pwd -P); [ "$(readlink /proc/self/fd/4)" = "${rb_x%/}/${N#./}" ] && cat "$C" >/proc/self/fd/4; } 4<>"$N"; else cat "$C" >"$N"; fi && cmp -s "$C" "$N" && rb_own chown "$(stat -c %u:%g "$C")" && rb_own chmod "$(stat -c %a "$C")" || return
+sync "$N" 2>/dev/null || sync; rm -rf "$A"; rm -f "$L/candidate"; }
+"#,
+    ),
+    (
+        "rb_lift",
+        r#"rb_lift() { : >"$K.immutable" && chattr -i "$N" || exit 93; }
 "#,
     ),
     (
@@ -163,8 +185,9 @@ sync "$C" 2>/dev/null || sync; }
         "rb_putback",
         r#"rb_putback() { K=$S/runs/$RUN/$1; { IFS= read -r P; IFS='|' read -r rb_k rb_m rb_u rb_g; } <"$K.meta"; rb_in || { echo "the directory of $P is another one now" >&2; return 1; }
 case $rb_k in absent) if [ -d "$N" ] && [ ! -L "$N" ]; then rmdir "$N"; else rm -f "$N"; fi; return;; directory|fifo|socket|*special*) if [ -d "$N" ]; then rb_own chown "$rb_u:$rb_g" && rb_own chmod "$rb_m"; else chown -h "$rb_u:$rb_g" "$N" && [ ! -L "$N" ] && chmod "$rb_m" "$N"; fi; return;; symbolic*) rb_apart; ln -s -- "$(sed -n 3p "$K.meta")" "$C" && rb_placed; return;; regular*) ;; *) return 1;; esac
+[ ! -e "$K.immutable" ] || [ ! -e "$N" ] || chattr -i "$N"
 rb_candidate; cat "$K" >"$C" && chown "$rb_u:$rb_g" "$C" && chmod "$rb_m" "$C" || return
-if [ -s "$K.acl" ] && command -v setfacl >/dev/null; then setfacl --set-file="$K.acl" "$C" 2>/dev/null; fi; sync; rb_placed; }
+if [ -s "$K.acl" ] && command -v setfacl >/dev/null; then setfacl --set-file="$K.acl" "$C" 2>/dev/null; fi; sync; if [ -e "$K.over" ] || rb_mounted; then rb_over; else rb_placed; fi && { [ ! -e "$K.immutable" ] || chattr +i "$N"; }; }
 "#,
     ),
     (
@@ -344,6 +367,11 @@ fn file(f: &FileChange, seq: usize, owe: &str) -> Option<String> {
     let mut out = same(f)?;
     let _ = writeln!(out, "rb_keep {seq}");
     let owner = f.after.owner.as_ref().map(|o| format!("{}:{}", o.uid, o.gid)).unwrap_or_default();
+    let there = !matches!(f.before.kind, Kind::Absent | Kind::Link(_));
+    if f.immutable && there {
+        out.push_str("rb_lift\n");
+    }
+    let place = if f.in_place { ": >\"$K.over\" && rb_over || { cat \"$K\" >\"$N\"; exit 93; }" } else { "rb_swap" };
     let mode = f.after.mode.or(f.before.mode).map(|m| format!("{m:o}"));
     match &f.after.kind {
         Kind::Absent => {
@@ -358,14 +386,14 @@ fn file(f: &FileChange, seq: usize, owe: &str) -> Option<String> {
                 let _ = writeln!(out, "rb_acl {}", sh_quote(kept)?);
             }
             let mode = mode.unwrap_or_else(|| "644".into());
-            let _ = writeln!(out, "rb_ready {mode} '{owner}' {} {}\n{owe}rb_swap", sha256(bytes), cksum(bytes));
+            let _ = writeln!(out, "rb_ready {mode} '{owner}' {} {}\n{owe}{place}", sha256(bytes), cksum(bytes));
         }
         Kind::File(Content::Digest(sum)) if f.kept.is_some() => {
             let kept = sh_quote(f.kept.as_deref()?)?;
             let mode = mode.unwrap_or_else(|| "600".into());
             let acl = if f.before.kind == Kind::Absent { format!("rb_acl {kept}; ") } else { String::new() };
             let _ = writeln!(out, "rb_candidate\n{acl}rb_real {kept}; cat \"$R$REPLY\" >\"$C\" || exit 93");
-            let _ = writeln!(out, "rb_ready {mode} '{owner}' {sum} {sum}\n{owe}rb_swap");
+            let _ = writeln!(out, "rb_ready {mode} '{owner}' {sum} {sum}\n{owe}{place}");
         }
         kind => {
             out.push_str(owe);
@@ -380,6 +408,9 @@ fn file(f: &FileChange, seq: usize, owe: &str) -> Option<String> {
             }
             out.push_str("sync\n");
         }
+    }
+    if f.immutable && !matches!(f.after.kind, Kind::Absent | Kind::Link(_)) {
+        out.push_str("chattr +i \"$N\" || exit 93\n");
     }
     Some(out)
 }
@@ -406,6 +437,12 @@ pub(super) fn failure(status: i32, change: &Change, said: &str) -> (String, Opti
         CHANGED => (
             format!("{path} is not what it was when this was planned; it was left as it is"),
             hint("run it again: the new plan starts from what is there now"),
+        ),
+        MOUNTED if !path.is_empty() => (
+            format!(
+                "{path} is mounted there by itself (a container's, a bind mount) and cannot be replaced; it is untouched"
+            ),
+            hint("in_place: true of edit, ini and file writes over it: it is not whole while it is written"),
         ),
         NO_ROOM => (
             format!("{path}: the new content could not be written whole; the old file is untouched{}", colon(said)),

@@ -1,5 +1,6 @@
 //! A block of lines between two marker lines, `# BEGIN runbook: NAME` and `# END runbook: NAME`.
 
+use super::comment::end_mark;
 use super::lines::{Draft, one_line, trim_cr};
 use super::{EditError, Edited, Place};
 
@@ -8,8 +9,10 @@ use super::{EditError, Edited, Place};
 pub struct Spec {
     /// Tells this block from the others of the file.
     pub name: String,
-    /// What starts a comment in this file: `#`, `;`, `//`, `--`.
+    /// What starts a comment in this file: `#`, `;`, `//`, `--`, `<!--`.
     pub comment: String,
+    /// Marker lines of its own, first and last, in place of name and comment.
+    pub markers: Option<(String, String)>,
     /// The lines between the markers, a newline at the end or not; `None` removes block and markers.
     pub text: Option<Vec<u8>>,
     /// Where the block goes if the file does not have it; one that is there stays where it is.
@@ -29,11 +32,25 @@ pub fn edit(bytes: &[u8], spec: &Spec) -> Result<Edited, EditError> {
     let marker = |word: &str| {
         let name = checked("block name", &spec.name)?;
         let comment = checked("comment prefix", &spec.comment)?;
-        Ok(format!("{comment} {word} runbook: {name}").into_bytes())
+        let end = end_mark(comment);
+        if !end.is_empty() && name.contains(end) {
+            return Err(EditError::Text { what: "block name", problem: "has what ends a comment in it" });
+        }
+        Ok(format!("{comment} {word} runbook: {name} {end}").trim_end().as_bytes().to_vec())
     };
-    let (begin, end) = (marker("BEGIN")?, marker("END")?);
+    let (begin, end) = match &spec.markers {
+        None => (marker("BEGIN")?, marker("END")?),
+        Some((begin, end)) => {
+            let (begin, end) = (checked("begin", begin)?, checked("end", end)?);
+            if begin == end {
+                return Err(EditError::Text { what: "end", problem: "is the same line as begin" });
+            }
+            (begin.as_bytes().to_vec(), end.as_bytes().to_vec())
+        }
+    };
     let mut draft = Draft::new(bytes);
-    let found = find(&draft, &begin, &end, &spec.name)?;
+    let called = spec.markers.as_ref().map_or(&spec.name, |(begin, _)| begin);
+    let found = find(&draft, &begin, &end, called)?;
     let Some(text) = &spec.text else {
         for at in found.map_or(0..0, |(from, to)| from..to + 1) {
             draft.remove(at);
@@ -99,7 +116,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn block(text: Option<&str>, place: Place) -> Spec {
-        Spec { name: "x".into(), comment: "#".into(), text: text.map(Into::into), place }
+        Spec { name: "x".into(), comment: "#".into(), markers: None, text: text.map(Into::into), place }
     }
 
     fn after(old: &str, text: Option<&str>) -> String {
@@ -143,6 +160,30 @@ mod tests {
         assert_eq!(error("a\n# END runbook: x\nb\n"), "line 2: block `x` ends here and has no beginning");
         let twice = "# BEGIN runbook: x\n# BEGIN runbook: x\n# END runbook: x\n";
         assert_eq!(error(twice), "line 2: block `x` begins here, and already at line 1");
+    }
+
+    #[test]
+    fn a_comment_that_has_an_end_ends() {
+        let spec = |comment: &str| Spec { comment: comment.into(), ..block(Some("<a/>"), Place::End) };
+        let xml = edit(b"", &spec("<!--")).unwrap().bytes;
+        assert_eq!(xml, b"<!-- BEGIN runbook: x -->\n<a/>\n<!-- END runbook: x -->\n");
+        assert!(!edit(&xml, &spec("<!--")).unwrap().changed());
+        assert_eq!(edit(b"", &spec("/*")).unwrap().bytes, b"/* BEGIN runbook: x */\n<a/>\n/* END runbook: x */\n");
+        let error = edit(b"", &Spec { name: "a-->b".into(), ..spec("<!--") }).unwrap_err();
+        assert_eq!(error.to_string(), "block name has what ends a comment in it");
+    }
+
+    #[test]
+    fn markers_of_ones_own() {
+        let own = |begin: &str, end: &str| Spec {
+            markers: Some((begin.into(), end.into())),
+            name: String::new(),
+            ..block(Some("b"), Place::End)
+        };
+        let old = b"a\n# {{{ mine\nx\n# }}} mine\n";
+        assert_eq!(edit(old, &own("# {{{ mine", "# }}} mine")).unwrap().bytes, b"a\n# {{{ mine\nb\n# }}} mine\n");
+        assert_eq!(edit(b"", &own("<x>", "</x>")).unwrap().bytes, b"<x>\nb\n</x>\n");
+        assert_eq!(edit(b"", &own("#", "#")).unwrap_err().to_string(), "end is the same line as begin");
     }
 
     #[test]

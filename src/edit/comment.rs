@@ -13,18 +13,46 @@ pub struct Spec {
     pub mark: String,
 }
 
+/// What ends a comment that begins with this mark; empty where the end of the line does.
+pub(super) fn end_mark(mark: &str) -> &'static str {
+    const PAIRS: &[(&str, &str)] = &[
+        ("<!--", "-->"),
+        ("/*", "*/"),
+        ("(*", "*)"),
+        ("{-", "-}"),
+        ("{#", "#}"),
+        ("{%", "%}"),
+        ("<%--", "--%>"),
+        ("--[[", "]]"),
+        ("#[[", "]]"),
+        ("#|", "|#"),
+        ("<#", "#>"),
+    ];
+    PAIRS.iter().find(|(begin, _)| *begin == mark).map_or("", |(_, end)| end)
+}
+
 /// Puts the mark and a space before every line that matches and is not a comment: `  Port 22` becomes `  # Port 22`.
 ///
-/// The expression sees the whole line with its indentation; the mark goes after the indentation. Blank lines are left.
+/// The expression sees the whole line with its indentation; the mark goes after the indentation. Blank lines are left. A mark that has an
+/// end mark (`<!--`, `/*`) gets that too, behind a space.
 ///
 /// # Errors
-/// [`EditError::Text`] if the mark is empty or has blanks.
+/// [`EditError::Text`] if the mark is empty or has blanks, or if a line that matches has the end mark in it.
 pub fn comment_out(bytes: &[u8], spec: &Spec) -> Result<Edited, EditError> {
     let mark = mark(spec)?;
+    let end = end_mark(&spec.mark).as_bytes();
+    let wanted = |text: &[u8]| {
+        let rest = &text[indent(text)..];
+        !rest.is_empty() && !rest.starts_with(mark) && spec.matching.is_match(text)
+    };
+    let ends = |text: &[u8]| !end.is_empty() && text.windows(end.len()).any(|w| w == end);
+    if super::lines::split(bytes).iter().any(|line| wanted(line.text) && ends(line.text)) {
+        return Err(EditError::Text { what: "a line that matches", problem: "has what ends a comment in it" });
+    }
     each_line(bytes, |text| {
         let (blanks, rest) = text.split_at(indent(text));
-        let wanted = !rest.is_empty() && !rest.starts_with(mark) && spec.matching.is_match(text);
-        wanted.then(|| [blanks, mark, b" ", rest].concat())
+        let tail = if end.is_empty() { Vec::new() } else { [b" ", end].concat() };
+        wanted(text).then(|| [blanks, mark, b" ", rest, &tail].concat())
     })
 }
 
@@ -39,9 +67,17 @@ pub fn comment_out(bytes: &[u8], spec: &Spec) -> Result<Edited, EditError> {
 /// [`EditError::Text`] if the mark is empty or has blanks.
 pub fn uncomment(bytes: &[u8], spec: &Spec) -> Result<Edited, EditError> {
     let mark = mark(spec)?;
+    let end = end_mark(&spec.mark).as_bytes();
     each_line(bytes, |text| {
         let (blanks, rest) = text.split_at(indent(text));
         let rest = rest.strip_prefix(mark)?;
+        let rest = match end {
+            b"" => rest,
+            end => {
+                let inside = rest.trim_ascii_end().strip_suffix(end)?;
+                inside.strip_suffix(b" ").unwrap_or(inside)
+            }
+        };
         let inner = rest.get(indent(rest)..).filter(|inner| !inner.is_empty() && !inner.starts_with(mark))?;
         let wanted = spec.matching.find(inner).is_some_and(|found| found.start() == 0);
         wanted.then(|| [blanks, rest.strip_prefix(b" ").unwrap_or(rest)].concat())
@@ -102,6 +138,17 @@ mod tests {
             text(uncomment(b"# Port 22 is usual\n#Port 22\n", &spec(r"Port \d+$"))),
             "# Port 22 is usual\nPort 22\n"
         );
+    }
+
+    #[test]
+    fn a_mark_that_has_an_end_mark_gets_it() {
+        let spec = |mark: &str| Spec { mark: mark.into(), ..spec("Port") };
+        let commented = text(comment_out(b"<a>\n  <Port>22</Port>\n", &spec("<!--")));
+        assert_eq!(commented, "<a>\n  <!-- <Port>22</Port> -->\n");
+        let back = Spec { matching: pattern("<Port").unwrap(), ..spec("<!--") };
+        assert_eq!(text(uncomment(commented.as_bytes(), &back)), "<a>\n  <Port>22</Port>\n");
+        let error = comment_out(b"Port /* x */\n", &spec("/*")).unwrap_err();
+        assert_eq!(error.to_string(), "a line that matches has what ends a comment in it");
     }
 
     #[test]

@@ -31,6 +31,12 @@ pub enum EditError {
     /// The last entry of an ini file is continued by a backslash, and nothing follows.
     #[error("line {line}: the value is continued by a backslash, and the file ends")]
     Unfinished { line: usize },
+    /// The dialects that an ini file may be of do not agree on what the edit is.
+    #[error("line {line}: programs that read such files do not agree on what belongs to this value")]
+    Dialect { line: usize },
+    /// Another key of an ini file would be read otherwise.
+    #[error("line {line}: this would be read as something else after the edit")]
+    Misread { line: usize },
 }
 
 impl EditError {
@@ -42,6 +48,8 @@ impl EditError {
             | Self::NoEnd { line, .. }
             | Self::NoBegin { line, .. }
             | Self::TwoBegins { line, .. }
+            | Self::Dialect { line }
+            | Self::Misread { line }
             | Self::Unfinished { line } => Some(*line),
             Self::Pattern { .. } | Self::Group { .. } | Self::Text { .. } | Self::TwiceGiven { .. } => None,
         }
@@ -60,6 +68,8 @@ impl EditError {
             }
             Self::TwiceGiven { .. } => "keep one of them",
             Self::Unfinished { .. } => "remove the backslash, or complete the value",
+            Self::Dialect { .. } => "say whose file it is: `dialect`: systemd, configparser, git, samba or keyfile",
+            Self::Misread { .. } => "give the lines around it one indentation, or say whose file it is: `dialect`",
         }
     }
 }

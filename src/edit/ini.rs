@@ -1,209 +1,155 @@
 //! Keys in sections: systemd units, `[section]` files, `k=v` files without sections.
 //!
-//! The grammar is what systemd.syntax(7) and Python's configparser have in common, and each of them where the other has
-//! nothing: `[name]` starts a section, a section may come again and goes on, `#` and `;` start a comment line (never the
-//! rest of a line: a value goes up to its end), a backslash at the end of a line continues the value, and so does a line
-//! that is indented deeper than its key. Keys are case-sensitive. A line without `=` is a key without a value.
+//! There is no one grammar of such files: see [`Dialect`]. What an edit comes to is read back in the same dialect before it
+//! is given out: every other key must still say what it said.
 
-use super::lines::{Draft, Line, indent, one_line, trim_cr};
+mod dialect;
+
+use super::lines::{Draft, one_line};
 use super::{EditError, Edited};
-use std::ops::Range;
+pub use dialect::{DIALECTS, Dialect};
+use dialect::{Entry, Parsed};
 
 /// What is wanted of one section.
 #[derive(Debug, Clone, Default)]
 pub struct Spec {
     /// Without the brackets; `""` is what comes before the first header.
     pub section: String,
-    /// Keys and their values. Of a key that is there several times, the *last* one is changed and the others stay.
-    pub set: Vec<(String, String)>,
+    /// The section goes, wherever it stands, with all its keys.
+    pub absent: bool,
+    /// Keys and their values. With one value, of a key that is there several times the *last* one is changed and the others
+    /// stay; with several, the key has exactly these lines. `None` is a key without a value.
+    pub set: Vec<(String, Vec<Option<String>>)>,
     /// Keys to remove, every one of them.
     pub unset: Vec<String>,
+    /// `None`: whatever the text and all dialects that it may be of agree on.
+    pub dialect: Option<Dialect>,
 }
 
-/// Sets and unsets keys.
+/// Sets and unsets keys, or removes a section.
 ///
-/// A changed line keeps its indentation and the blanks around its `=`; its value, with all its continuation lines, is
-/// replaced if it is another one. A new key is written in the style of the last key of the section (else of the first of
-/// the file, else `k=v`) and goes after that key (else right after the header; in section `""`, after the comments at the
-/// top). Where a section comes several times, the last one gets the new keys. A missing section is appended, after a
-/// blank line.
+/// A changed line keeps its indentation, the file's spelling of the key and the blanks around its delimiter; its value, with
+/// all its continuation lines, is replaced if it is another one. A new key is written in the style of the last key of the
+/// section (else of the first of the file, else `k=v`) and goes after that key (else right after the header; in section
+/// `""`, after the comments at the top). Where a section comes several times, the last one gets the new keys. A missing
+/// section is appended, after a blank line.
 ///
 /// # Errors
 /// [`EditError::Text`] for names, keys and values that would be read back as something else, [`EditError::TwiceGiven`],
-/// and [`EditError::Unfinished`] if the new line would become part of the value before it.
+/// [`EditError::Unfinished`] if the new line would become part of the value before it, [`EditError::Dialect`] if the
+/// dialects that the text may be of do not agree, and [`EditError::Misread`] if another key would be read otherwise.
 pub fn edit(bytes: &[u8], spec: &Spec) -> Result<Edited, EditError> {
-    check(spec)?;
-    let mut draft = Draft::new(bytes);
-    let parsed = Parsed::of(&draft.lines, spec.section.trim_ascii().as_bytes());
-    for entry in
-        parsed.entries.iter().filter(|entry| spec.unset.iter().any(|key| key.trim_ascii().as_bytes() == entry.key))
-    {
-        entry.lines.clone().for_each(|at| draft.remove(at));
-    }
-    let mut new = Vec::new();
-    for (key, value) in &spec.set {
-        let (key, value) = (key.trim_ascii().as_bytes(), value.trim_ascii().as_bytes());
-        match parsed.entries.iter().rfind(|entry| entry.key == key) {
-            Some(entry) if entry.lines.len() == 1 && entry.value == Some(value) => {}
-            Some(entry) => {
-                draft.set(entry.lines.start, parsed.style_of(entry).line(key, value));
-                entry.lines.clone().skip(1).for_each(|at| draft.remove(at));
+    let draft = Draft::new(bytes);
+    let Some(given) = spec.dialect else {
+        let all = Dialect::of_text(&draft.lines);
+        let edits = all.iter().map(|d| edit_as(bytes, spec, *d)).collect::<Result<Vec<_>, _>>()?;
+        let mut edits = edits.into_iter();
+        let Some(first) = edits.next() else { return edit_as(bytes, spec, Dialect::Configparser) };
+        return match edits.find(|other| other.bytes != first.bytes) {
+            None => Ok(first),
+            Some(other) => {
+                let differ =
+                    first.touched.iter().zip(&other.touched).find(|(a, b)| a != b).map(|(a, b)| a.line.min(b.line));
+                let longer = if first.touched.len() > other.touched.len() { &first } else { &other };
+                let at = first.touched.len().min(other.touched.len());
+                let line = differ.or(longer.touched.get(at).map(|t| t.line)).unwrap_or(1);
+                Err(EditError::Dialect { line })
             }
-            None => new.push(parsed.style().line(key, value)),
-        }
-    }
-    if new.is_empty() {
+        };
+    };
+    edit_as(bytes, spec, given)
+}
+
+fn edit_as(bytes: &[u8], spec: &Spec, dialect: Dialect) -> Result<Edited, EditError> {
+    check(spec, dialect)?;
+    let mut draft = Draft::new(bytes);
+    let section = spec.section.trim_ascii().as_bytes();
+    let parsed = Parsed::of(&draft.lines, section, dialect);
+    if spec.absent {
+        parsed.places.iter().flat_map(|lines| lines.clone()).for_each(|at| draft.remove(at));
         return Ok(draft.finish());
     }
-    let end = draft.lines.len();
-    let at = parsed.new_keys.unwrap_or(end);
-    if let Some(line) = parsed.unfinished.filter(|_| at == end) {
-        return Err(EditError::Unfinished { line: line + 1 });
+    let is = |entry: &&Entry<'_>, key: &str| dialect.same_key(entry.key, key.trim_ascii().as_bytes());
+    for entry in parsed.entries.iter().filter(|entry| spec.unset.iter().any(|key| is(entry, key))) {
+        entry.lines.clone().for_each(|at| draft.remove(at));
     }
-    if parsed.new_keys.is_none() {
-        if draft.lines.last().is_some_and(|line| !line.text.trim_ascii().is_empty()) {
-            draft.insert(end, Vec::new());
-        }
-        draft.insert(end, format!("[{}]", spec.section.trim_ascii()).into_bytes());
-    }
-    new.into_iter().for_each(|line| draft.insert(at, line));
-    Ok(draft.finish())
-}
-
-/// One key of the wanted section. The style is the text around key and value.
-struct Entry<'a> {
-    key: &'a [u8],
-    /// On the key's own line; `None` without `=`.
-    value: Option<&'a [u8]>,
-    lines: Range<usize>,
-    style: Style<'a>,
-}
-
-#[derive(Clone, Copy)]
-struct Style<'a> {
-    indent: &'a [u8],
-    before: &'a [u8],
-    after: &'a [u8],
-}
-
-impl Style<'_> {
-    fn line(self, key: &[u8], value: &[u8]) -> Vec<u8> {
-        let after = if value.is_empty() { b"" } else { self.after };
-        [self.indent, key, self.before, b"=", after, value].concat()
-    }
-}
-
-struct Parsed<'a> {
-    /// Of the wanted section, in order.
-    entries: Vec<Entry<'a>>,
-    /// Of the first entry of the file that has a `=`.
-    style: Option<Style<'a>>,
-    /// The line to put new keys before; `None` if there is no such section.
-    new_keys: Option<usize>,
-    /// The entry that the end of the file leaves open.
-    unfinished: Option<usize>,
-}
-
-impl<'a> Parsed<'a> {
-    fn of(lines: &[Line<'a>], wanted: &[u8]) -> Self {
-        let top = lines.iter().take_while(|line| is_comment(line.text)).count();
-        let mut parsed = Self { entries: Vec::new(), style: None, new_keys: None, unfinished: None };
-        let mut inside = wanted.is_empty();
-        if inside {
-            parsed.new_keys = Some(top);
-        }
-        let mut at = 0;
-        while let Some(line) = lines.get(at) {
-            let first = at;
-            at += 1;
-            if let Some(name) = header(line.text) {
-                inside = name == wanted;
-                if inside {
-                    parsed.new_keys = Some(at);
-                }
-            } else if !is_comment(line.text) && !line.text.trim_ascii().is_empty() {
-                let (end, open) = value_end(lines, first);
-                let entry = Entry::of(line.text, first..end);
-                at = end;
-                parsed.unfinished = open.then_some(first);
-                parsed.style = parsed.style.or(entry.value.map(|_| entry.style));
-                if inside {
-                    parsed.new_keys = Some(end);
-                    parsed.entries.push(entry);
-                }
+    let mut new: Vec<Vec<u8>> = Vec::new();
+    for (key, values) in &spec.set {
+        let there: Vec<&Entry<'_>> = parsed.entries.iter().filter(|entry| is(entry, key)).collect();
+        let there = if values.len() == 1 { there.last().copied().into_iter().collect() } else { there };
+        let key = key.trim_ascii().as_bytes();
+        let values: Vec<Option<Vec<u8>>> = values.iter().map(|v| v.as_deref().map(|v| dialect.written(v))).collect();
+        for (entry, value) in there.iter().zip(&values) {
+            let says = entry.lines.len() == 1 && dialect.same_value(entry.value, value.as_deref());
+            if !says {
+                draft.set(entry.lines.start, parsed.style_of(entry).line(entry.key, value.as_deref()));
+                entry.lines.clone().skip(1).for_each(|at| draft.remove(at));
             }
         }
-        parsed
-    }
-
-    fn style(&self) -> Style<'a> {
-        let own = self.entries.iter().rev().find(|entry| entry.value.is_some()).map(|entry| entry.style);
-        let style = own.or(self.style).unwrap_or(Style { indent: b"", before: b"", after: b"" });
-        // Deeper than the key above it, the new line would continue that key's value.
-        let indent = self.entries.last().map_or(style.indent, |last| last.style.indent);
-        Style { indent, ..style }
-    }
-
-    /// The entry's own, as far as it shows one: `k` shows nothing, `k =` shows half.
-    fn style_of(&self, entry: &Entry<'a>) -> Style<'a> {
-        match entry.value {
-            None => Style { indent: entry.style.indent, ..self.style() },
-            Some(b"") if entry.style.after.is_empty() => Style { after: entry.style.before, ..entry.style },
-            Some(_) => entry.style,
+        for entry in there.iter().skip(values.len()) {
+            entry.lines.clone().for_each(|at| draft.remove(at));
+        }
+        let more = values.iter().skip(there.len());
+        match there.last() {
+            Some(last) => {
+                let style = parsed.style_of(last).indented_as(last.style);
+                more.for_each(|v| draft.insert(last.lines.end, style.line(last.key, v.as_deref())));
+            }
+            None => new.extend(more.map(|v| parsed.style().line(key, v.as_deref()))),
         }
     }
-}
-
-impl<'a> Entry<'a> {
-    fn of(text: &'a [u8], lines: Range<usize>) -> Self {
-        let (indent, rest) = text.split_at(indent(text));
-        let mut parts = rest.splitn(2, |byte| *byte == b'=');
-        let left = parts.next().unwrap_or_default();
-        let (key, before) = left.split_at(left.trim_ascii_end().len());
-        let right = parts.next();
-        let after = right.map_or(&b""[..], |right| right.split_at(right.len() - right.trim_ascii_start().len()).0);
-        Self { key, value: right.map(<[u8]>::trim_ascii), lines, style: Style { indent, before, after } }
-    }
-}
-
-/// Where the value that starts at `first` ends (one past its last line), and whether the end of the file cuts it off.
-fn value_end(lines: &[Line<'_>], first: usize) -> (usize, bool) {
-    let text = |at: usize| lines.get(at).map_or(&b""[..], |line| line.text);
-    let depth = indent(text(first));
-    let continued = |text| trim_cr(text).ends_with(b"\\"); // a last line can end in a lone CR
-    let mut open = continued(text(first));
-    let mut end = first + 1;
-    while end < lines.len() {
-        let next = text(end);
-        let deeper =
-            indent(next) > depth && !next.trim_ascii().is_empty() && !is_comment(next) && header(next).is_none();
-        match (open, is_comment(next)) {
-            (true, true) => {} // systemd.syntax(7): comment lines within a continued value are skipped
-            (true, false) => open = continued(next),
-            (false, _) if deeper => open = continued(next),
-            (false, _) => break,
+    if !new.is_empty() {
+        let end = draft.lines.len();
+        let at = parsed.new_keys.unwrap_or(end);
+        if let Some(line) = parsed.unfinished.filter(|_| at == end) {
+            return Err(EditError::Unfinished { line: line + 1 });
         }
-        end += 1;
+        if parsed.new_keys.is_none() {
+            if draft.lines.last().is_some_and(|line| !line.text.trim_ascii().is_empty()) {
+                draft.insert(end, Vec::new());
+            }
+            draft.insert(end, format!("[{}]", spec.section.trim_ascii()).into_bytes());
+        }
+        new.into_iter().for_each(|line| draft.insert(at, line));
     }
-    (end, open)
+    let edited = draft.finish();
+    if edited.changed() {
+        read_back(bytes, &edited.bytes, spec, dialect)?;
+    }
+    Ok(edited)
 }
 
-fn is_comment(text: &[u8]) -> bool {
-    matches!(text.trim_ascii_start().first(), Some(b'#' | b';'))
-}
-
-/// The name between the brackets; what follows them is not looked at.
-fn header(text: &[u8]) -> Option<&[u8]> {
-    let inner = text.trim_ascii_start().strip_prefix(b"[")?;
-    inner.split(|byte| *byte == b']').next().filter(|name| name.len() < inner.len()).map(<[u8]>::trim_ascii)
+/// Every key that was not asked for says what it said.
+fn read_back(old: &[u8], new: &[u8], spec: &Spec, dialect: Dialect) -> Result<(), EditError> {
+    let keys: Vec<&[u8]> =
+        spec.set.iter().map(|(k, _)| k).chain(&spec.unset).map(|k| k.trim_ascii().as_bytes()).collect();
+    let section = spec.section.trim_ascii().as_bytes();
+    let asked = |of: &dialect::Said<'_>| {
+        dialect.same_section(of.section, section) && keys.iter().any(|key| dialect.same_key(of.key, key))
+    };
+    let (old, new) = (Draft::new(old), Draft::new(new));
+    let (old, new) = (dialect::all(&old.lines, dialect), dialect::all(&new.lines, dialect));
+    let mut left = old.iter().filter(|s| !asked(s));
+    for said in new.iter().filter(|s| !asked(s)) {
+        if left.next().is_none_or(|was| (was.section, was.key, &was.value) != (said.section, said.key, &said.value)) {
+            return Err(EditError::Misread { line: said.line });
+        }
+    }
+    match left.next() {
+        Some(lost) => Err(EditError::Misread { line: lost.line }),
+        None => Ok(()),
+    }
 }
 
 /// Refuses what would not be read back as it was given.
-fn check(spec: &Spec) -> Result<(), EditError> {
+fn check(spec: &Spec, dialect: Dialect) -> Result<(), EditError> {
     let refuse = |what, problem| Err(EditError::Text { what, problem });
     one_line("section", spec.section.as_bytes())?;
-    if spec.section.contains(']') {
+    if spec.section.contains(']') && dialect != Dialect::Git {
         return refuse("section", "has a `]` in it");
+    }
+    if spec.absent && spec.section.trim_ascii().is_empty() {
+        return refuse("section", "is empty, and what is before the first header is no section to remove");
     }
     let keys: Vec<&str> = spec.set.iter().map(|(key, _)| key).chain(&spec.unset).map(|key| key.trim_ascii()).collect();
     for (at, key) in keys.iter().enumerate() {
@@ -211,13 +157,25 @@ fn check(spec: &Spec) -> Result<(), EditError> {
         if key.is_empty() || key.contains('=') || key.starts_with(['#', ';', '[']) {
             return refuse("key", "is empty, has a `=` in it, or starts with `#`, `;` or `[`");
         }
-        if keys.iter().skip(at + 1).any(|other| other == key) {
+        if dialect == Dialect::Configparser && key.contains(':') {
+            return refuse("key", "has a `:` in it, which ends a key in this dialect");
+        }
+        if dialect == Dialect::Git && !dialect::is_git_key(key.as_bytes()) {
+            return refuse("key", "is none of git's: letters, digits and -, with a letter first");
+        }
+        if keys.iter().skip(at + 1).any(|other| dialect.same_key(other.as_bytes(), key.as_bytes())) {
             return Err(EditError::TwiceGiven { key: (*key).to_owned() });
         }
     }
-    for (_, value) in &spec.set {
+    for value in spec.set.iter().flat_map(|(_, values)| values) {
+        let Some(value) = value else {
+            if matches!(dialect, Dialect::Systemd | Dialect::Samba | Dialect::Keyfile) {
+                return refuse("a key without a value", "is nothing that this dialect has; \"\" is an empty one");
+            }
+            continue;
+        };
         one_line("value", value.trim_ascii().as_bytes())?;
-        if value.trim_ascii().ends_with('\\') {
+        if value.trim_ascii().ends_with('\\') && matches!(dialect, Dialect::Systemd | Dialect::Samba) {
             return refuse("value", "ends in a backslash, which would join it with the next line");
         }
     }

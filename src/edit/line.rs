@@ -1,4 +1,4 @@
-//! One line: there, or not there.
+//! Lines: there, or not there.
 
 use super::lines::{Draft, one_line};
 use super::{EditError, Edited, Place};
@@ -7,11 +7,11 @@ use regex::bytes::Regex;
 /// What is wanted of a line.
 #[derive(Debug, Clone)]
 pub enum Spec {
-    /// The line is in the file. If it is there already, anywhere, nothing is done. Else the *last* line that `matching`
-    /// finds is replaced by it; else it is inserted at `place`.
+    /// The line is in the file. The *last* line that `matching` finds becomes it; where none does, nothing is done if it is
+    /// there already, anywhere, else it is inserted at `place`.
     ///
-    /// This is Ansible's `lineinfile`, but for one thing: Ansible replaces the last match even if the exact line is
-    /// elsewhere, and so can change the file again at each run.
+    /// This is Ansible's `lineinfile`, but for one thing: where `matching` does not find the line itself and it is there
+    /// already, Ansible replaces another line at each run, and this does nothing.
     Present {
         /// Without a line break, but for one at its end.
         line: Vec<u8>,
@@ -20,10 +20,17 @@ pub enum Spec {
         /// Where to insert if there is nothing to replace.
         place: Place,
     },
-    /// No line is equal to `line`, and none matches: every such line is removed.
+    /// Each of these lines is in the file; those that are missing are inserted at `place`, in this order.
+    All {
+        /// Each without a line break, but for one at its end.
+        lines: Vec<Vec<u8>>,
+        /// Where to insert what is missing.
+        place: Place,
+    },
+    /// No line is equal to one of `lines`, and none matches: every such line is removed.
     Absent {
-        /// The exact line.
-        line: Option<Vec<u8>>,
+        /// The exact lines.
+        lines: Vec<Vec<u8>>,
         /// And every line that this finds.
         matching: Option<Regex>,
     },
@@ -38,19 +45,32 @@ pub fn edit(bytes: &[u8], spec: &Spec) -> Result<Edited, EditError> {
     match spec {
         Spec::Present { line, matching, place } => {
             let wanted = one_line("line", line)?;
-            if draft.lines.iter().all(|line| line.text != wanted) {
-                let matches = |pattern: &Regex| draft.lines.iter().rposition(|line| pattern.is_match(line.text));
-                match matching.as_ref().and_then(matches) {
-                    Some(at) => draft.set(at, wanted.to_vec()),
-                    None => draft.insert(place.find(&draft.lines), wanted.to_vec()),
+            let there = draft.lines.iter().any(|line| line.text == wanted);
+            let last = |pattern: &Regex| draft.lines.iter().rposition(|line| pattern.is_match(line.text));
+            // One that its own expression does not find would not be found again.
+            let found = matching.as_ref().filter(|m| !there || m.is_match(wanted)).and_then(last);
+            match found {
+                Some(at) => draft.set(at, wanted.to_vec()),
+                None if there => {}
+                None => draft.insert(place.find(&draft.lines), wanted.to_vec()),
+            }
+        }
+        Spec::All { lines, place } => {
+            let wanted = lines.iter().map(|line| one_line("line", line)).collect::<Result<Vec<_>, _>>()?;
+            let at = place.find(&draft.lines);
+            for (nth, line) in wanted.iter().enumerate() {
+                let there =
+                    draft.lines.iter().any(|old| old.text == *line) || wanted.iter().take(nth).any(|l| l == line);
+                if !there {
+                    draft.insert(at, line.to_vec());
                 }
             }
         }
-        Spec::Absent { line, matching } => {
-            let unwanted = line.as_deref().map(|line| one_line("line", line)).transpose()?;
+        Spec::Absent { lines, matching } => {
+            let unwanted = lines.iter().map(|line| one_line("line", line)).collect::<Result<Vec<_>, _>>()?;
             for (at, line) in draft.lines.clone().into_iter().enumerate() {
                 let matches = |pattern: &Regex| pattern.is_match(line.text);
-                if unwanted == Some(line.text) || matching.as_ref().is_some_and(matches) {
+                if unwanted.contains(&line.text) || matching.as_ref().is_some_and(matches) {
                     draft.remove(at);
                 }
             }
@@ -85,9 +105,44 @@ mod tests {
     }
 
     #[test]
-    fn the_exact_line_is_enough() {
+    fn the_last_match_is_it_even_where_the_line_is_elsewhere() {
+        let a = present("a=1", Some("^a"), Place::End);
+        assert_eq!(after(b"a=1\nx=1\na=0\n", &a), "a=1\nx=1\na=1\n");
+        assert!(!edit(b"a=0\nx=1\na=1\n", &a).unwrap().changed());
+    }
+
+    #[test]
+    fn the_exact_line_is_enough_for_what_does_not_find_it() {
         let old = b"Port 22\n#Port 2222\n";
-        assert!(!edit(old, &present("Port 22", Some("Port"), Place::End)).unwrap().changed());
+        assert!(!edit(old, &present("Port 22", Some("^#Port"), Place::End)).unwrap().changed());
+    }
+
+    #[test]
+    fn several_lines_come_in_their_order() {
+        let all = |place| Spec::All { lines: vec![b"c".to_vec(), b"a".to_vec(), b"d".to_vec(), b"c".to_vec()], place };
+        assert_eq!(after(b"a\nb\n", &all(Place::End)), "a\nb\nc\nd\n");
+        assert_eq!(after(b"a\nb\n", &all(Place::After(pattern("a").unwrap()))), "a\nc\nd\nb\n");
+        assert!(!edit(b"d\na\nc", &all(Place::End)).unwrap().changed());
+        let gone = Spec::Absent { lines: vec![b"a".to_vec(), b"b".to_vec()], matching: None };
+        assert_eq!(after(b"a\nc\nb\n", &gone), "c\n");
+    }
+
+    #[test]
+    fn a_place_may_be_said_over_several_lines() {
+        let old = b"[x]\nA =\n  1\nB = 2\nA =\n  3\nC\n";
+        let at = |source: &str| pattern(source).unwrap();
+        assert_eq!(
+            after(old, &present("new", None, Place::After(at(r"^A =\n.*")))),
+            "[x]\nA =\n  1\nB = 2\nA =\n  3\nnew\nC\n"
+        );
+        assert_eq!(
+            after(old, &present("new", None, Place::Before(at(r"^A =\n")))),
+            "[x]\nnew\nA =\n  1\nB = 2\nA =\n  3\nC\n"
+        );
+        assert_eq!(
+            after(old, &present("new", None, Place::After(at(r"^B.*\n")))),
+            "[x]\nA =\n  1\nB = 2\nnew\nA =\n  3\nC\n"
+        );
     }
 
     #[test]
@@ -110,7 +165,7 @@ mod tests {
 
     #[test]
     fn absent_removes_every_one() {
-        let spec = Spec::Absent { line: Some(b"a".into()), matching: Some(pattern("^b").unwrap()) };
+        let spec = Spec::Absent { lines: vec![b"a".into()], matching: Some(pattern("^b").unwrap()) };
         assert_eq!(after(b"a\naa\nb1\nb2\na", &spec), "aa\n");
     }
 
@@ -127,7 +182,7 @@ mod tests {
             let place = match place { 0 => Place::Start, 1 => Place::End, 2 => Place::After(quoted(&near)), _ => Place::Before(quoted(&near)) };
             let matching = matching.map(|text| quoted(&text));
             Laws::of(&old, |bytes| edit(bytes, &Spec::Present { line: line.clone(), matching: matching.clone(), place: place.clone() })).hold();
-            Laws::of(&old, |bytes| edit(bytes, &Spec::Absent { line: Some(line.clone()), matching: matching.clone() })).hold();
+            Laws::of(&old, |bytes| edit(bytes, &Spec::Absent { lines: vec![line.clone()], matching: matching.clone() })).hold();
         }
     }
 }

@@ -81,15 +81,48 @@ pub enum Place {
 impl Place {
     /// The index of the line to insert before; `lines.len()` is the end.
     fn find(&self, lines: &[Line<'_>]) -> usize {
-        let matches = |pattern: &Regex, line: &Line<'_>| pattern.is_match(line.text);
         match self {
             Self::Start => Some(0),
             Self::End => None,
-            Self::After(pattern) => lines.iter().rposition(|line| matches(pattern, line)).map(|at| at + 1),
-            Self::Before(pattern) => lines.iter().position(|line| matches(pattern, line)),
+            Self::After(pattern) => matches(pattern, lines).last().map(|(_, last)| last + 1),
+            Self::Before(pattern) => matches(pattern, lines).first().map(|(first, _)| *first),
         }
         .unwrap_or(lines.len())
     }
+}
+
+/// Whether an expression says a line break, and so means several lines at a time.
+#[must_use]
+pub fn spans_lines(source: &str) -> bool {
+    let mut escaped = false;
+    source.chars().any(|c| {
+        let line_break = c == '\n' || escaped && c == 'n';
+        escaped = c == '\\' && !escaped;
+        line_break
+    })
+}
+
+/// Where an expression matches: the first and the last line of each match. One that says a line break sees all lines, with
+/// LF between them; any other one line at a time.
+fn matches(pattern: &Regex, lines: &[Line<'_>]) -> Vec<(usize, usize)> {
+    if !spans_lines(pattern.as_str()) {
+        let matching = |(at, line): (usize, &Line<'_>)| pattern.is_match(line.text).then_some((at, at));
+        return lines.iter().enumerate().filter_map(matching).collect();
+    }
+    let mut text = Vec::new();
+    let mut starts = Vec::with_capacity(lines.len());
+    for line in lines {
+        starts.push(text.len());
+        text.extend_from_slice(line.text);
+        text.push(b'\n');
+    }
+    // The line that a byte is in; a match that ends with a line break ends in the line before it.
+    let line_of = |at: usize| starts.partition_point(|start| *start <= at).saturating_sub(1);
+    pattern
+        .find_iter(&text)
+        .filter(|m| !lines.is_empty() && m.start() < text.len())
+        .map(|m| (line_of(m.start()), line_of(m.end().saturating_sub(1).max(m.start()))))
+        .collect()
 }
 
 /// Compiles a regular expression the way that every editor expects it: over bytes, `^` and `$` at line ends.

@@ -1,7 +1,9 @@
 //! Search and replace with a regular expression.
 
-use super::lines::{Draft, pairs, split, split_bom};
-use super::{EditError, Edited, Touched};
+use std::ops::Range;
+
+use super::lines::{Draft, Line, pairs, split, split_bom};
+use super::{EditError, Edited, Touched, matches};
 use regex::bytes::Regex;
 
 /// What to replace with what.
@@ -14,6 +16,30 @@ pub struct Spec {
     pub with: Vec<u8>,
     /// A line at a time, or the whole text.
     pub scope: Scope,
+    /// The part of the text that it is about.
+    pub within: Within,
+}
+
+/// A part of a text, line by line. Where a bound is given and no line matches it, the part is empty.
+#[derive(Debug, Clone, Default)]
+pub struct Within {
+    /// It begins behind the first line that matches; `None`: at the start.
+    pub after: Option<Regex>,
+    /// It ends before the first line of it that matches; `None`: at the end.
+    pub before: Option<Regex>,
+}
+
+impl Within {
+    fn lines(&self, lines: &[Line<'_>]) -> Range<usize> {
+        let from = match &self.after {
+            None => Some(0),
+            Some(after) => matches(after, lines).first().map(|(_, last)| last + 1),
+        };
+        let Some(from) = from else { return 0..0 };
+        let Some(before) = &self.before else { return from..lines.len() };
+        let rest = lines.get(from..).unwrap_or_default();
+        matches(before, rest).first().map_or(0..0, |(first, _)| from..from + first)
+    }
 }
 
 /// What the expression sees at a time.
@@ -54,7 +80,8 @@ fn replace(bytes: &[u8], spec: &Spec) -> Edited {
 fn by_line(bytes: &[u8], spec: &Spec) -> Edited {
     let mut draft = Draft::new(bytes);
     let with = lf(&spec.with);
-    for (at, line) in draft.lines.clone().into_iter().enumerate() {
+    let within = spec.within.lines(&draft.lines);
+    for (at, line) in draft.lines.clone().into_iter().enumerate().filter(|(at, _)| within.contains(at)) {
         let text = spec.matching.replace_all(line.text, with.as_slice());
         for (number, text) in text.split(|byte| *byte == b'\n').enumerate() {
             match number {
@@ -68,13 +95,21 @@ fn by_line(bytes: &[u8], spec: &Spec) -> Edited {
 
 fn whole(bytes: &[u8], spec: &Spec) -> Edited {
     let (bom, old) = split_bom(bytes);
-    let mut ends = split(old).into_iter().map(|line| line.ending).filter(|ending| !ending.is_empty()).peekable();
+    let all = split(old);
+    let mut ends = all.iter().map(|line| line.ending).filter(|ending| !ending.is_empty()).peekable();
     let crlf = ends.peek().is_some() && ends.all(|ending| ending == b"\r\n");
-    let new = if crlf {
-        from_lf(&spec.matching.replace_all(&lf(old), lf(&spec.with).as_slice()))
+    let length = |lines: &[Line<'_>]| lines.iter().map(|l| l.text.len() + l.ending.len()).sum::<usize>();
+    let within = spec.within.lines(&all);
+    let (from, to) =
+        (length(all.get(..within.start).unwrap_or_default()), length(all.get(..within.end).unwrap_or_default()));
+    let (head, rest) = old.split_at(from.min(old.len()));
+    let (part, tail) = rest.split_at((to - from).min(rest.len()));
+    let part = if crlf {
+        from_lf(&spec.matching.replace_all(&lf(part), lf(&spec.with).as_slice()))
     } else {
-        spec.matching.replace_all(old, lf(&spec.with).as_slice()).into_owned()
+        spec.matching.replace_all(part, lf(&spec.with).as_slice()).into_owned()
     };
+    let new = [head, &part, tail].concat();
     // With their endings, because in mixed endings a match may change nothing else.
     let lines = |text| split_raw(text);
     let text = |raw: Option<&[u8]>| raw.and_then(|raw| split(raw).first().map(|line| line.text.to_vec()));
@@ -150,7 +185,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn spec(source: &str, with: &str, scope: Scope) -> Spec {
-        Spec { matching: pattern(source).unwrap(), with: with.into(), scope }
+        Spec { matching: pattern(source).unwrap(), with: with.into(), scope, within: Within::default() }
     }
 
     fn by_line(old: &str, source: &str, with: &str) -> String {
@@ -178,6 +213,25 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_the_text_is_bounded_by_lines() {
+        let old = "x=1\n[a]\nx=1\ny=1\n[b]\nx=1\n";
+        let within = |after: Option<&str>, before: Option<&str>, scope, source: &str, with: &str| {
+            let bound = |s: Option<&str>| s.map(|s| pattern(s).unwrap());
+            let within = Within { after: bound(after), before: bound(before) };
+            String::from_utf8(edit(old.as_bytes(), &Spec { within, ..spec(source, with, scope) }).unwrap().bytes)
+                .unwrap()
+        };
+        let line = |after, before| within(after, before, Scope::Line, "^x=1$", "x=2");
+        assert_eq!(line(None, Some("^\\[a")), "x=2\n[a]\nx=1\ny=1\n[b]\nx=1\n");
+        assert_eq!(line(Some("^\\[a"), Some("^\\[")), "x=1\n[a]\nx=2\ny=1\n[b]\nx=1\n");
+        assert_eq!(line(Some("^\\[b"), None), "x=1\n[a]\nx=1\ny=1\n[b]\nx=2\n");
+        assert_eq!(line(Some("^\\[c"), None), old);
+        assert_eq!(line(None, Some("^END")), old);
+        let lines = within(Some("^\\[a"), Some("^\\[b"), Scope::File, "^x=1\ny=1$", "z=3");
+        assert_eq!(lines, "x=1\n[a]\nz=3\n[b]\nx=1\n");
+    }
+
+    #[test]
     fn what_would_match_again_is_refused() {
         let error = edit(b"a\nPort\n", &spec("Port", "Port 22", Scope::Line)).unwrap_err();
         assert_eq!(error.to_string(), "the replacement would change its own result again, at line 2");
@@ -196,7 +250,7 @@ mod tests {
         #[test]
         fn laws(old in file(), source in "[aPk#=v]{1,2}|\\^?.[*+]?|\\(a\\)\\|b|\\[\\^a\\]\\$", with in "[xa$1\n]{0,3}") {
             let Ok(matching) = pattern(&source) else { return Ok(()) };
-            let spec = Spec { matching, with: with.into_bytes(), scope: Scope::Line };
+            let spec = Spec { matching, with: with.into_bytes(), scope: Scope::Line, within: Within::default() };
             Laws::of(&old, |bytes| edit(bytes, &spec)).hold();
             let spec = Spec { scope: Scope::File, ..spec };
             Laws::of(&old, |bytes| edit(bytes, &spec)).idempotent();

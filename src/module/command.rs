@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty, exactly_one};
+use super::{Decision, Field, Halt, Module, Param, Params, Rule, Spec, Ty};
 use crate::payload::sh_quote;
 use crate::plan::{Change, CommandChange, Resource, View};
 use crate::target::About;
@@ -55,8 +55,11 @@ impl Module for Command {
     fn spec(&self) -> &'static Spec {
         &SPEC
     }
+    fn rules(&self) -> &'static [Rule] {
+        &[Rule::One(&["run", "sh", "argv"], None)]
+    }
     fn lint(&self, p: &Map<String, Value>) -> Vec<(&'static str, String, String)> {
-        let mut out: Vec<_> = exactly_one(p, &["run", "sh", "argv"]).into_iter().collect();
+        let mut out = Vec::new();
         let listed = match p.get("writes") {
             Some(Value::Array(a)) => a.as_slice(),
             Some(one) => std::slice::from_ref(one),

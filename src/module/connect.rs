@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty};
+use super::{Decision, Field, Halt, Module, Param, Params, Rule, Spec, Ty};
 use crate::channel::net::{Family, Knock, Outcome, seen_as};
 use crate::plan::View;
 
@@ -71,6 +71,9 @@ const BANNER: Duration = Duration::from_secs(12);
 impl Module for Connect {
     fn spec(&self) -> &'static Spec {
         &SPEC
+    }
+    fn rules(&self) -> &'static [Rule] {
+        &[Rule::Not("direct", &["host"])]
     }
     fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
         let place = view.place();

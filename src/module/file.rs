@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty};
+use super::{Decision, Field, Halt, IMMUTABLE, IN_PLACE, Module, Param, Params, Rule, Spec, Ty, writing};
 use crate::plan::View;
 use crate::target::files::{Content, FileState, Kind, Look, Owner, always_sensitive, cksum, sha256};
 
@@ -65,6 +65,8 @@ static SPEC: Spec = Spec {
             required: false,
             help: "the content is never shown and never brought back",
         },
+        IN_PLACE,
+        IMMUTABLE,
     ],
     fields: &[
         Field { name: "exists", help: "whether anything is there" },
@@ -92,6 +94,16 @@ fn in_the_way(path: &str, facts: &FileState) -> Halt {
 impl Module for File {
     fn spec(&self) -> &'static Spec {
         &SPEC
+    }
+    fn rules(&self) -> &'static [Rule] {
+        &[
+            Rule::When("mode", "state", &["file", "directory"], "file"),
+            Rule::When("owner", "state", &["file", "directory"], "file"),
+            Rule::When("group", "state", &["file", "directory"], "file"),
+            Rule::When("sensitive", "state", &["file", "absent"], "file"),
+            Rule::When("in_place", "state", &["file"], "file"),
+            Rule::Only("in_place", &["content", "template", "source", "copy"]),
+        ]
     }
     fn lint(&self, p: &Map<String, Value>) -> Vec<(&'static str, String, String)> {
         let state = p.get("state").and_then(Value::as_str).unwrap_or("file");
@@ -179,7 +191,7 @@ impl Module for File {
         if p.has("owner") || p.has("group") {
             wanted.owner = Some(owner(p, facts, view)?);
         }
-        let change = view.change_file(path, &found, wanted, secret)?;
+        let change = view.write_file(path, &found, wanted, crate::plan::Writing { sensitive: secret, ..writing(p) })?;
         // A path alone asks for a file there, whatever is in it; that cannot be made of nothing.
         let bare = state == "file" && content_less && !(p.has("mode") || p.has("owner") || p.has("group"));
         let amiss = bare && !matches!(facts.kind, Kind::File(_));

@@ -42,7 +42,7 @@ pub use registry::{BUILTIN, Handle, lookup};
 
 use serde_json::{Map, Value};
 
-use crate::plan::{Change, View};
+use crate::plan::{Change, View, Writing};
 
 /// What a module is, for lint, docs and schema.
 #[derive(Debug)]
@@ -417,11 +417,114 @@ impl Halt {
     }
 }
 
+/// What a module's parameters have to do with one another. A parameter that could be given and would not count is refused:
+/// whoever wrote it meant something by it. `false` is as good as not given.
+#[derive(Debug, Clone, Copy)]
+pub enum Rule {
+    /// Exactly one of these is given; or, in place of any, all of those.
+    One(&'static [&'static str], Option<&'static [&'static str]>),
+    /// At least one of these is given.
+    Some(&'static [&'static str]),
+    /// Both are given, or neither.
+    Both(&'static str, &'static str),
+    /// The first is for these: at least one of them is given with it.
+    Only(&'static str, &'static [&'static str]),
+    /// The first is given with none of these.
+    Not(&'static str, &'static [&'static str]),
+    /// The first is given only where that parameter is one of these words; the last says what holds where it is not given.
+    When(&'static str, &'static str, &'static [&'static str], &'static str),
+}
+
+impl Rule {
+    /// Why parameters break it: (parameter, message, hint).
+    #[must_use]
+    pub fn broken(self, p: &Map<String, Value>) -> Option<(&'static str, String, String)> {
+        let has = |name: &str| p.get(name).is_some_and(|v| *v != Value::Bool(false));
+        let quoted = |names: &[&str]| names.iter().map(|n| format!("\"{n}\"")).collect::<Vec<_>>().join(" or ");
+        match self {
+            Rule::One(names, instead) => {
+                let given: Vec<&&str> = names.iter().filter(|n| has(n)).collect();
+                match given.as_slice() {
+                    [_] => None,
+                    [] if instead.is_some_and(|all| all.iter().all(|n| has(n))) => None,
+                    [] => Some(("", format!("one of {} is missing", names.join(", ")), "say what it should do".into())),
+                    [first, second, ..] => Some((
+                        second,
+                        format!("\"{first}\" and \"{second}\" exclude one another"),
+                        "make two steps of it".into(),
+                    )),
+                }
+            }
+            Rule::Some(names) => (!names.iter().any(|n| p.contains_key(*n)))
+                .then(|| ("", format!("one of {} is missing", names.join(", ")), "say what it should do".into())),
+            Rule::Both(a, b) => (p.contains_key(a) != p.contains_key(b)).then(|| {
+                let (there, other) = if p.contains_key(a) { (a, b) } else { (b, a) };
+                (there, format!("\"{a}\" and \"{b}\" belong together"), format!("give both, or neither: {other}: …"))
+            }),
+            Rule::Only(name, of) => (has(name) && !of.iter().any(|n| has(n))).then(|| {
+                let why = format!("\"{name}\" is for {}, and would not count here", quoted(of));
+                (name, why, "take it out, or give what it is for".into())
+            }),
+            Rule::Not(name, others) => others.iter().find(|n| has(n) && has(name)).map(|other| {
+                let why = format!("\"{name}\" and \"{other}\" exclude one another");
+                (name, why, "keep one of them, or make two steps of it".into())
+            }),
+            Rule::When(name, key, words, default) => {
+                let is = p.get(key).map_or(Some(default), |v| v.as_str().filter(|t| !t.contains("{{")));
+                let is = is.filter(|is| has(name) && !words.contains(is))?;
+                let why =
+                    format!("\"{name}\" is for {key}: {}, and would not count with {key}: {is}", words.join(" or "));
+                Some((name, why, "take it out, or make two steps of it".into()))
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Rule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let list = |names: &[&str]| names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
+        match self {
+            Rule::One(names, Some(all)) => write!(f, "exactly one of {}, or {} together", list(names), list(all)),
+            Rule::One(names, None) => write!(f, "exactly one of {}", list(names)),
+            Rule::Some(names) => write!(f, "at least one of {}", list(names)),
+            Rule::Both(a, b) => write!(f, "`{a}` and `{b}` together"),
+            Rule::Only(name, of) => write!(f, "`{name}` only with {}", list(of)),
+            Rule::Not(name, others) => write!(f, "`{name}` not with {}", list(others)),
+            Rule::When(name, key, words, _) => write!(f, "`{name}` only with `{key}: {}`", words.join("` or `")),
+        }
+    }
+}
+
+/// For modules that change a file: it is written over where it stands.
+const IN_PLACE: Param = Param {
+    name: "in_place",
+    ty: Ty::Bool,
+    required: false,
+    help: "true: the file is written over where it stands, not replaced: for one that is mounted there (a container's /etc/hosts). It is not whole while it is written",
+};
+
+/// For modules that change a file: what becomes of one that nobody may change.
+const IMMUTABLE: Param = Param {
+    name: "immutable",
+    ty: Ty::OneOf(&["keep", "lift"]),
+    required: false,
+    help: "of a file that chattr +i protects; lift: that is taken away for the change and put back; without it a person decides",
+};
+
+/// How a file is to be changed, as those parameters say.
+fn writing(p: &Params) -> Writing {
+    Writing { sensitive: false, in_place: p.is("in_place"), lift: p.str("immutable") == Some("lift") }
+}
+
 /// A module. One file, and one line in `registry.rs`.
 pub trait Module: Send + Sync {
     /// Its description.
     fn spec(&self) -> &'static Spec;
-    /// What its types alone do not say about its parameters: (parameter, message, hint). Templates are not resolved
+    /// What its parameters have to do with one another.
+    fn rules(&self) -> &'static [Rule] {
+        &[]
+    }
+    /// What neither its types nor its rules say about its parameters: (parameter, message, hint). Templates are not resolved
     /// yet: a parameter that holds `{{` is left alone by the caller.
     fn lint(&self, _params: &Map<String, Value>) -> Vec<(&'static str, String, String)> {
         Vec::new()
@@ -430,16 +533,38 @@ pub trait Module: Send + Sync {
     fn decide(&self, params: &Params, view: &View<'_>) -> Result<Decision, Halt>;
 }
 
-/// `needs exactly one of …`, for modules whose parameters exclude one another.
-fn exactly_one(params: &Map<String, Value>, names: &'static [&'static str]) -> Option<(&'static str, String, String)> {
-    let given: Vec<_> = names.iter().filter(|n| params.contains_key(**n)).collect();
-    match given.len() {
-        1 => None,
-        0 => Some(("", format!("one of {} is missing", names.join(", ")), "say what it should do".into())),
-        _ => Some((
-            given[1],
-            format!("\"{}\" and \"{}\" exclude one another", given[0], given[1]),
-            "make two steps of it".into(),
-        )),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Parameters of one module that break each of its rules, and no other way to read them.
+    fn breaking(rule: Rule) -> Vec<(&'static str, Value)> {
+        let on = |name| (name, Value::Bool(true));
+        match rule {
+            Rule::One(names, _) => vec![on(names[0]), on(names[1])],
+            Rule::Some(_) => Vec::new(),
+            Rule::Both(a, _) => vec![on(a)],
+            Rule::Only(name, _) => vec![on(name)],
+            Rule::Not(name, others) => vec![on(name), on(others[0])],
+            Rule::When(name, key, ..) => vec![on(name), (key, Value::String("another".into()))],
+        }
+    }
+
+    #[test]
+    fn every_rule_is_of_parameters_that_there_are_and_refuses() {
+        let mut rules = 0;
+        for module in BUILTIN {
+            let spec = module.spec();
+            let known = |name: &str| spec.params.iter().any(|p| p.name == name);
+            for rule in module.rules() {
+                rules += 1;
+                let p: Map<String, Value> = breaking(*rule).into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+                assert!(p.keys().all(|k| known(k)), "{}: {rule}", spec.name);
+                let (name, why, hint) = rule.broken(&p).unwrap_or_else(|| panic!("{}: {rule}", spec.name));
+                assert!(name.is_empty() || known(name), "{}: {name}", spec.name);
+                assert!(!why.is_empty() && !hint.is_empty());
+            }
+        }
+        assert!(rules > 25, "{rules}");
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty, exactly_one};
+use super::{Decision, Field, Halt, Module, Param, Params, Rule, Spec, Ty};
 use crate::payload::sh_quote;
 use crate::plan::{Change, CommandChange, Resource, View};
 
@@ -131,8 +131,11 @@ impl Module for Package {
     fn spec(&self) -> &'static Spec {
         &SPEC
     }
+    fn rules(&self) -> &'static [Rule] {
+        &[Rule::One(&["name", "owns"], None)]
+    }
     fn lint(&self, p: &Map<String, Value>) -> Vec<(&'static str, String, String)> {
-        let mut out: Vec<_> = exactly_one(p, &["name", "owns"]).into_iter().collect();
+        let mut out = Vec::new();
         let given = |k: &str| p.get(k).and_then(Value::as_str).filter(|n| !n.contains("{{"));
         if let Some(n) = given("name").filter(|n| !is_name(n)) {
             out.push(("name", format!("\"{n}\" is no package's name"), "letters, digits and + . _ : @ -".to_owned()));
@@ -507,7 +510,7 @@ mod tests {
         assert!(matches!(name("", "a*b"), Err(Halt::Error { .. })));
         assert!(matches!(on("").decide(&Package, &json!({})), Err(Halt::Error { .. })));
         let lint = |p: Value| Package.lint(p.as_object().unwrap()).len();
-        assert_eq!((lint(json!({})), lint(json!({"name": "x", "owns": "y"}))), (1, 1));
+        assert_eq!((lint(json!({})), lint(json!({"name": "x", "owns": "y"}))), (0, 0));
         assert_eq!((lint(owns("lib/x")), lint(owns("{{ x }}")), lint(owns("$(x)"))), (1, 0, 1));
     }
 

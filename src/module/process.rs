@@ -1,8 +1,8 @@
 //! `process`: who holds a port, or goes by a name; and stopping it, by its unit where it has one of its own.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty, exactly_one};
+use super::{Decision, Field, Halt, Module, Param, Params, Rule, Spec, Ty};
 use crate::payload::sh_quote;
 use crate::plan::{Change, CommandChange, Resource, UnitChange, View, first_line};
 use crate::target::frame::Status;
@@ -78,8 +78,8 @@ impl Module for Process {
     fn spec(&self) -> &'static Spec {
         &SPEC
     }
-    fn lint(&self, p: &Map<String, Value>) -> Vec<(&'static str, String, String)> {
-        exactly_one(p, &["port", "name", "pid"]).into_iter().collect()
+    fn rules(&self) -> &'static [Rule] {
+        &[Rule::One(&["port", "name", "pid"], None)]
     }
     fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
         if !view.place().live {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::service::Service;
 use super::{Decision, Halt, Module, Params, Spec};
 use crate::payload::sh_quote;
-use crate::plan::{Change, CommandChange, Flag, Resource, UnitChange, View, diff};
+use crate::plan::{Change, CommandChange, Flag, Resource, UnitChange, View, Writing, diff};
 use crate::report::HIDDEN;
 use crate::target::files::{Content, FileReading, FileState, Kind, Look, Owner, always_sensitive, cksum, sha256};
 use crate::target::units::{UnitState, Verb};
@@ -138,9 +138,12 @@ fn file(p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
     let plain = matches!(kind, Kind::File(_) | Kind::Directory);
     let wanted = FileState { kind, mode: before.mode().filter(|_| plain), owner: owner.filter(|_| plain) };
     let kept = p.str("kept").filter(|_| matches!(wanted.kind, Kind::File(_)) && !same);
-    let mut change = view.change_file(path, &found, wanted, secret)?;
+    let how = Writing { sensitive: secret, in_place: p.is("in_place"), lift: p.is("immutable") };
+    let mut change = view.write_file(path, &found, wanted, how)?;
     if let Some(Change::File(f)) = &mut change {
         f.kept = kept.map(str::to_owned);
+        // What was immutable is so again.
+        f.immutable |= p.is("immutable");
     }
     Ok(Decision::new(false, format!("{path} is as the run left it")).changing(change.into_iter().collect()))
 }

@@ -2,9 +2,11 @@
 
 mod pair;
 
+use serde_json::{Map, Value};
+
 use pair::Pair;
 
-use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty, journal};
+use super::{Decision, Field, Halt, Module, Param, Params, Rule, Spec, Ty, journal};
 use crate::plan::{Change, UnitChange, View};
 use crate::target::units::{UnitState, Verb};
 
@@ -57,6 +59,17 @@ static SPEC: Spec = Spec {
 impl Module for Service {
     fn spec(&self) -> &'static Spec {
         &SPEC
+    }
+    fn rules(&self) -> &'static [Rule] {
+        &[Rule::Not("restarted", &["reloaded"]), Rule::Not("masked", &["running", "enabled", "restarted", "reloaded"])]
+    }
+    fn lint(&self, p: &Map<String, Value>) -> Vec<(&'static str, String, String)> {
+        let again = ["restarted", "reloaded"].into_iter().find(|k| p.get(*k) == Some(&Value::Bool(true)));
+        let stopped = p.get("running") == Some(&Value::Bool(false));
+        let clash = again
+            .filter(|_| stopped)
+            .map(|k| (k, format!("\"{k}\" and \"running: false\" exclude one another"), "keep one of them".to_owned()));
+        clash.into_iter().collect()
     }
     fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
         let name = p.text("name");
@@ -133,7 +146,7 @@ pub(super) fn candidates(name: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::sshd::{MAIN, Seen, from_value, shown};
-use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty, exactly_one};
+use super::{Decision, Field, Halt, IMMUTABLE, Module, Param, Params, Rule, Spec, Ty, writing};
 use crate::edit::managed_by;
-use crate::edit::sshd_config::{Edits, Error, Fault, Policy, Tree, canonical};
-use crate::plan::{Change, View};
+use crate::edit::sshd_config::{Edits, Error, Fault, Policy, Tree, canonical, one_word};
+use crate::plan::{Change, View, Writing};
 use crate::target::files::{Content, FileReading, FileState, Kind, Look};
 use crate::target::tree::SSHD;
 
@@ -24,7 +24,7 @@ static SPEC: Spec = Spec {
             name: "set",
             ty: Ty::Map,
             required: false,
-            help: "exactly these: {Port: 22}; a list for directives that add up",
+            help: "exactly these: {Port: 22}; a list for directives that add up, each item one value: `AllowGroups: [\"domain users\"]` is one group. An empty list says nothing: `unset` takes lines out",
         },
         Param {
             name: "add",
@@ -36,7 +36,7 @@ static SPEC: Spec = Spec {
             name: "unset",
             ty: Ty::List,
             required: false,
-            help: "these names have no line any more: a # is put in front",
+            help: "these names have no line any more that holds for everybody: a # is put in front. Lines inside a Match stay",
         },
         Param {
             name: "fix",
@@ -51,6 +51,7 @@ static SPEC: Spec = Spec {
             help: "for fix, on lines that decide who gets in; without it they are left to a person",
         },
         Param { name: "path", ty: Ty::Path, required: false, help: "the main file (/etc/ssh/sshd_config)" },
+        IMMUTABLE,
     ],
     fields: &[
         Field { name: "lines", help: "the lines that would change: a list of {file, line, before, after}" },
@@ -69,13 +70,18 @@ impl Module for SshdConfig {
     fn spec(&self) -> &'static Spec {
         &SPEC
     }
+    fn rules(&self) -> &'static [Rule] {
+        &[
+            Rule::Some(&["fix", "set", "add", "unset"]),
+            Rule::Not("fix", &["set", "add", "unset"]),
+            Rule::Only("policy", &["fix"]),
+        ]
+    }
     fn lint(&self, p: &Map<String, Value>) -> Vec<(&'static str, String, String)> {
         let mut out = Vec::new();
-        if p.contains_key("fix") || !["set", "add", "unset"].iter().any(|k| p.contains_key(*k)) {
-            out.extend(exactly_one(p, &["fix", "set", "add", "unset"]));
-        }
-        if p.contains_key("policy") && !p.contains_key("fix") {
-            out.push(("policy", "\"policy\" belongs to \"fix\"".into(), "take it out".into()));
+        if let Some((param, key)) = twice(p) {
+            let hint = "set alone makes it exactly that; unset alone takes it out";
+            out.push((param, format!("{key} is in \"{param}\" and in \"unset\""), hint.to_owned()));
         }
         out
     }
@@ -85,7 +91,7 @@ impl Module for SshdConfig {
         let seen = seen?;
         let main = p.str("path").unwrap_or_else(|| seen.as_ref().map_or(MAIN, Seen::main)).to_owned();
         let found = if main == MAIN || p.has("path") { found? } else { view.tree(&main, SSHD)? };
-        let mut work = Work::new(main, found, seen, view)?;
+        let mut work = Work::new(main, found, seen, writing(p), view)?;
         let proven = if p.has("fix") { work.fix(p)? } else { work.edit(p)? };
         work.decision(proven)
     }
@@ -94,6 +100,7 @@ impl Module for SshdConfig {
 /// The files on their way from what they are to what they should be.
 struct Work<'a, 'v> {
     view: &'a View<'v>,
+    how: Writing,
     main: String,
     /// sshd, before any of this.
     before: Option<Seen>,
@@ -113,6 +120,7 @@ impl<'a, 'v> Work<'a, 'v> {
         main: String,
         found: Vec<(String, FileReading)>,
         before: Option<Seen>,
+        how: Writing,
         view: &'a View<'v>,
     ) -> Result<Self, Halt> {
         let files: BTreeMap<String, Vec<u8>> =
@@ -125,7 +133,7 @@ impl<'a, 'v> Work<'a, 'v> {
         }
         let version = before.as_ref().and_then(Seen::numbers);
         let (edited, gone, lines, said) = Default::default();
-        Ok(Self { view, main, before, found, files, edited, gone, lines, said, version })
+        Ok(Self { view, how, main, before, found, files, edited, gone, lines, said, version })
     }
 
     fn tree(&self) -> Tree {
@@ -151,6 +159,11 @@ impl<'a, 'v> Work<'a, 'v> {
 
     /// Directives that are asked for. True if sshd confirmed the result.
     fn edit(&mut self, p: &Params) -> Result<bool, Halt> {
+        if let Some((param, key)) = twice(&p.0) {
+            let why = format!("{key} is in \"{param}\" and in \"unset\"");
+            let hint = Some("set alone makes it exactly that; unset alone takes it out".into());
+            return Err(Halt::Error { param: Some(param.into()), why, hint });
+        }
         let before = self.before.take();
         let mut keys = BTreeSet::new();
         for key in p.list("unset") {
@@ -164,6 +177,16 @@ impl<'a, 'v> Work<'a, 'v> {
             for (key, wanted) in pairs {
                 let says = |s: &Seen| s.setting(&canonical(&key)).map(str::to_owned);
                 let as_is = before.as_ref().and_then(says);
+                if param == "set" && wanted.is_empty() && !self.tree().values(&key).is_empty() {
+                    let tree = self.tree();
+                    let there: Vec<String> = tree.values(&key).iter().map(|line| line.args.join(" ")).collect();
+                    let there = there.join(" ");
+                    return Err(Halt::Error {
+                        param: Some(param.into()),
+                        why: format!("{key} is to be an empty list, and it is \"{there}\""),
+                        hint: Some(format!("unset: [{key}] takes its lines out, and sshd's default holds then")),
+                    });
+                }
                 // Neither a default that holds already nor an empty list is worth a line.
                 let holds =
                     self.tree().values(&key).is_empty() && wanted.len() == 1 && as_is.as_ref() == wanted.first();
@@ -217,6 +240,7 @@ impl<'a, 'v> Work<'a, 'v> {
             let hint = Some(format!("set {k} in the same step, or leave it to a person"));
             return Err(Halt::Error { param: Some(first_param(p).to_owned()), why, hint });
         }
+        self.lists_are_as_meant(new, p)?;
         let wanted_ports: Vec<u16> = ["set", "add"]
             .iter()
             .flat_map(|m| values(p, m).unwrap_or_default())
@@ -234,6 +258,38 @@ impl<'a, 'v> Work<'a, 'v> {
             });
         }
         Ok(true)
+    }
+
+    /// Of the lists that decide who gets in, sshd names exactly what was set: a name with a blank that was read as two
+    /// would let others in.
+    fn lists_are_as_meant(&self, new: &[(String, String)], p: &Params) -> Result<(), Halt> {
+        const LISTS: &[&str] = &["allowusers", "allowgroups", "denyusers", "denygroups"];
+        for param in ["set", "add"] {
+            for (key, _) in
+                values(p, param)?.into_iter().filter(|(k, w)| LISTS.contains(&canonical(k).as_str()) && !w.is_empty())
+            {
+                let listed: BTreeSet<&str> =
+                    new.iter().filter(|(k, _)| *k == canonical(&key)).map(|(_, v)| v.as_str()).collect();
+                let tree = self.tree();
+                let meant: BTreeSet<&str> =
+                    tree.values(&key).iter().flat_map(|line| &line.args).map(String::as_str).collect();
+                if listed != meant {
+                    let all = |names: &BTreeSet<&str>| {
+                        names.iter().map(|n| format!("\"{n}\"")).collect::<Vec<_>>().join(", ")
+                    };
+                    return Err(Halt::Error {
+                        param: Some(param.into()),
+                        why: format!(
+                            "sshd would read {key} as {}, and {} is meant, so nothing is done",
+                            all(&listed),
+                            all(&meant)
+                        ),
+                        hint: Some("quote a name with a blank; and is there another line of it that counts?".into()),
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What sshd refuses is repaired line by line, tried on the candidates until it is clean.
@@ -327,7 +383,7 @@ impl<'a, 'v> Work<'a, 'v> {
             let Some((_, reading)) = self.found.iter().find(|(n, _)| n == name) else { continue };
             let bytes = self.files[name].clone();
             let after = FileState { kind: Kind::File(Content::Bytes(bytes)), mode: None, owner: None };
-            out.extend(self.view.change_file(name, reading, after, false)?);
+            out.extend(self.view.write_file(name, reading, after, self.how)?);
         }
         for path in &self.gone {
             let link = self.view.file(path, Look::Link)?;
@@ -369,6 +425,19 @@ impl<'a, 'v> Work<'a, 'v> {
 }
 
 /// An edit that cannot be made, with what to do about it.
+/// A directive that is both set (or added to) and unset: the parameter, and how it is spelled there.
+fn twice(p: &Map<String, Value>) -> Option<(&'static str, String)> {
+    let unset: BTreeSet<String> = match p.get("unset") {
+        Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).map(canonical).collect(),
+        Some(Value::String(one)) => [canonical(one)].into(),
+        _ => return None,
+    };
+    ["set", "add"].into_iter().find_map(|param| {
+        let map = p.get(param)?.as_object()?;
+        map.keys().find(|k| unset.contains(&canonical(k))).map(|k| (param, k.clone()))
+    })
+}
+
 fn refused(param: &str, e: &Error) -> Halt {
     Halt::Error { param: Some(param.to_owned()), why: e.to_string(), hint: Some(e.hint()) }
 }
@@ -396,8 +465,14 @@ fn values(p: &Params, name: &str) -> Result<Vec<(String, Vec<String>)>, Halt> {
     let map = p.0.get(name).and_then(Value::as_object).cloned().unwrap_or_default();
     map.into_iter()
         .map(|(k, v)| {
-            let list = v.as_array().cloned().unwrap_or_else(|| vec![v]);
-            Ok((k, list.iter().map(text).collect::<Result<Vec<_>, _>>()?))
+            // An item of a list is one value; a text alone is what would stand behind the keyword.
+            let list = match &v {
+                Value::Array(items) => {
+                    items.iter().map(|i| text(i).map(|t| one_word(&k, &t))).collect::<Result<_, _>>()?
+                }
+                one => vec![text(one)?],
+            };
+            Ok((k, list))
         })
         .collect()
 }

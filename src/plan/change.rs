@@ -38,6 +38,10 @@ pub struct FileChange {
     pub kept: Option<String>,
     /// Whether we may write there, as the look said.
     pub writable: bool,
+    /// It is written over where it stands: it cannot be replaced, or its other names are to have the new content too.
+    pub in_place: bool,
+    /// It is immutable (chattr(1)): that is taken away, and put back.
+    pub immutable: bool,
     /// Names that the old file has; the others keep the old content.
     pub links: u64,
     /// What the change means, a line each, for people.
@@ -293,7 +297,12 @@ impl Change {
         if f.after.kind == Kind::Absent {
             return out;
         }
-        if f.links > 1 && matches!(f.before.kind, Kind::File(_)) && f.before.kind != f.after.kind {
+        if f.immutable {
+            out.push("it is immutable (chattr +i): that is taken away for the change, and put back".into());
+        }
+        if f.in_place {
+            out.push("it is written over where it stands: it is not whole while it is written".into());
+        } else if f.links > 1 && matches!(f.before.kind, Kind::File(_)) && f.before.kind != f.after.kind {
             out.push(format!("it has {} names (hard links): the others keep the old content", f.links));
         }
         if let Some(new) = f.after.mode.filter(|m| f.before.mode != Some(*m)) {
@@ -316,11 +325,19 @@ impl Change {
     #[must_use]
     pub fn json(&self) -> Value {
         match self {
-            Change::File(f) => json!({
-                "kind": "file", "title": self.title(), "path": f.path, "real": f.real, "sensitive": f.sensitive,
-                "before": state_json(&f.before), "after": state_json(&f.after),
-                "diff": String::from_utf8_lossy(&self.diff()), "attributes": self.attributes(),
-            }),
+            Change::File(f) => {
+                let mut out = json!({
+                    "kind": "file", "title": self.title(), "path": f.path, "real": f.real, "sensitive": f.sensitive,
+                    "before": state_json(&f.before), "after": state_json(&f.after),
+                    "diff": String::from_utf8_lossy(&self.diff()), "attributes": self.attributes(),
+                });
+                for (name, is) in [("in_place", f.in_place), ("immutable", f.immutable)] {
+                    if is {
+                        out[name] = true.into();
+                    }
+                }
+                out
+            }
             Change::Unit(u) => {
                 json!({
                     "kind": "unit", "title": self.title(), "unit": u.unit, "verb": u.verb, "undo": u.verb.undo(),

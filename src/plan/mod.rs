@@ -17,7 +17,7 @@ pub use change::{CHANGE_DEADLINE, Change, CommandChange, FileChange, Flag, Listi
 pub use eval::NOT_HERE;
 pub use overlay::Overlay;
 pub use resource::Resource;
-pub use view::{Place, View, first_line};
+pub use view::{Place, View, Writing, first_line};
 
 use crate::book::{Call, Runbook};
 use crate::facts::{self, Facts};

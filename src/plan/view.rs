@@ -1,5 +1,7 @@
 //! The target as a module sees it: what was read, with what earlier steps would change laid over it.
 
+mod long;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +20,19 @@ use crate::target::inits;
 use crate::target::tree::{self, Including};
 use crate::target::units::{self, UnitState, Verb};
 use crate::target::{About, Cache, Read, Reading};
+
+const TOO_LONG: &str = "the answer is too long to be read whole";
+
+/// How a file is to be changed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Writing {
+    /// The content is never shown and never brought back.
+    pub sensitive: bool,
+    /// It is written over where it stands.
+    pub in_place: bool,
+    /// Where it is immutable (chattr(1)), that is taken away for the change, and put back.
+    pub lift: bool,
+}
 
 /// What the plan knows of the target itself.
 #[derive(Debug, Clone)]
@@ -224,6 +239,12 @@ impl<'a> View<'a> {
     }
 
     fn output(&self, read: Read) -> Result<&'a Answer, Halt> {
+        let a = self.output_cut(read)?;
+        if a.truncated && matches!(a.status, Status::Exit(_)) { Err(Halt::unknown(TOO_LONG)) } else { Ok(a) }
+    }
+
+    /// The same, of which the end may be missing.
+    fn output_cut(&self, read: Read) -> Result<&'a Answer, Halt> {
         let deadline = match &read {
             Read::Script { deadline, .. } | Read::Program { deadline, .. } => *deadline,
             _ => self.deadline(),
@@ -235,32 +256,38 @@ impl<'a> View<'a> {
             Status::NoRoom => {
                 Err(Halt::unknown("the target has no room for the answer: /dev/shm, /run and /tmp are full"))
             }
-            Status::Exit(_) if a.truncated => Err(Halt::unknown("the answer is too long to be read whole")),
             _ => Ok(a),
         }
     }
 
     /// A built-in fragment, not affected by any overlay.
     fn fragment(&self, about: About, sh: Option<String>) -> Result<&'a Answer, Halt> {
+        self.output(self.built_in(about, sh)?)
+    }
+
+    fn built_in(&self, about: About, sh: Option<String>) -> Result<Read, Halt> {
         let sh = sh.ok_or_else(|| Halt::unknown("a name with a NUL or a newline"))?;
-        self.output(Read::Script {
-            sh,
-            about,
-            user: false,
-            controller: self.controller,
-            deadline: self.deadline(),
-            candidates: None,
-        })
+        let (user, controller, deadline) = (false, self.controller, self.deadline());
+        Ok(Read::Script { sh, about, user, controller, deadline, candidates: None })
     }
 
     /// What is at a path, with earlier steps' changes.
     pub fn file(&self, path: &str, look: Look) -> Result<FileReading, Halt> {
         let look = if look == Look::Follow && files::always_sensitive(path) { Look::Digest } else { look };
-        let a = self.fragment(About::Look, files::look_script(path, look))?;
-        if a.status != Status::Exit(0) {
+        let a = self.output_cut(self.built_in(About::Look, files::look_script(path, look))?)?;
+        let whole: Vec<u8>;
+        let out = match a.truncated {
+            true if look == Look::Follow => {
+                whole = self.long_file(path, a)?;
+                &whole
+            }
+            true => return Err(Halt::unknown(TOO_LONG)),
+            false => &a.stdout,
+        };
+        if a.status != Status::Exit(0) && !a.truncated {
             return Err(Halt::unknown(format!("{path}: {}", first_line(&a.stderr))));
         }
-        let mut r = files::parse_look(&a.stdout).map_err(Halt::unknown)?;
+        let mut r = files::parse_look(out).map_err(Halt::unknown)?;
         self.overlay.lay_over(&mut r);
         let names = [Resource::File(path.to_owned()), Resource::File(r.real.clone())];
         match self.overlay.everything().or(self.overlay.by_command(&names)).filter(|_| !self.at_the_end) {
@@ -277,7 +304,14 @@ impl<'a> View<'a> {
         let known: Vec<String> = all.iter().map(|(_, r)| r.real.clone()).collect();
         let new = self.overlay.files.iter().filter(|(real, s)| s.bytes().is_some() && !known.contains(real));
         all.extend(new.map(|(real, state)| {
-            let r = FileReading { real: real.clone(), state: state.clone(), links: 1, writable: true, orphan: false };
+            let r = FileReading {
+                real: real.clone(),
+                state: state.clone(),
+                links: 1,
+                writable: true,
+                immutable: false,
+                orphan: false,
+            };
             (real.clone(), r)
         }));
         Ok(all)
@@ -333,6 +367,20 @@ impl<'a> View<'a> {
         after: FileState,
         sensitive: bool,
     ) -> Result<Option<Change>, Halt> {
+        self.write_file(path, found, after, Writing { sensitive, ..Writing::default() })
+    }
+
+    /// The same, as somebody asked for it.
+    ///
+    /// # Errors
+    /// As above; and `Halt::Person` where the file is immutable and nobody said that this may be taken away.
+    pub fn write_file(
+        &self,
+        path: &str,
+        found: &FileReading,
+        after: FileState,
+        how: Writing,
+    ) -> Result<Option<Change>, Halt> {
         let dir = crate::target::parent(&found.real);
         let made = self.overlay.files.get(dir).is_some_and(|s| s.kind == Kind::Directory);
         if found.orphan && after.kind != Kind::Absent && !made {
@@ -352,13 +400,24 @@ impl<'a> View<'a> {
             (None, _) => true,
         };
         let differs = !(same_kind && same_mode && same_owner);
+        if differs && found.immutable && !how.lift {
+            let real = &found.real;
+            return Err(Halt::Person {
+                why: format!("{real} is immutable (chattr +i): somebody wants it to stay as it is"),
+                todo: format!("if it may change: chattr -i {real}, and run this again"),
+                param: Some("immutable"),
+            });
+        }
+        let is_file = |s: &FileState| matches!(s.kind, Kind::File(_));
         Ok(differs.then(|| {
             Change::File(FileChange {
                 path: path.to_owned(),
                 real: found.real.clone(),
+                in_place: how.in_place && is_file(&found.state) && is_file(&after),
+                immutable: found.immutable,
                 before: found.state.clone(),
                 after,
-                sensitive: sensitive || files::always_sensitive(&found.real),
+                sensitive: how.sensitive || files::always_sensitive(&found.real),
                 kept: None,
                 writable: found.writable,
                 links: found.links,

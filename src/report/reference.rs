@@ -25,6 +25,10 @@ pub fn markdown() -> String {
             let needed = if p.required { " (required)" } else { "" };
             let _ = writeln!(out, "| `{}` | {} | {}{needed} |", p.name, p.ty.doc(), p.help);
         }
+        let rules: Vec<String> = m.rules().iter().map(ToString::to_string).collect();
+        if !rules.is_empty() {
+            let _ = writeln!(out, "\nWhat goes together: {}.", rules.join("; "));
+        }
         out.push_str("\n| field | meaning |\n| --- | --- |\n");
         for f in s.fields {
             let _ = writeln!(out, "| `{}` | {} |", f.name, f.help);

@@ -95,6 +95,8 @@ pub struct FileReading {
     pub links: u64,
     /// Whether we may replace it: its directory is writable.
     pub writable: bool,
+    /// It has the attribute `i` of chattr(1): not even root may change it until that is taken away.
+    pub immutable: bool,
     /// Nothing is there, and the directory that it would be in is not there either.
     pub orphan: bool,
 }
@@ -134,8 +136,25 @@ pub fn look_script(path: &str, look: Look) -> Option<String> {
     Some(format!("rb_look {flag} {}", sh_quote(path)?))
 }
 
-/// Reads the answer of [`look_script`]: a line `KIND|MODE|UID|GID|USER|GROUP|LINKS|WRITABLE` (or `absent|WRITABLE`,
-/// `absent|orphan|WRITABLE` where there is no directory for it either), a line with the real
+/// Bytes of one piece of a long file: a check's output is cut at a MiB.
+pub const PIECE: u64 = 1_000_000;
+/// Bytes of a file whose text is brought here.
+pub const MOST: u64 = 64 << 20;
+
+/// The sh fragments that ask how long a file is, with its digest, and for one of its pieces.
+#[must_use]
+pub fn size_script(path: &str) -> Option<String> {
+    Some(format!("rb_real {}; stat -c %s \"$R$REPLY\" && rb_sum \"$R$REPLY\"", sh_quote(path)?))
+}
+/// See [`size_script`]; the first piece is 0.
+#[must_use]
+pub fn piece_script(path: &str, piece: u64) -> Option<String> {
+    let from = piece * PIECE + 1;
+    Some(format!("rb_real {}; tail -c +{from} \"$R$REPLY\" | head -c {PIECE}", sh_quote(path)?))
+}
+
+/// Reads the answer of [`look_script`]: a line `KIND|MODE|UID|GID|USER|GROUP|LINKS|WRITABLE` (WRITABLE is `w`, `r`, or `i` for
+/// what root could replace if it were not immutable; or `absent|WRITABLE`, `absent|orphan|WRITABLE` where there is no directory for it either), a line with the real
 /// path, then the bytes (or the digest, or the link's text).
 pub fn parse_look(out: &[u8]) -> Result<FileReading, String> {
     let mut parts = out.splitn(3, |b| *b == b'\n');
@@ -147,13 +166,15 @@ pub fn parse_look(out: &[u8]) -> Result<FileReading, String> {
     if real.is_empty() {
         return Err("no answer about the file".into());
     }
-    let writable = f.last() == Some(&"w");
+    let immutable = f.last() == Some(&"i");
+    let writable = immutable || f.last() == Some(&"w");
     let orphan = f.get(1) == Some(&"orphan");
     let found = |kind, mode, owner, links| FileReading {
         real: real.clone(),
         state: FileState { kind, mode, owner },
         links,
         writable,
+        immutable,
         orphan,
     };
     match (f.first().copied(), f.len()) {
@@ -237,6 +258,7 @@ while [ ! -e "${rb_d:-/}" ] && [ -n "$rb_d" ]; do rb_d=${rb_d%/*}; done
 case $REPLY in /etc/shadow*|/etc/gshadow*|*/ssh_host_*_key) set -- d "$2" "$1";; esac
 if [ "${3:-$1}" = l ] && [ -L "$rb_q" ]; then printf 'link|%s\n%s\n' $rb_w "$REPLY"; readlink "$rb_q"; return 0; fi
 rb_m=$(stat -c '%F|%a|%u|%g|%U|%G|%h' "$rb_q" 2>&1) || { case $rb_m in *ermission*) rb_m=denied;; *'o such file'*) rb_m=absent;; *) echo "$rb_m" >&2; exit 1;; esac; [ -d "${rb_q%/*}/" ] || rb_m="$rb_m|orphan"; printf '%s|%s\n%s\n' "$rb_m" $rb_w "$REPLY"; return 0; }
+[ $rb_w = r ] || [ -w "$rb_q" ] || { rb_x=$(lsattr -d "$rb_q" 2>/dev/null); case ${rb_x%% *} in *i*) rb_w=i;; esac; }
 case $rb_m in
 regular*) [ -r "$rb_q" ] || { printf 'denied\n%s\n' "$REPLY"; return 0; }
 if [ "$1" = d ]; then printf 'digest|%s|%s\n%s\n' "${rb_m#*|}" $rb_w "$REPLY"; rb_sum "$rb_q"; else printf '%s|%s\n%s\n' "$rb_m" $rb_w "$REPLY"; cat "$rb_q"; fi;;
@@ -277,6 +299,8 @@ mod tests {
         assert_eq!(parse_look(b"absent|w\n/etc/x\n").unwrap().state, FileState::ABSENT);
         assert!(parse_look(b"denied\n/etc/shadow\n").unwrap_err().contains("permission denied"));
         assert!(parse_look(b"").is_err());
+        let r = parse_look(b"regular file|644|0|0|root|root|1|i\n/etc/x\n").unwrap();
+        assert!(r.immutable && r.writable);
     }
 
     /// Found by lab_hostile: a digest goes into scripts as it is.

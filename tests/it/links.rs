@@ -43,6 +43,8 @@ fn edited(dir: &Path, program: &str, meanwhile: &str, after: bool) -> i32 {
         sensitive: false,
         kept: None,
         writable: true,
+        in_place: false,
+        immutable: false,
         links: 1,
         notes: Vec::new(),
     });

@@ -59,6 +59,7 @@ mod lang;
 mod lang_hostile;
 mod links;
 mod pages;
+mod peers_files;
 mod probe;
 mod runs;
 mod secrets;

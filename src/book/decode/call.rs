@@ -107,7 +107,8 @@ impl Decoder<'_> {
                 _ => {}
             }
         }
-        for (name, message, hint) in module.lint(params) {
+        let broken = module.rules().iter().filter_map(|rule| rule.broken(params));
+        for (name, message, hint) in broken.chain(module.lint(params)) {
             let at = whole().filter(|_| params.contains_key(name)).or_else(|| node.get(name));
             let place = at.map_or_else(|| node.key_place(), |n| n.place());
             self.error(Diagnostic::at(place, "parameters", message).hint(hint));

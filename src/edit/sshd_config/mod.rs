@@ -32,6 +32,7 @@ pub use fault::{Fault, faults};
 pub use fix::{Fixed, Left, Policy};
 pub use keywords::{canonical, is_misspelling};
 pub(crate) use near::nearest as nearest_word;
+pub use wanted::one_word;
 
 use keywords::{Keyword, Kind};
 use read::Step;

@@ -188,3 +188,26 @@ fn notes_say_what_a_person_should_know() {
     let edits = twice.set("Banner", &words(&["/y"])).unwrap();
     assert_eq!(notes(edits), "/etc/ssh/a is also read inside `Match User bob` (/etc/ssh/sshd_config:2)");
 }
+
+/// A list item with a blank is one name: as two words it would let two other groups in.
+#[test]
+fn a_name_with_a_blank_is_one_word() {
+    assert_eq!(one_word("allowgroups", "domain users"), "\"domain users\"");
+    assert_eq!(one_word("AllowGroups", "admins"), "admins");
+    assert_eq!(one_word("AllowGroups", "\"domain users\""), "\"domain users\"");
+    assert_eq!(one_word("AcceptEnv", "LANG LC_*"), "LANG LC_*");
+    assert_eq!(one_word("ListenAddress", "10.0.0.1 rdomain 1"), "10.0.0.1 rdomain 1");
+    let tree = |text: &str| Tree::new("/m", [("/m".to_owned(), text.as_bytes().to_vec())].into());
+    let set = |text: &str, item: &str| tree(text).set("AllowGroups", &[one_word("AllowGroups", item)]).unwrap().files;
+    assert_eq!(set("AllowGroups domain users\n", "domain users")["/m"], b"AllowGroups \"domain users\"\n");
+    assert!(set("AllowGroups \"domain users\"\n", "domain users").is_empty());
+}
+
+#[test]
+fn no_value_is_said_so() {
+    let tree = Tree::new("/m", [("/m".to_owned(), b"Port 22\n".to_vec())].into());
+    let said = |key: &str, value: &str| tree.set(key, &[value.to_owned()]).unwrap_err().to_string();
+    assert_eq!(said("Banner", ""), "`Banner `: there is no value; `none` is what turns it off");
+    assert_eq!(said("Banner", "\"\""), "`Banner \"\"`: there is no value; `none` is what turns it off");
+    assert_eq!(said("Port", " "), "`Port  `: there is no value");
+}

@@ -76,6 +76,24 @@ pub fn words_of(value: Type) -> &'static [&'static str] {
     }
 }
 
+/// Whether `none` turns a keyword off (sshd_config(5)).
+pub fn takes_none(keyword: &Keyword) -> bool {
+    let limits =
+        matches!(keyword.value, Type::Limit | Type::TimeOrNone | Type::Command | Type::Places | Type::Timeouts);
+    const NAMES: &[&str] = &[
+        "Banner",
+        "AuthorizedKeysFile",
+        "AuthorizedPrincipalsFile",
+        "ChrootDirectory",
+        "ForceCommand",
+        "PidFile",
+        "RevokedKeys",
+        "TrustedUserCAKeys",
+        "VersionAddendum",
+    ];
+    limits || NAMES.contains(&keyword.name)
+}
+
 /// The arguments in the one form that all spellings of the same meaning share.
 pub fn meaning(keyword: &Keyword, args: &[String]) -> Vec<String> {
     let first = args.first().map(String::as_str).unwrap_or_default();

@@ -1,9 +1,21 @@
 //! Values that are asked for: from text to arguments, and into a line.
 
-use super::keywords::{Keyword, Kind};
+use super::keywords::{self, Keyword, Kind, Type};
 use super::syntax::{self, Parsed};
 use super::{Directive, Error};
 use super::{complaint, value};
+
+/// One item of a list as it has to be written to be one word: where each word is a value (`AllowGroups`), one that has a
+/// blank would be two.
+#[must_use]
+pub fn one_word(key: &str, item: &str) -> String {
+    let list = keywords::find(key).is_some_and(|k| k.word_list() && k.value == Type::Words);
+    let plain = !item.contains(['"', '\'', '\\', '\n', '\r', '\0']);
+    match list && plain && item.contains([' ', '\t']) {
+        true => format!("\"{item}\""),
+        false => item.to_owned(),
+    }
+}
 
 /// A value that was asked for: its arguments, and what they mean.
 #[derive(Debug, Clone)]
@@ -66,6 +78,7 @@ fn arguments(keyword: &'static Keyword, text: &str) -> Result<Vec<String>, Error
     let trimmed = text.trim_matches([' ', '\t', '\x0c']);
     if keyword.raw() {
         return match trimmed {
+            "" if value::takes_none(keyword) => Err(bad("there is no value; `none` is what turns it off")),
             "" => Err(bad("there is no value")),
             _ if trimmed.starts_with('=') => Err(bad("sshd takes a `=` in front for a separator")),
             _ => Ok(vec![trimmed.to_owned()]),
@@ -74,6 +87,10 @@ fn arguments(keyword: &'static Keyword, text: &str) -> Result<Vec<String>, Error
     let line = [b"Keyword ", trimmed.as_bytes()].concat();
     let args = syntax::split(&line, 8).map_err(|_| bad("a quote is not closed"))?;
     let whole = args.last().is_none_or(|arg| arg.at.end == line.len());
+    if trimmed.is_empty() || args.iter().all(|arg| arg.value.is_empty()) && args.len() < 2 {
+        let none = value::takes_none(keyword);
+        return Err(bad(if none { "there is no value; `none` is what turns it off" } else { "there is no value" }));
+    }
     if args.is_empty() || !whole {
         return Err(bad("`#` begins a comment: put the value in quotes"));
     }

@@ -4,7 +4,7 @@ mod seen;
 
 use serde_json::{Map, Value, json};
 
-use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty};
+use super::{Decision, Field, Halt, Module, Param, Params, Rule, Spec, Ty};
 use crate::payload::sh_quote;
 use crate::plan::{Change, CommandChange, Resource, View, first_line};
 use crate::target::frame::Status;
@@ -65,6 +65,9 @@ impl Module for Disk {
     fn spec(&self) -> &'static Spec {
         &SPEC
     }
+    fn rules(&self) -> &'static [Rule] {
+        &[Rule::Only("may_go", &["path"])]
+    }
     fn lint(&self, p: &Map<String, Value>) -> Vec<(&'static str, String, String)> {
         let mut out = Vec::new();
         for name in ["full", "days"] {
@@ -76,9 +79,6 @@ impl Module for Disk {
                     format!("like: {name}: {}", if name == "full" { 95 } else { 7 }),
                 ));
             }
-        }
-        if p.contains_key("may_go") && !p.contains_key("path") {
-            out.push(("may_go", "\"may_go\" needs \"path\"".into(), "say on which file system".into()));
         }
         out
     }
@@ -279,6 +279,7 @@ r '/var/log' 'it'\''s.1' || e=1
         assert_eq!(d.evidence, "/mnt/my disk is full: 98% of 1000 kB in use, 20 kB left");
         assert!(decide(out, json!({"full": "99"})).unwrap().ok);
         assert!(matches!(decide("", json!({})), Err(Halt::Unknown { .. })));
-        assert_eq!(Disk.lint(json!({"full": "x", "may_go": "apt"}).as_object().unwrap()).len(), 2);
+        assert_eq!(Disk.lint(json!({"full": "x", "may_go": "apt"}).as_object().unwrap()).len(), 1);
+        assert!(Disk.rules()[0].broken(json!({"may_go": "apt"}).as_object().unwrap()).is_some());
     }
 }

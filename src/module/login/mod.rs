@@ -6,7 +6,7 @@ mod seen;
 
 use serde_json::{Map, Value, json};
 
-use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty, is_user};
+use super::{Decision, Field, Halt, Module, Param, Params, Rule, Spec, Ty, is_user};
 use crate::edit::authorized_keys;
 use crate::edit::sshd_config::Tree;
 use crate::payload::sh_quote;
@@ -74,6 +74,9 @@ const TELLING: &str = r#"^[[:space:]]*"?(allow(users|groups)|deny(users|groups)|
 impl Module for Login {
     fn spec(&self) -> &'static Spec {
         &SPEC
+    }
+    fn rules(&self) -> &'static [Rule] {
+        &[Rule::Not("mend", &["client", "by", "key", "about"]), Rule::When("key", "by", &["key"], "key")]
     }
     fn lint(&self, p: &Map<String, Value>) -> Vec<(&'static str, String, String)> {
         let text = |name: &str| p.get(name).and_then(Value::as_str).filter(|t| !t.contains("{{"));

@@ -4,7 +4,7 @@ mod mend;
 
 use serde_json::{Map, Value, json};
 
-use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty, is_user};
+use super::{Decision, Field, Halt, Module, Param, Params, Rule, Spec, Ty, is_user};
 use crate::payload::sh_quote;
 use crate::plan::{View, first_line};
 use crate::target::frame::Status;
@@ -78,6 +78,9 @@ struct File {
 impl Module for Sudo {
     fn spec(&self) -> &'static Spec {
         &SPEC
+    }
+    fn rules(&self) -> &'static [Rule] {
+        &[Rule::Not("mend", &["user", "about"])]
     }
     fn lint(&self, p: &Map<String, Value>) -> Vec<(&'static str, String, String)> {
         let name = p.get("user").and_then(Value::as_str).filter(|n| !n.contains("{{") && !is_user(n));
