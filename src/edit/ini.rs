@@ -10,6 +10,9 @@ use super::{EditError, Edited};
 pub use dialect::{DIALECTS, Dialect};
 use dialect::{Entry, Parsed};
 
+/// A key and the value of each of its lines; `None` is a key without a value.
+pub type Setting = (String, Vec<Option<String>>);
+
 /// What is wanted of one section.
 #[derive(Debug, Clone, Default)]
 pub struct Spec {
@@ -19,7 +22,7 @@ pub struct Spec {
     pub absent: bool,
     /// Keys and their values. With one value, of a key that is there several times the *last* one is changed and the others
     /// stay; with several, the key has exactly these lines. `None` is a key without a value.
-    pub set: Vec<(String, Vec<Option<String>>)>,
+    pub set: Vec<Setting>,
     /// Keys to remove, every one of them.
     pub unset: Vec<String>,
     /// `None`: whatever the text and all dialects that it may be of agree on.

@@ -89,7 +89,7 @@ impl Module for Ini {
 }
 
 /// Keys with the value of each of their lines; `None` is a key alone.
-fn values(p: &Params) -> Result<Vec<(String, Vec<Option<String>>)>, Halt> {
+fn values(p: &Params) -> Result<Vec<ini::Setting>, Halt> {
     let one = |key: &str, v: &Value| match v {
         Value::Null => Ok(None),
         Value::String(s) => Ok(Some(s.clone())),

@@ -144,10 +144,8 @@ impl Reader<'_> {
             let own = !plugin.prefix.is_empty() && g.name.starts_with(plugin.prefix);
             match plugin.fate(&g.name) {
                 Some(Fate::Refused(why)) => self.error(&g, Why::Channel, why, &hint),
-                Some(Fate::Checked(why)) => {
-                    if self.text(&[g.name.as_str()]).is_some_and(|v| !truth(&v)) {
-                        self.error(&g, Why::Channel, &format!("is false, which {why}"), &hint);
-                    }
+                Some(Fate::Checked(why)) if self.text(&[g.name.as_str()]).is_some_and(|v| !truth(&v)) => {
+                    self.error(&g, Why::Channel, &format!("is false, which {why}"), &hint);
                 }
                 None if own => {
                     let why = format!("is no variable that is known of {}, and may say which machine", plugin.names[0]);
