@@ -32,7 +32,9 @@ pub enum EditError {
     #[error("line {line}: the value is continued by a backslash, and the file ends")]
     Unfinished { line: usize },
     /// The dialects that an ini file may be of do not agree on what the edit is.
-    #[error("line {line}: programs that read such files do not agree on what belongs to this value")]
+    #[error(
+        "line {line}: programs that read such files read this differently: where a value ends, or whether the case of a key counts"
+    )]
     Dialect { line: usize },
     /// Another key of an ini file would be read otherwise.
     #[error("line {line}: this would be read as something else after the edit")]

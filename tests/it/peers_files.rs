@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 use std::process::Command;
 
 use crate::bench::Bench;
@@ -101,6 +102,12 @@ fn what_cannot_be_replaced_is_said_and_asked_about() {
     assert_eq!(run.exit, 0, "{}", run.seen());
     assert_eq!(host.sh("cat /etc/lab/bound /srv/lab/real /etc/lab/fixed"), "a = 2\n".repeat(3));
     assert!(host.sh("lsattr /etc/lab/fixed").split(' ').next().unwrap().contains('i'), "it is immutable again");
+    let id = run.json["run"].as_str().unwrap().to_owned();
+    let back = host.run("undo", Path::new(&id), None, &["-y"]);
+    assert_eq!(back.exit, 0, "{}", back.seen());
+    assert_eq!(host.sh("cat /etc/lab/bound /srv/lab/real /etc/lab/fixed"), "a = 1\n".repeat(3));
+    assert!(host.sh("lsattr /etc/lab/fixed").split(' ').next().unwrap().contains('i'), "and after the undo");
+    assert_eq!(host.sh("ls -A /etc/lab | tr '\n' ' '"), "bound fixed ");
 
     // One group of two words, as sshd itself then lists it; an empty list beside it says nothing.
     let groups = dir.path().join("groups.yaml");
