@@ -49,6 +49,8 @@ pub const NOT_BACK: i32 = 97;
 /// * `rb_remove`, `rb_link TARGET`: what is at `P` goes, or becomes a link.
 /// * `rb_room`: see [`room`]; `rb_prune` keeps the newest thirty runs, and the newest 300 flags.
 /// * `rb_note` adds its input to the target's own copy of the record. That is for others who undo: without it nothing is lost.
+/// * `rb_attr FROM TO`: the extended attributes of one are those of the other, where `cp` can do that: a capability
+///   (capabilities(7)) is lost when a file is written or its owner set.
 /// * `rb_acl KEPT`: the candidate gets the ACL that the file had of which KEPT is the copy.
 /// * `rb_flag DIGEST 0|1`: a command's flag (see [`crate::plan::Flag`]).
 /// * `rb_owe`, `rb_paid`: handlers that were notified and did not run yet.
@@ -103,7 +105,8 @@ esac || exit 92; rb_z="$6 $7"; }
         r#"rb_keep() { mkdir -p -m 700 "$S/runs" "$S/runs/$RUN" || exit 93
 K=$S/runs/$RUN/$1; (umask 077; { printf '%s\n' "$P"; stat -c '%F|%a|%u|%g' "$N" 2>/dev/null || echo absent; [ ! -L "$N" ] || readlink "$N"; } >"$K.new"
 [ -L "$N" ] || [ ! -f "$N" ] || cat "$N" >"$K"
-if command -v getfacl >/dev/null && [ -e "$N" ]; then getfacl -np "$N" >"$K.acl" 2>/dev/null; fi) || exit 93
+if command -v getfacl >/dev/null && [ -e "$N" ]; then getfacl -np "$N" >"$K.acl" 2>/dev/null; fi
+[ -L "$N" ] || [ ! -f "$N" ] || rb_attr "$N" "$K.attr") || exit 93
 [ -L "$N" ] || [ ! -f "$N" ] || cmp -s "$N" "$K" || exit 93; [ "$rb_z" = ' ' ] || [ ! -f "$K" ] || rb_digest "$K" $rb_z || exit 92; sync "$K" 2>/dev/null || sync; mv -f "$K.new" "$K.meta" || exit 93; }
 "#,
     ),
@@ -177,6 +180,11 @@ sync "$N" 2>/dev/null || sync; rm -rf "$A"; rm -f "$L/candidate"; }
 "#,
     ),
     (
+        "rb_attr",
+        r#"rb_attr() { [ ! -f "$1" ] || cp --attributes-only --preserve=xattr "$1" "$2" 2>/dev/null || :; }
+"#,
+    ),
+    (
         "rb_flag",
         r#"rb_flag() { if [ "$2" = 1 ]; then (umask 077; mkdir -p "$S/undone" && : >"$S/undone/$1"); else rm -f "$S/undone/$1"; fi; }
 "#,
@@ -187,7 +195,7 @@ sync "$N" 2>/dev/null || sync; rm -rf "$A"; rm -f "$L/candidate"; }
 case $rb_k in absent) if [ -d "$N" ] && [ ! -L "$N" ]; then rmdir "$N"; else rm -f "$N"; fi; return;; directory|fifo|socket|*special*) if [ -d "$N" ]; then rb_own chown "$rb_u:$rb_g" && rb_own chmod "$rb_m"; else chown -h "$rb_u:$rb_g" "$N" && [ ! -L "$N" ] && chmod "$rb_m" "$N"; fi; return;; symbolic*) rb_apart; ln -s -- "$(sed -n 3p "$K.meta")" "$C" && rb_placed; return;; regular*) ;; *) return 1;; esac
 [ ! -e "$K.immutable" ] || [ ! -e "$N" ] || chattr -i "$N"
 rb_candidate; cat "$K" >"$C" && chown "$rb_u:$rb_g" "$C" && chmod "$rb_m" "$C" || return
-if [ -s "$K.acl" ] && command -v setfacl >/dev/null; then setfacl --set-file="$K.acl" "$C" 2>/dev/null; fi; sync; if [ -e "$K.over" ] || rb_mounted; then rb_over; else rb_placed; fi && { [ ! -e "$K.immutable" ] || chattr +i "$N"; }; }
+if [ -s "$K.acl" ] && command -v setfacl >/dev/null; then setfacl --set-file="$K.acl" "$C" 2>/dev/null; fi; rb_attr "$K.attr" "$C"; sync; if [ -e "$K.over" ] || rb_mounted; then rb_over; else rb_placed; fi && { [ ! -e "$K.immutable" ] || chattr +i "$N"; }; }
 "#,
     ),
     (
@@ -343,9 +351,10 @@ pub(super) fn here(c: &CommandChange, state: &str) -> Option<String> {
 
 /// Fails unless the path is what it was when this was planned.
 fn same(f: &FileChange) -> Option<String> {
-    let path = sh_quote(&f.path)?;
     let link = matches!(f.before.kind, Kind::Link(_)) || matches!(f.after.kind, Kind::Link(_) | Kind::Absent);
-    let look = if link { "l" } else { "f" };
+    // What is removed is what was found, at the end of whatever link led there: the link itself is another thing.
+    let (path, look) = if link { (&f.real, "l") } else { (&f.path, "f") };
+    let path = sh_quote(path)?;
     Some(match &f.before.kind {
         Kind::Absent => format!("rb_same {path} absent '' '' '' '' '' {look}\n"),
         Kind::Link(to) => format!("rb_same {path} link {} '' '' '' '' {look}\n", sh_quote(to)?),
@@ -386,14 +395,15 @@ fn file(f: &FileChange, seq: usize, owe: &str) -> Option<String> {
                 let _ = writeln!(out, "rb_acl {}", sh_quote(kept)?);
             }
             let mode = mode.unwrap_or_else(|| "644".into());
-            let _ = writeln!(out, "rb_ready {mode} '{owner}' {} {}\n{owe}{place}", sha256(bytes), cksum(bytes));
+            let (sum, attr) = (sha256(bytes), attributes(f)?);
+            let _ = writeln!(out, "rb_ready {mode} '{owner}' {sum} {}\n{attr}{owe}{place}", cksum(bytes));
         }
         Kind::File(Content::Digest(sum)) if f.kept.is_some() => {
             let kept = sh_quote(f.kept.as_deref()?)?;
             let mode = mode.unwrap_or_else(|| "600".into());
             let acl = if f.before.kind == Kind::Absent { format!("rb_acl {kept}; ") } else { String::new() };
             let _ = writeln!(out, "rb_candidate\n{acl}rb_real {kept}; cat \"$R$REPLY\" >\"$C\" || exit 93");
-            let _ = writeln!(out, "rb_ready {mode} '{owner}' {sum} {sum}\n{owe}{place}");
+            let _ = writeln!(out, "rb_ready {mode} '{owner}' {sum} {sum}\n{}{owe}{place}", attributes(f)?);
         }
         kind => {
             out.push_str(owe);
@@ -413,6 +423,12 @@ fn file(f: &FileChange, seq: usize, owe: &str) -> Option<String> {
         out.push_str("chattr +i \"$N\" || exit 93\n");
     }
     Some(out)
+}
+
+/// What a file gets back beside its bytes, mode and owner.
+fn attributes(f: &FileChange) -> Option<String> {
+    let Some(kept) = &f.kept else { return Some(String::new()) };
+    Some(format!("rb_real {}; rb_attr \"$R$REPLY\" \"$C\"\n", sh_quote(&format!("{kept}.attr"))?))
 }
 
 fn sums(c: &Content) -> (String, String) {

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::book::{Call, Runbook, load_text};
+use crate::book::{Call, Runbook, Text, load_text};
 use crate::module::Handle;
 use crate::module::put_back::PutBack;
 use crate::report::HIDDEN;
@@ -83,6 +83,8 @@ pub fn book(id: &str, records: &[Value], whose: Record) -> Result<Runbook, Strin
     book.name = format!("undo-{id}");
     book.undoes = Some(id.to_owned());
     for (step, what) in book.steps.iter_mut().zip(whats) {
+        let text = "{{ check.note | default('') }}".to_owned();
+        step.note = Some(Text { text, place: step.name.place.clone() });
         step.check.iter_mut().for_each(|call| made(call, &what));
     }
     for (handler, h) in book.handlers.iter_mut().zip(again) {

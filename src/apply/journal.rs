@@ -105,7 +105,10 @@ impl Journal {
         if let Value::Object(m) = &mut body {
             match change {
                 // The bytes are beside it, but for those that hold a secret: nobody else is to show them, either.
-                Change::File(_) => {
+                Change::File(f) => {
+                    if f.links > 1 {
+                        m.insert("links".into(), f.links.into());
+                    }
                     m.remove("diff");
                     m.insert("hidden".into(), hidden.into());
                 }
@@ -186,7 +189,13 @@ pub fn list() -> io::Result<Vec<Summary>> {
     };
     for e in entries.flatten() {
         let id = e.file_name().to_string_lossy().into_owned();
-        let Ok(records) = read(&id) else { continue };
+        let records = match read(&id) {
+            Ok(records) => records,
+            // A file that is no run's, or one that ended before it wrote anything.
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => continue,
+            // It is a run all the same, and nobody else says that it is there.
+            Err(e) => vec![json!({"runbook": "?", "target": format!("its record cannot be read: {e}")})],
+        };
         let text = |r: &Value, k: &str| r[k].as_str().unwrap_or_default().to_owned();
         let first = records.first().cloned().unwrap_or_default();
         let of = |kind: &str| records.iter().filter(|r| r["record"] == kind).count();

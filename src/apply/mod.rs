@@ -366,8 +366,13 @@ impl<'a> Session<'a> {
             }
             self.locked = false;
         }
-        if let Some(j) = &mut self.journal {
-            let _ = j.record("end", serde_json::json!({"exit": code}));
+        if let Some(j) = &mut self.journal
+            && let Err(e) = j.record("end", serde_json::json!({"exit": code}))
+        {
+            let why = format!("the end of this run's record could not be written: {e}");
+            let hint = "is the disk full (df -h)? The target has a record of its own";
+            self.sink.event(&Event::Broken { why: &why, hint: Some(hint), changed: !self.done.is_empty() });
+            code = code.max(exit::FAILED);
         }
         code
     }

@@ -81,6 +81,25 @@ pub fn whole(id: &str) -> io::Result<Vec<Value>> {
     Ok(all)
 }
 
+/// Whether nothing of a record is missing: no line in the middle, and not its end.
+#[must_use]
+pub fn is_whole(records: &[Value]) -> bool {
+    is_gapless(records) && records.iter().any(|r| r["record"] == "end")
+}
+
+/// Whether no line in the middle of a record is missing: each has the number after the one before it.
+#[must_use]
+pub fn is_gapless(records: &[Value]) -> bool {
+    let mut numbers = records.iter().filter_map(|r| r["seq"].as_u64()).zip(1..);
+    numbers.all(|(seq, n)| seq == n)
+}
+
+/// How many changes a record speaks of.
+#[must_use]
+pub fn changes(records: &[Value]) -> usize {
+    records.iter().filter(|r| r["record"] == "change").count()
+}
+
 /// The target's own record of a run, which any controller may have made; empty: it has none.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! What can be known to be wrong before anything runs: names that do not exist, references that lead nowhere.
 
 mod names;
+mod ps;
 mod risk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +52,8 @@ struct Linter<'a> {
     vars: BTreeSet<String>,
     /// Variables that may have no value.
     optional: BTreeSet<String>,
+    /// Variables that must not be shown.
+    secrets: BTreeSet<String>,
     used: BTreeSet<String>,
     handlers: Vec<&'a str>,
     /// By id; of two with one id the first.
@@ -112,6 +115,7 @@ impl<'a> Linter<'a> {
         Self {
             unread,
             vars: names.chain(unread.vars.iter().cloned()).collect(),
+            secrets: book.vars.0.iter().filter(|v| v.is_secret()).map(|v| v.name.clone()).collect(),
             optional: bare.map(|v| v.name.clone()).collect(),
             used: BTreeSet::new(),
             handlers: book.handlers.iter().map(|h| h.id.as_str()).collect(),
@@ -236,6 +240,7 @@ impl<'a> Linter<'a> {
         for (k, v) in &c.params {
             self.value(v, &mut vec![k.clone()], c, scope);
         }
+        self.shown_in_ps(c);
     }
 
     fn value(&mut self, v: &Value, route: &mut Vec<String>, c: &Call, scope: Scope<'_>) {

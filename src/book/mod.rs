@@ -4,6 +4,7 @@ pub mod answer;
 mod decode;
 pub mod diagnostic;
 mod events;
+pub mod excerpt;
 mod frame;
 mod join;
 mod layout;

@@ -483,9 +483,15 @@ pub fn parse_extra(arg: &str) -> Result<Vec<Given>, Vec<Diagnostic>> {
     }
     let Some(path) = arg.strip_prefix('@') else {
         return Given::argument(arg).map(|g| vec![g]).ok_or_else(|| {
-            let source = Arc::new(Source::new(COMMAND_LINE, arg));
+            // What follows its first word may be a secret.
+            let word = arg.find(|c: char| !(c.is_alphanumeric() || "_-./".contains(c))).unwrap_or(arg.len());
+            let shown = if word < arg.len() { format!("{}…", &arg[..word]) } else { arg.to_owned() };
+            let source = Arc::new(Source::new(COMMAND_LINE, shown));
             let message = "a variable is given as NAME=VALUE";
-            vec![Diagnostic::at((&source, 0..arg.len()), "usage", message).hint("-e port=22, or -e @vars.yaml")]
+            vec![
+                Diagnostic::at((&source, 0..source.text().len()), "usage", message)
+                    .hint("-e port=22, or -e @vars.yaml"),
+            ]
         });
     };
     map(&super::read_document(path)?.root())

@@ -7,7 +7,7 @@ use crate::report::Redactor;
 use crate::target::{Become, Method, Target};
 
 use super::secret::{from_env, secret, typed};
-use super::{Failure, secrets};
+use super::{Failure, secrets, warn};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct AccessArgs {
@@ -20,6 +20,9 @@ pub(super) struct AccessArgs {
     /// How to become root
     #[arg(long, value_name = "METHOD", value_parser = ["sudo", "doas", "su"])]
     pub become_method: Option<String>,
+    /// Go on with a secret of less than four characters, which cannot be hidden in what is shown
+    #[arg(long)]
+    pub allow_short_secrets: bool,
     /// Ask for the password of --become
     #[arg(short = 'K', long = "ask-become-pass")]
     pub ask_become: bool,
@@ -30,6 +33,8 @@ pub(super) struct Access {
     user: Option<String>,
     password: Option<Password>,
     elevate: Option<Become>,
+    /// Whether the user knows that short secrets are shown.
+    allow_short_secrets: bool,
     /// Knows every secret that was read so far.
     pub redactor: Redactor,
 }
@@ -46,8 +51,13 @@ impl AccessArgs {
         let wanted = self.elevate || self.become_method.is_some() || self.ask_become;
         let method = self.become_method.as_deref().and_then(Method::named);
         let elevate = wanted.then_some(Become { method, password });
-        let access =
-            Access { user: self.login.clone(), password: from_env("RUNBOOK_PASSWORD"), elevate, redactor: secrets() };
+        let access = Access {
+            user: self.login.clone(),
+            password: from_env("RUNBOOK_PASSWORD"),
+            elevate,
+            allow_short_secrets: self.allow_short_secrets,
+            redactor: secrets(),
+        };
         access.learn(access.password.as_ref());
         access.learn(access.elevate.as_ref().and_then(|e| e.password.as_ref()));
         Ok(access)
@@ -56,6 +66,11 @@ impl AccessArgs {
 
 impl Access {
     fn learn(&self, password: Option<&Password>) {
+        if password.is_some_and(|p| !p.0.is_empty() && !Redactor::can_hide(&p.0)) && !self.allow_short_secrets {
+            let text =
+                "a password of less than four characters cannot be hidden: wherever the target repeats it, it is shown";
+            warn(&format!("warning: {text} (--allow-short-secrets says that this is fine)\n"));
+        }
         self.redactor.learn(password.map(|p| p.0.clone()));
     }
 

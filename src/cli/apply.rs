@@ -11,12 +11,14 @@ use super::interrupt::on_interrupt;
 use super::many::{self, ManyArgs};
 use super::secret::secret;
 use super::targets::{Chosen, TargetArgs};
-use super::{Failure, Output, colour, say, warn, warning, width};
+use super::{Failure, Output, colour, learn_secret_names, say, secrets, warn, warning, width};
 use crate::apply::{Answer, Ask, Asked, Interrupt, Leave, Options, Session, exit};
+use crate::book::excerpt::{hide_secrets, is_secret_name};
 use crate::book::{self, Diagnostic, Given, Runbook, VarKind};
 use crate::channel::{Dead, Login, Url};
 use crate::plan::{Place, Plan, Question, Tags};
-use crate::report::{self, Human, Json, JsonLines, Redactor, Sink, printable, wrap};
+use crate::report::terminal::ascii;
+use crate::report::{self, Human, Json, JsonLines, Redactor, Sink, wrap};
 use crate::source;
 use crate::target::Target;
 
@@ -114,6 +116,7 @@ pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
             if list.is_empty() { "this runbook has no tags".into() } else { format!("tags: {}", list.join(", ")) };
         return Err(Failure::usage(format!("no step has the tag \"{bad}\""), hint));
     }
+    learn_secret_names(&book);
     trusted(&book, &origin, a.trust, a.how.yes && !dry && !a.how.dry_run)?;
     if a.many.list_hosts {
         say(&a.target.names()?.iter().map(|name| format!("{name}\n")).collect::<String>());
@@ -122,7 +125,7 @@ pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
     let mut chosen = a.target.choose()?;
     let access = a.access.read()?;
     let runtime = super::runtime()?;
-    let (mut vars, secrets) = runtime.block_on(variables(&book, &chosen, &a.extra))?;
+    let (mut vars, secrets) = runtime.block_on(variables(&book, &chosen, &a.extra, a.access.allow_short_secrets))?;
     let dry = dry || a.how.dry_run;
     access.redactor.learn(secrets);
     let code = match (chosen.len(), chosen.pop(), vars.pop()) {
@@ -141,17 +144,18 @@ pub(super) fn run(a: &Args, dry: bool) -> Result<u8, Failure> {
 ///
 /// `unasked`: nobody will be asked about its changes, either; one to a crontab is as good as a command.
 fn trusted(book: &Runbook, origin: &source::Origin, trust: bool, unasked: bool) -> Result<(), Failure> {
-    let commands = source::trust::commands(book);
-    if (commands.is_empty() && !unasked) || source::trust::is_trusted(origin) {
+    let demands = source::trust::demands(book);
+    if (demands.is_empty() && !unasked) || source::trust::is_trusted(origin) {
         return Ok(());
     }
     if !trust {
         let from = origin.shown();
-        let what = if commands.is_empty() { "With --yes it changes things unasked." } else { "It would run:" };
+        let what = if demands.is_empty() { "With --yes it changes things unasked." } else { "It would do this:" };
         let head = format!("\"{}\" is from {from}, and nobody has trusted it there yet. {what}", book.name);
-        warn(&format!("{}\n", wrap(&head, width()).join("\n")));
-        for c in &commands {
-            warn(&format!("  {}\n", printable(c)));
+        warn(&format!("{}\n", wrap(&ascii(&head), width()).join("\n")));
+        // Letter by letter: what looks like a known name may be another one.
+        for d in &demands {
+            warn(&format!("  {}\n", ascii(d)));
         }
         let refused = |why: &str| Failure::usage(why, "--trust says yes; runbook show explains it, and runs nothing");
         if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
@@ -249,15 +253,20 @@ pub(super) async fn variables(
     book: &Runbook,
     chosen: &[Chosen],
     extra: &[String],
+    short_allowed: bool,
 ) -> Result<(Vec<Map<String, Value>>, Vec<String>), Failure> {
     let mut errors: Vec<Diagnostic> = Vec::new();
     let mut said: Vec<Given> = Vec::new();
     for e in extra {
         match book::parse_extra(e) {
             Ok(g) => said.extend(g),
-            Err(d) => errors.extend(d),
+            Err(d) => errors.extend(hide_secrets(d, &is_secret_name)),
         }
     }
+    // Before anything is said about a value.
+    let declared = |g: &&Given| book.vars.get(&g.name).is_some_and(book::Var::is_secret);
+    let given = chosen.iter().flat_map(|c| &c.given).chain(&said).filter(declared);
+    secrets().learn(given.filter_map(|g| g.value.as_str().map(str::to_owned)));
     for w in book.vars.warnings(&said) {
         warn(&warning(&w));
     }
@@ -284,7 +293,7 @@ pub(super) async fn variables(
     if !errors.is_empty() {
         return Err(errors.into());
     }
-    let mut secrets = Vec::new();
+    let mut found = Vec::new();
     for v in &book.vars.0 {
         let VarKind::Secret(from) = &v.kind else { continue };
         if all.iter().any(|vars| !vars.contains_key(&v.name)) {
@@ -303,11 +312,26 @@ pub(super) async fn variables(
                 }
             }
         }
-        secrets.extend(all.iter().filter_map(|vars| vars.get(&v.name)?.as_str().map(str::to_owned)));
+        let values: Vec<String> =
+            all.iter().filter_map(|vars| vars.get(&v.name)?.as_str().map(str::to_owned)).collect();
+        if values.iter().any(|s| !s.is_empty() && !Redactor::can_hide(s)) {
+            too_short(&v.name, short_allowed)?;
+        }
+        found.extend(values);
     }
-    secrets.sort_unstable();
-    secrets.dedup();
-    Ok((all, secrets))
+    found.sort_unstable();
+    found.dedup();
+    Ok((all, found))
+}
+
+/// What is as short as that stands in half of all words: to hide it would hide what the report says.
+fn too_short(name: &str, allowed: bool) -> Result<(), Failure> {
+    let why = format!("the secret \"{name}\" has less than four characters, and is shown wherever it stands");
+    if !allowed {
+        return Err(Failure::usage(why, "take a longer one, or go on with --allow-short-secrets"));
+    }
+    warn(&format!("warning: {why}\n"));
+    Ok(())
 }
 
 /// The person at the terminal.

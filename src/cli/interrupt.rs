@@ -16,7 +16,12 @@ pub(super) fn on_interrupt() -> Interrupt {
     }
     tokio::spawn(async move {
         let signals: io::Result<Vec<_>> = kinds.into_iter().map(signal).collect();
-        let Ok(mut signals) = signals else { return };
+        let mut signals = match signals {
+            Ok(signals) => signals,
+            Err(e) => {
+                return super::warn(&format!("warning: Ctrl-C ends this at once, and leaves the lock there: {e}\n"));
+            }
+        };
         loop {
             select_all(signals.iter_mut().map(|s| Box::pin(s.recv()))).await;
             if sender.send_replace(true) {

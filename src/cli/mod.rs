@@ -24,13 +24,14 @@ mod undo;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, PoisonError, RwLock};
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::apply::exit;
-use crate::book::Diagnostic;
-use crate::report::{Redactor, fold};
+use crate::book::excerpt::hide_secrets;
+use crate::book::{Diagnostic, Runbook};
+use crate::report::{Redactor, fold, printable, terminal};
 
 /// Diagnoses a broken host and repairs it from a runbook, over any channel that still works.
 #[derive(Parser)]
@@ -131,6 +132,7 @@ impl Failure {
             Failure::Diagnostics(d) => render(d),
             Failure::Usage(why, hint) => {
                 let lines = |first: &str, text: &str| {
+                    let text = &printable(text);
                     let pad = " ".repeat(first.len());
                     let lines = fold(text, width().saturating_sub(first.len()));
                     let line = |(n, l): (usize, &String)| format!("{}{l}\n", if n == 0 { first } else { &pad });
@@ -143,7 +145,7 @@ impl Failure {
     /// The same for a program, in the shape of lint's.
     fn json(&self) -> String {
         let errors: Vec<_> = match self {
-            Failure::Diagnostics(d) => d.iter().map(Diagnostic::to_json).collect(),
+            Failure::Diagnostics(d) => without_secrets(d).iter().map(Diagnostic::to_json).collect(),
             Failure::Usage(why, hint) => {
                 let d = Diagnostic { hint: hint.clone(), ..Diagnostic::new("usage", why.clone()) };
                 vec![d.to_json()]
@@ -155,8 +157,26 @@ impl Failure {
     }
 }
 
+/// The names of the variables that the runbook of this process declares as secrets: no line of a source shows their values.
+static SECRET_NAMES: RwLock<Vec<String>> = RwLock::new(Vec::new());
+
+/// Learns them, before anything else is read.
+fn learn_secret_names(book: &Runbook) {
+    let names = book.vars.0.iter().filter(|v| v.is_secret()).map(|v| v.name.clone());
+    SECRET_NAMES.write().unwrap_or_else(PoisonError::into_inner).extend(names);
+}
+
+fn is_declared_secret(name: &str) -> bool {
+    SECRET_NAMES.read().unwrap_or_else(PoisonError::into_inner).iter().any(|n| n == name)
+}
+
+fn without_secrets(d: &[Diagnostic]) -> Vec<Diagnostic> {
+    hide_secrets(d.to_vec(), &is_declared_secret)
+}
+
 /// Errors with their lines and carets, and how many there are.
 fn render(diagnostics: &[Diagnostic]) -> String {
+    let diagnostics = without_secrets(diagnostics);
     let colour = colour(&std::io::stderr());
     // What has no place in a text is a sentence and a hint.
     let one = |d: &Diagnostic| match &d.spot {
@@ -189,16 +209,20 @@ fn width() -> usize {
 
 /// A diagnostic that stops nothing.
 fn warning(d: &Diagnostic) -> String {
-    d.render(colour(&std::io::stderr()), width()).replacen("error:", "warning:", 1) + "\n"
+    let shown: String = without_secrets(std::slice::from_ref(d))
+        .iter()
+        .map(|d| d.render(colour(&std::io::stderr()), width()))
+        .collect();
+    shown.replacen("error:", "warning:", 1) + "\n"
 }
 
 /// On stderr, so that what is asked for stays alone on stdout.
 fn warn(text: &str) {
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    terminal::put(&mut std::io::stderr(), &secrets().clean(text), colour(&std::io::stderr()));
 }
 
 fn say(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    terminal::put(&mut std::io::stdout(), text, colour(&std::io::stdout()));
 }
 
 /// What waits for channels, on this thread.
@@ -228,8 +252,15 @@ pub fn main() -> ExitCode {
             if let Some(said) = habits::meant(&e, &words) {
                 return instead(said);
             }
-            let _ = e.print();
-            return ExitCode::from(if e.use_stderr() { exit::USAGE } else { exit::OK });
+            let stderr = e.use_stderr();
+            let tint = if stderr { colour(&std::io::stderr()) } else { colour(&std::io::stdout()) };
+            let text = if tint { e.render().ansi().to_string() } else { e.render().to_string() };
+            if stderr {
+                warn(&text)
+            } else {
+                say(&text)
+            }
+            return ExitCode::from(if stderr { exit::USAGE } else { exit::OK });
         }
     };
     logging();
@@ -262,7 +293,7 @@ pub fn main() -> ExitCode {
         if for_program {
             say(&f.json());
         }
-        let _ = std::io::stderr().write_all(f.text().as_bytes());
+        warn(&f.text());
         exit::USAGE
     }))
 }
@@ -277,7 +308,11 @@ fn secrets() -> Redactor {
 fn logging() {
     if let Ok(filter) = std::env::var("RUNBOOK_LOG") {
         let filter = tracing_subscriber::EnvFilter::new(filter);
-        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Log(secrets())).try_init();
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_ansi(false)
+            .with_writer(|| Log(secrets()))
+            .try_init();
     }
 }
 
@@ -286,7 +321,7 @@ struct Log(Redactor);
 
 impl Write for Log {
     fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
-        std::io::stderr().write_all(self.0.clean(&String::from_utf8_lossy(event)).as_bytes())?;
+        terminal::put(&mut std::io::stderr(), &self.0.clean(&String::from_utf8_lossy(event)), false);
         Ok(event.len())
     }
     fn flush(&mut self) -> std::io::Result<()> {

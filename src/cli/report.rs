@@ -2,7 +2,8 @@
 
 use clap::ValueEnum;
 
-use super::{Failure, say};
+use super::runs::unread;
+use super::{Failure, say, warn};
 use crate::apply::{exit, past};
 use crate::report::story;
 
@@ -25,9 +26,11 @@ enum Form {
 }
 
 pub(super) fn run(a: &Args) -> Result<u8, Failure> {
-    let none = |_| Failure::usage(format!("no run \"{}\"", a.id), "runbook runs lists them");
-    let records = past::records(&a.id).map_err(none)?;
-    let told = past::told(&a.id).map_err(none)?;
+    let records = past::records(&a.id).map_err(|e| unread(&a.id, &e))?;
+    let told = past::told(&a.id).map_err(|e| unread(&a.id, &e))?;
+    if !past::is_gapless(&records) {
+        warn("warning: lines of this run's record are missing or damaged\n");
+    }
     let Some(story) = story::of(&a.id, &records, &told) else {
         return Err(Failure::usage(
             format!("the record of run {} has no beginning", a.id),

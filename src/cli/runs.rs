@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Failure, Output, colour, say, width};
+use super::{Failure, Output, colour, say, warn, width};
 use crate::apply::{exit, journal, past};
 use crate::report::{printable, record};
 
@@ -18,6 +18,17 @@ pub(super) struct Args {
     output: Output,
 }
 
+/// Why a run cannot be shown: there is none, or its record cannot be read.
+pub(super) fn unread(id: &str, e: &std::io::Error) -> Failure {
+    match e.kind() {
+        std::io::ErrorKind::NotFound => Failure::usage(format!("no run \"{id}\""), "runbook runs lists them"),
+        _ => Failure::usage(
+            format!("the record of run {id} cannot be read: {e}"),
+            "was it made by another user, with sudo?",
+        ),
+    }
+}
+
 pub(super) fn run(a: &Args) -> Result<u8, Failure> {
     let failed = |e: std::io::Error| Failure::Usage(format!("the record of runs: {e}"), None);
     if a.prune {
@@ -29,8 +40,10 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
         return Ok(exit::OK);
     }
     if let Some(id) = &a.id {
-        let none = |_| Failure::usage(format!("no run \"{id}\""), "runbook runs lists them");
-        let records = past::records(id).map_err(none)?;
+        let records = past::records(id).map_err(|e| unread(id, &e))?;
+        if !past::is_gapless(&records) {
+            warn("warning: lines of this record are missing or damaged\n");
+        }
         match a.output {
             Output::Human => say(&record::human(&records, colour(&std::io::stdout()), width())),
             Output::Json => say(&format!("{:#}\n", json!({"schema": 1, "id": id, "records": records}))),

@@ -30,7 +30,8 @@ pub(super) fn typed(what: &str) -> Result<String, String> {
     if !std::io::stdin().is_terminal() {
         return Err("there is no terminal to ask at".into());
     }
-    rpassword::prompt_password(format!("{what}: ")).map_err(|e| format!("it could not be asked for: {e}"))
+    rpassword::prompt_password(format!("{}: ", crate::report::printable(what)))
+        .map_err(|e| format!("it could not be asked for: {e}"))
 }
 
 /// A password that the environment gives.

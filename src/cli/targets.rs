@@ -273,7 +273,13 @@ mod tests {
         let line =
             |address: &str| format!("web1 ansible_host={address} ansible_ssh_common_args='-F {}'\n", config.display());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let access = AccessArgs { login: None, elevate: false, become_method: None, ask_become: false };
+        let access = AccessArgs {
+            login: None,
+            elevate: false,
+            become_method: None,
+            allow_short_secrets: false,
+            ask_become: false,
+        };
         let access = access.read().ok().unwrap();
         for (host, address, known) in [
             ("far-away", None, "203.0.113.7"),

@@ -164,6 +164,7 @@ async fn record(a: &Args, name: &str) -> Result<u8, Failure> {
         return Err(Failure::usage("--record makes one fixture", "name one runbook"));
     };
     let (book, folder) = open(a, file)?;
+    super::learn_secret_names(&book);
     let plain = |n: &str| !n.is_empty() && !n.starts_with('.') && !n.contains(['/', '\\', '\0', '\n']);
     let dir = folder.join(name);
     if !plain(name) || a.from.as_deref().is_some_and(|f| !plain(f)) {
@@ -181,7 +182,7 @@ async fn record(a: &Args, name: &str) -> Result<u8, Failure> {
     let access = a.access.read()?;
     let mut chosen = a.target.choose()?;
     let vars = {
-        let (mut all, secrets) = apply::variables(&book, &chosen, &a.extra).await?;
+        let (mut all, secrets) = apply::variables(&book, &chosen, &a.extra, a.access.allow_short_secrets).await?;
         access.redactor.learn(secrets);
         all.pop().unwrap_or_default()
     };

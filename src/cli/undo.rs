@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::access::{Access, AccessArgs};
 use super::apply::{HowArgs, go, open};
+use super::runs::unread;
 use super::targets::{Chosen, TargetArgs};
 use super::{Failure, warn};
 use crate::apply::back::Record;
@@ -27,14 +28,22 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(a: &Args) -> Result<u8, Failure> {
-    let here = past::whole(&a.id).ok();
+    let here = match past::whole(&a.id) {
+        Ok(records) => Some(records),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+        Err(e) => return Err(unread(&a.id, &e)),
+    };
     let access = a.access.read()?;
     let runtime = super::runtime()?;
     let code = runtime.block_on(async {
         let (records, target, whose) = match here {
             Some(records) => {
                 let target = where_it_was(&records, &a.target);
-                (records, target.as_ref().map_or_else(|| one(&a.target), one)?, Record::Ours)
+                let chosen = || target.as_ref().map_or_else(|| one(&a.target), one);
+                match more_of_target(&a.id, &records, chosen()?, &access).await {
+                    Some(theirs) => (theirs, chosen()?, Record::Theirs),
+                    None => (records, chosen()?, Record::Ours),
+                }
             }
             // Another controller's run: the target has a record of its own.
             None => {
@@ -50,6 +59,28 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
     });
     runtime.shutdown_timeout(Duration::from_millis(100));
     code
+}
+
+/// The target's own record, where this machine's is cut off (a full disk, a crash) and that one has more.
+async fn more_of_target(id: &str, ours: &[Value], chosen: Chosen, access: &Access) -> Option<Vec<Value>> {
+    if past::is_whole(ours) {
+        return None;
+    }
+    match from_target(id, chosen, access).await {
+        Ok(theirs) if past::changes(&theirs) > past::changes(ours) => {
+            let (has, of) = (past::changes(ours), past::changes(&theirs));
+            let text =
+                format!("this machine's record of the run has {has} of its {of} changes; the target's own is used");
+            warn(&format!("note: {text}\n"));
+            Some(theirs)
+        }
+        Ok(_) => None,
+        Err(_) => {
+            let text = "this machine's record of the run has no end, and the target has none to compare it with: what the run did after that is not rolled back";
+            warn(&format!("warning: {text}\n"));
+            None
+        }
+    }
 }
 
 /// The way that the run went, where the command line names none.

@@ -8,7 +8,7 @@ use super::{Decision, Halt, Module, Params};
 use crate::facts::Facts;
 use crate::plan::{Change, Overlay, Place, View};
 use crate::target::frame::{Answer, Status};
-use crate::target::{Cache, Read, Reading};
+use crate::target::{Cache, MissingReads, Read, Reading};
 
 /// A script's status and output.
 type Answers<'a> = Box<dyn Fn(&str) -> (i32, String) + 'a>;
@@ -42,10 +42,10 @@ impl<'a> Canned<'a> {
         let params = Params(params.as_object().cloned().unwrap_or_default());
         let mut cache = Cache::new();
         for _ in 0..9 {
-            let wanted = RefCell::new(Vec::new());
+            let wanted = RefCell::new(MissingReads::default());
             let view = View::new(&cache, &self.overlay, &place, Some(&self.facts), &wanted).for_changes();
             let decision = module.decide(&params, &view);
-            let wanted = wanted.into_inner();
+            let wanted = wanted.into_inner().into_list();
             if wanted.is_empty() {
                 return decision;
             }

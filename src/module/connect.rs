@@ -75,6 +75,9 @@ impl Module for Connect {
     fn rules(&self) -> &'static [Rule] {
         &[Rule::Not("direct", &["host"])]
     }
+    fn destinations(&self) -> &'static [&'static str] {
+        &["host", "port"]
+    }
     fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
         let place = view.place();
         if !place.live {

@@ -44,7 +44,15 @@ impl Custom {
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
             return None;
         }
-        let read = |p: PathBuf| crate::book::read_text(&p).ok();
+        // One that is there and cannot be read is not as if it were not there: whoever runs it is told.
+        let read = |p: PathBuf| match crate::book::read_text(&p) {
+            Ok(text) => Some(text),
+            Err(_) if !p.exists() => None,
+            Err(e) => {
+                let why = format!("{} cannot be read: {e}", p.display());
+                Some(format!("echo {} >&2; exit 1", sh_quote(&why).unwrap_or_default()))
+            }
+        };
         let program = dir.join("modules").join(name);
         let on_target = read(dir.join("modules").join(format!("{name}.sh")));
         let probe = read(dir.join("modules").join(format!("{name}.probe.sh")));

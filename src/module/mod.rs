@@ -529,6 +529,11 @@ pub trait Module: Send + Sync {
     fn lint(&self, _params: &Map<String, Value>) -> Vec<(&'static str, String, String)> {
         Vec::new()
     }
+    /// The parameters that say where something is sent from the controller, as soon as a plan is made: a name that is looked
+    /// up, a host or a port that is connected to. See [`crate::source::trust`].
+    fn destinations(&self) -> &'static [&'static str] {
+        &[]
+    }
     /// The answer, from what the view shows.
     fn decide(&self, params: &Params, view: &View<'_>) -> Result<Decision, Halt>;
 }

@@ -107,7 +107,8 @@ fn file(p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
         () if secret => Look::Digest,
         () => Look::Follow,
     };
-    let found = view.file(path, look)?;
+    // A link that led there is another thing than what was removed at its end.
+    let found = view.file(if look == Look::Link { real } else { path }, look)?;
     if before.is(&found.state) {
         return Ok(Decision::new(true, format!("{path} is as it was before")));
     }
@@ -117,10 +118,8 @@ fn file(p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
     if before.kind() == "absent" && found.state.kind == Kind::Directory {
         let others = others(p, view)?;
         if !others.is_empty() {
-            return Ok(Decision::new(
-                true,
-                format!("{path} stays: it has what the run did not make ({})", others.join(", ")),
-            ));
+            let said = format!("{path} stays: it has what the run did not make ({})", listed(&others));
+            return Ok(Decision::new(true, said.clone()).with("note", said));
         }
     }
     if p.is("since") {
@@ -144,6 +143,15 @@ fn file(p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
         f.kept = kept.map(str::to_owned);
         // What was immutable is so again.
         f.immutable |= p.is("immutable");
+        // The record has how many names it had; that file is under the others still, and this one is another.
+        let names = p.0.get("links").and_then(Value::as_u64).unwrap_or(1);
+        if names > 1 && !same && !p.is("in_place") && matches!(f.after.kind, Kind::File(_)) {
+            let others =
+                if names == 2 { "the other name".to_owned() } else { format!("the {} other names", names - 1) };
+            f.notes.push(format!(
+                "before the run it was one file under {names} names (hard links): {others} stay as they are, and ln joins them again"
+            ));
+        }
     }
     Ok(Decision::new(false, format!("{path} is as the run left it")).changing(change.into_iter().collect()))
 }
@@ -152,12 +160,19 @@ fn file(p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
 fn others(p: &Params, view: &View<'_>) -> Result<Vec<String>, Halt> {
     let real = p.text("real");
     let quoted = sh_quote(real).ok_or_else(|| Halt::unknown("a path with a NUL"))?;
-    let sh = format!("rb_real {quoted}; ls -A \"$R$REPLY\"");
+    let sh = format!("rb_real {quoted}; cd \"$R$REPLY\" && find . ! -name . | sed 's,^\\./,,'");
     let a = view.script(&format!("entries of {real}"), &sh, false, &[Resource::File(format!("{real}/**"))])?;
     let made = p.list("made");
     let listed = String::from_utf8_lossy(&a.stdout).into_owned();
     let own = |name: &str| made.iter().any(|m| m.strip_prefix(real).and_then(|m| m.strip_prefix('/')) == Some(name));
     Ok(listed.lines().filter(|name| !own(name)).map(str::to_owned).collect())
+}
+
+/// The first of them.
+fn listed(names: &[String]) -> String {
+    let more = names.len().saturating_sub(5);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    names[..names.len().min(5)].join(", ") + &more
 }
 
 /// What was in the file: from what the target kept, else from the controller's own copy.
@@ -305,7 +320,8 @@ fn command(p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
             param: None,
         });
     };
-    let mut writes: Vec<Resource> = p.list("writes").iter().filter_map(|w| Resource::parse(w).ok()).collect();
+    let mut writes: Vec<Resource> =
+        p.list("writes").iter().map(|w| Resource::parse(w).unwrap_or(Resource::All)).collect();
     writes.push(Resource::File(flag.path(p.text("state"))));
     let mut change = CommandChange::new(undo, undo)
         .undone_by(p.str("sh").map(str::to_owned))

@@ -32,6 +32,9 @@ impl Module for Resolve {
     fn spec(&self) -> &'static Spec {
         &SPEC
     }
+    fn destinations(&self) -> &'static [&'static str] {
+        &["host"]
+    }
     fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
         let host = p.str("host").or(view.place().address.as_deref());
         let host =

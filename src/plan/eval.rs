@@ -11,6 +11,9 @@ use crate::plan::{Resource, View};
 /// The evidence of a step whose `when` does not hold.
 pub const NOT_HERE: &str = "does not apply here";
 
+/// Items of a loop that are looked at: as many commands take a minute over a fast line.
+pub(crate) const MOST_ITEMS: usize = 20_000;
+
 /// Parameters of the right types, or (parameter, why not).
 pub(super) fn check_params(module: &Handle, params: Map<String, Value>) -> Result<Params, (String, String)> {
     let spec = module.spec();
@@ -106,6 +109,12 @@ impl Maker<'_> {
         let items = match &step.each {
             None => None,
             Some(text) => match self.expression(text, &none) {
+                Ok(Value::Array(a)) if a.len() > MOST_ITEMS => {
+                    let why = format!("its loop has {} items, and at most {MOST_ITEMS} are looked at", a.len());
+                    let hint = Some("one command or a custom module that looks at all of them, and says which".into());
+                    let outcome = Outcome { hint, ..Outcome::new(StepStatus::Failed, why) };
+                    return self.record(index, None, name, step, outcome);
+                }
                 Ok(Value::Array(a)) => Some(a),
                 Ok(other) => {
                     let why = format!("loop needs a list, found {}", crate::module::kind_of(&other));

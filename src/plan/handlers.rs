@@ -9,7 +9,7 @@ use crate::book::{Call, Handler};
 use crate::facts;
 use crate::module::{Decision, Halt};
 use crate::plan::Change;
-use crate::target::{Cache, Read};
+use crate::target::{Cache, MissingReads, Read};
 
 impl Maker<'_> {
     /// Handlers run after the edits of the round, in the book's order. One whose service is started after the last
@@ -111,11 +111,12 @@ impl Maker<'_> {
         let scope = self.scope(&Map::new());
         let at_write = |why: &str| {
             // Asked with nothing read, the module names its script.
-            let (none, apart, wanted) = (Cache::new(), Overlay::default(), RefCell::new(Vec::new()));
+            let (none, apart, wanted) = (Cache::new(), Overlay::default(), RefCell::new(MissingReads::default()));
             let view = View::new(&none, &apart, self.input.place, self.facts, &wanted).of_files_only();
             let _ = self.decide(call, &scope, view);
             let script = wanted
                 .into_inner()
+                .into_list()
                 .into_iter()
                 .find_map(|r| if let Read::Script { sh, .. } = r { Some(sh) } else { None });
             match script {

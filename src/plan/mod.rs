@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::{Map, Value, json};
 
 pub use change::{CHANGE_DEADLINE, Change, CommandChange, FileChange, Flag, Listing, UnitChange};
+pub(crate) use eval::MOST_ITEMS;
 pub use eval::NOT_HERE;
 pub use overlay::Overlay;
 pub use resource::Resource;
@@ -22,7 +23,7 @@ pub use view::{Place, View, Writing, first_line};
 use crate::book::{Call, Runbook};
 use crate::facts::{self, Facts};
 use crate::module::{Decision, Halt};
-use crate::target::{About, Cache, Read, Reading};
+use crate::target::{About, Cache, MissingReads, Read, Reading};
 
 /// What a plan is made from.
 pub struct Input<'a> {
@@ -256,12 +257,12 @@ pub fn facts_read() -> Read {
 /// Makes a plan of what was read so far, and says what else has to be read. When nothing has, the plan is finished.
 #[must_use]
 pub fn plan(input: &Input<'_>) -> (Plan, Vec<Read>) {
-    let wanted = RefCell::new(Vec::new());
+    let wanted = RefCell::new(MissingReads::default());
     let facts = match input.cache.get(&facts_read()) {
         Some(Reading::Output(a)) => Some(facts::parse(&String::from_utf8_lossy(&a.stdout), input.place.live)),
         Some(_) => Some(Facts { live: input.place.live, ..Facts::default() }),
         None => {
-            wanted.borrow_mut().push(facts_read());
+            wanted.borrow_mut().add(facts_read());
             None
         }
     };
@@ -284,13 +285,13 @@ pub fn plan(input: &Input<'_>) -> (Plan, Vec<Read>) {
     maker.symptoms();
     let mut plan = maker.plan;
     plan.facts = facts;
-    (plan, wanted.into_inner())
+    (plan, wanted.into_inner().into_list())
 }
 
 /// A plan in the making.
 struct Maker<'a> {
     input: &'a Input<'a>,
-    wanted: &'a RefCell<Vec<Read>>,
+    wanted: &'a RefCell<MissingReads>,
     facts: Option<&'a Facts>,
     facts_value: Value,
     overlay: Overlay,
@@ -421,7 +422,7 @@ fn target_value(p: &Place) -> Value {
 
 /// Evaluates a proof of the `verify` list, and says what has to be asked for it first; `near`: on the target itself.
 pub fn verify(input: &Input<'_>, plan: &Plan, call: &Call, near: bool) -> (Result<Decision, Halt>, Vec<Read>) {
-    let wanted = RefCell::new(Vec::new());
+    let wanted = RefCell::new(MissingReads::default());
     let values = eval::values_of(input.book, plan);
     let maker = Maker {
         input,
@@ -437,5 +438,5 @@ pub fn verify(input: &Input<'_>, plan: &Plan, call: &Call, near: bool) -> (Resul
     };
     let answer = maker.decide(call, &maker.scope(&Map::new()), maker.view().from_controller(!near)).map_err(|(h, _)| h);
     drop(maker);
-    (answer, wanted.into_inner())
+    (answer, wanted.into_inner().into_list())
 }

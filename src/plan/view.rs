@@ -19,7 +19,7 @@ use crate::target::frame::{Answer, Status};
 use crate::target::inits;
 use crate::target::tree::{self, Including};
 use crate::target::units::{self, UnitState, Verb};
-use crate::target::{About, Cache, Read, Reading};
+use crate::target::{About, Cache, MissingReads, Read, Reading};
 
 const TOO_LONG: &str = "the answer is too long to be read whole";
 
@@ -71,7 +71,7 @@ pub struct View<'a> {
     overlay: &'a Overlay,
     place: &'a Place,
     facts: Option<&'a Facts>,
-    wanted: &'a RefCell<Vec<Read>>,
+    wanted: &'a RefCell<MissingReads>,
     controller: bool,
     /// What the step says of it.
     deadline: Option<Duration>,
@@ -102,7 +102,7 @@ impl<'a> View<'a> {
         overlay: &'a Overlay,
         place: &'a Place,
         facts: Option<&'a Facts>,
-        wanted: &'a RefCell<Vec<Read>>,
+        wanted: &'a RefCell<MissingReads>,
     ) -> Self {
         View {
             cache,
@@ -225,10 +225,7 @@ impl<'a> View<'a> {
             Some(Reading::Failed(why)) => Err(Halt::unknown(why.clone())),
             Some(r) => Ok(r),
             None => {
-                let mut wanted = self.wanted.borrow_mut();
-                if !wanted.contains(&read) {
-                    wanted.push(read);
-                }
+                self.wanted.borrow_mut().add(read);
                 Err(Halt::Pending)
             }
         }

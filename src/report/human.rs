@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::words::{count, fold, wrap};
-use super::{Earlier, Event, GuardNews, Proof, Redactor, Sink, printable};
+use super::{Earlier, Event, GuardNews, Proof, Redactor, Sink, printable, terminal};
 use crate::apply::exit;
 use crate::book::{Runbook, Where};
 use crate::plan::diff::{self, Tag};
@@ -111,7 +111,7 @@ impl<W: Write> Human<W> {
             let safe = printable(&self.redactor.clean(part));
             text.push_str(&self.ink(*ink, &safe));
         }
-        let _ = writeln!(self.out, "{}", text.trim_end());
+        terminal::put(&mut self.out, &format!("{}\n", text.trim_end()), self.colour);
     }
 
     fn blank(&mut self) {
@@ -438,13 +438,17 @@ impl<W: Write> Human<W> {
         };
         for hunk in diff::hunks(&old, &new) {
             self.line(&[(Ink::Cyan, &format!("     {}", hunk.header))]);
-            for l in hunk.lines {
+            let shown =
+                |l: &diff::DiffLine<'_>| format!("{}{}", char::from(l.tag.sign()), String::from_utf8_lossy(l.text));
+            let mut texts: Vec<String> = hunk.lines.iter().map(shown).collect();
+            self.redactor.clean_lines(&mut texts);
+            for (l, text) in hunk.lines.iter().zip(texts) {
                 let ink = match l.tag {
                     Tag::Context => Ink::Plain,
                     Tag::Removed => Ink::Red,
                     Tag::Added => Ink::Green,
                 };
-                self.line(&[(ink, &format!("     {}{}", char::from(l.tag.sign()), String::from_utf8_lossy(l.text)))]);
+                self.line(&[(ink, &format!("     {text}"))]);
                 if l.missing_newline {
                     self.line(&[(Ink::Dim, "     \\ No newline at end of file")]);
                 }

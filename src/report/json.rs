@@ -56,7 +56,7 @@ impl<W: Write> Sink for JsonLines<W> {
                 m.shift_insert(0, "event".into(), name.into());
             }
             self.redactor.clean_value(&mut v);
-            super::put(&mut self.out, &v.to_string());
+            super::terminal::put(&mut self.out, &format!("{v}\n"), false);
         }
     }
 }
@@ -92,7 +92,7 @@ impl<W: Write> Sink for Json<W> {
         if name == "finished" {
             let mut document = Value::Object(std::mem::take(&mut self.document));
             self.redactor.clean_value(&mut document);
-            super::put(&mut self.out, &format!("{document:#}"));
+            super::terminal::put(&mut self.out, &format!("{document:#}\n"), false);
         }
     }
 }

@@ -13,12 +13,14 @@ mod redact;
 pub mod reference;
 pub mod schema;
 pub mod story;
+pub mod terminal;
 pub mod tried;
 mod words;
 
 pub use human::Human;
 pub use json::{Json, JsonLines, object as event_json};
 pub use redact::{HIDDEN, Redactor};
+pub use terminal::printable;
 pub use words::{diff, fold, wrap};
 
 use std::time::Duration;
@@ -26,11 +28,6 @@ use std::time::Duration;
 use crate::book::Runbook;
 use crate::plan::{Place, Plan, Planned, StepPlan};
 use crate::target::Wire;
-
-/// Writes a document, or a line of one, at once. A reader that went away is no reason to stop in the middle of a repair.
-fn put(out: &mut impl std::io::Write, text: &str) {
-    let _ = out.write_all(format!("{text}\n").as_bytes()).and_then(|()| out.flush());
-}
 
 /// How a proof ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -234,16 +231,3 @@ pub static FORMATS: &[Format] = &[
     Format { name: "json", help: "one document at the end, \"schema\": 1" },
     Format { name: "jsonl", help: "one event a line, as it happens" },
 ];
-
-/// Text from a target or a file, made safe for a terminal: control characters (but newline and tab) and escapes are
-/// shown, not obeyed.
-#[must_use]
-pub fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let bad = c.is_control() && c != '\n' && c != '\t';
-            let bidi = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-            if bad || bidi { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }
-        })
-        .collect()
-}

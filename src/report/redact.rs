@@ -1,13 +1,16 @@
 //! Secrets never show: the last thing before bytes go out.
 
+mod views;
+
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
 use regex::Regex;
 use serde_json::Value;
+
+use self::views::{Needles, Views};
 
 /// What stands where a secret was.
 pub const HIDDEN: &str = "********";
@@ -24,9 +27,10 @@ struct Secret {
     plain: String,
     /// In a JSON string, and between the quotes of a shell.
     spelled: [String; 2],
-    /// Percent-encoded (RFC 3986, 2.1; a form's `+` for a space), with backslashes (JSON in ASCII, bash's `printf %q`), in hex,
-    /// or somewhere in a base64 text (RFC 4648, both alphabets), which may be broken into lines.
+    /// Percent-encoded (RFC 3986, 2.1; a form's `+` for a space), or with backslashes (JSON in ASCII, bash's `printf %q`).
     encoded: Option<Regex>,
+    /// Folded, in base64, in hex.
+    needles: Needles,
 }
 
 impl fmt::Debug for Secret {
@@ -43,13 +47,13 @@ impl Secret {
         let json = Value::from(plain.as_str()).to_string();
         let json = json.strip_prefix('"').and_then(|j| j.strip_suffix('"')).unwrap_or(&plain).to_owned();
         let spelled = [json, plain.replace('\'', "'\\''")];
-        let encoded = (plain.len() <= Self::LONGEST).then(|| Regex::new(&encodings(&plain)).ok()).flatten();
-        Self { plain, spelled, encoded }
+        let encoded = (plain.len() <= Self::LONGEST)
+            .then(|| Regex::new(&plain.chars().map(self::spelled).collect::<String>()).ok())
+            .flatten();
+        let needles = Needles::new(&plain);
+        Self { plain, spelled, encoded, needles }
     }
 }
-
-/// Between two lines of an encoded text: how a diff or a block begins the next one.
-const BROKEN: &str = r"(?:\s[\s>|+-]*)?";
 
 /// A byte in hex, in either case.
 fn hex(b: u8) -> String {
@@ -68,43 +72,39 @@ fn spelled(c: char) -> String {
     format!("(?:{percent}|{escaped}|{octal}|\\\\?{}{plus})", regex::escape(&c.to_string()))
 }
 
-/// A regex for the text as other programs spell it.
-fn encodings(plain: &str) -> String {
-    let mut all = vec![plain.chars().map(spelled).collect::<String>()];
-    if plain.len() >= 6 {
-        all.push(plain.bytes().map(hex).collect::<Vec<_>>().join(r"(?:\\x|[\s:,-]|0x)*"));
+/// The text without these places; they may overlap.
+fn without(text: &str, mut places: Vec<Range<usize>>) -> String {
+    places.sort_by_key(|p| (p.start, p.end));
+    let (mut out, mut done) = (String::with_capacity(text.len()), 0);
+    for p in places {
+        if p.start >= done {
+            out += &text[done..p.start];
+            out += HIDDEN;
+        }
+        done = done.max(p.end);
     }
-    // What stands before it moves its bits; the characters that it shares with its neighbours go with it.
-    for before in 0..3 {
-        let bytes = [&[0; 3][..before], plain.as_bytes()].concat();
-        let (first, whole) = ((before * 8).div_ceil(6), bytes.len() * 8 / 6);
-        let shared = if bytes.len() * 8 % 6 == 0 { "" } else { "[A-Za-z0-9+/_-]?" };
-        let lead = if before == 0 { "" } else { "[A-Za-z0-9+/_-]?" };
-        // Of fewer characters too many words are made.
-        let own = STANDARD_NO_PAD.encode(&bytes).get(first..whole).filter(|own| own.len() >= 8).map(str::to_owned);
-        all.extend(own.map(|own| {
-            let one = |c| match c {
-                '+' | '-' => "[+-]".to_owned(),
-                '/' | '_' => "[/_]".to_owned(),
-                c => String::from(c),
-            };
-            let own = own.chars().map(one).collect::<Vec<_>>().join(BROKEN);
-            format!("{lead}{own}{shared}={{0,2}}")
-        }));
-    }
-    all.join("|")
+    out + &text[done..]
 }
 
 impl Redactor {
+    /// Shorter ones, in bytes, would blot out half the report.
+    const SHORTEST: usize = 4;
+
+    /// Whether a secret is long enough to be hidden where it stands.
+    #[must_use]
+    pub fn can_hide(secret: &str) -> bool {
+        secret.len() >= Self::SHORTEST
+    }
+
     /// For these values too, and for each of their lines that says something by itself, since reports go out by the line, often
-    /// without what indents it. What is shorter is left out: it would blot out half the report.
+    /// without what indents it. What is shorter is left out: see [`Self::can_hide`].
     pub fn learn(&self, secrets: impl IntoIterator<Item = String>) {
         let mut all = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
         for secret in secrets {
             // A brace, a blank line: not of this secret alone.
             let telling = |l: &&str| l.chars().filter(|c| c.is_alphanumeric()).count() >= 6;
             let lines = secret.lines().map(str::trim).filter(telling);
-            for s in std::iter::once(secret.as_str()).filter(|s| s.len() >= 4).chain(lines) {
+            for s in std::iter::once(secret.as_str()).filter(|s| Self::can_hide(s)).chain(lines) {
                 if !all.iter().any(|known| known.plain == s) {
                     all.push(Secret::new(s.to_owned()));
                 }
@@ -118,16 +118,44 @@ impl Redactor {
         match v {
             Value::String(s) => *s = self.clean(s),
             Value::Number(n) if self.clean(&n.to_string()) == HIDDEN => *v = HIDDEN.into(),
-            Value::Array(a) => a.iter_mut().for_each(|v| self.clean_value(v)),
+            Value::Array(a) => {
+                let texts: Option<Vec<String>> = a.iter().map(|v| v.as_str().map(str::to_owned)).collect();
+                if let Some(mut lines) = texts {
+                    self.clean_lines(&mut lines);
+                    *a = lines.into_iter().map(Value::String).collect();
+                }
+                a.iter_mut().for_each(|v| self.clean_value(v));
+            }
             Value::Object(o) => o.values_mut().for_each(|v| self.clean_value(v)),
             _ => {}
+        }
+    }
+    /// Lines of one text, that are shown one by one: a secret may go over several of them.
+    pub fn clean_lines(&self, lines: &mut [String]) {
+        let all = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() < 2 || all.is_empty() {
+            return;
+        }
+        let text = lines.join("\n");
+        let views = Views::new(&text);
+        let places: Vec<Range<usize>> = all.iter().flat_map(|s| views.find(&s.needles)).collect();
+        let mut start = 0;
+        for line in lines.iter_mut() {
+            let end = start + line.len();
+            let inside = places.iter().filter(|p| p.start < end && p.end > start);
+            let inside: Vec<_> = inside.map(|p| p.start.max(start) - start..p.end.min(end) - start).collect();
+            if !inside.is_empty() {
+                *line = without(line, inside);
+            }
+            start = end + 1;
         }
     }
     /// The text without them, however JSON, a shell, a URL or base64 spells them.
     #[must_use]
     pub fn clean(&self, text: &str) -> String {
         let mut out = text.to_owned();
-        for s in self.secrets.read().unwrap_or_else(PoisonError::into_inner).iter() {
+        let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        for s in secrets.iter() {
             for spelled in std::iter::once(&s.plain).chain(&s.spelled) {
                 if out.contains(spelled) {
                     out = out.replace(spelled, HIDDEN);
@@ -137,7 +165,12 @@ impl Redactor {
                 out = clean;
             }
         }
-        out
+        if secrets.is_empty() || out.len() < Self::SHORTEST {
+            return out;
+        }
+        let views = Views::new(&out);
+        let places: Vec<Range<usize>> = secrets.iter().flat_map(|s| views.find(&s.needles)).collect();
+        if places.is_empty() { out } else { without(&out, places) }
     }
 }
 
@@ -166,7 +199,8 @@ mod tests {
     /// Whatever stands around it, in either alphabet.
     #[test]
     fn what_comes_back_encoded_is_hidden_too() {
-        use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+        use base64::Engine as _;
+        use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
         let secret = "Tr0ub4dor & \u{e9}>>?3";
         let r = Redactor::default();
         r.learn([secret.to_owned()]);
@@ -216,6 +250,43 @@ mod tests {
         ] {
             let clean = r.clean(text);
             assert!(clean.contains(HIDDEN) && clean.len() < HIDDEN.len() + 8, "{what}: {clean}");
+        }
+    }
+    /// What dumps, folds and quotes make of it (`xxd`, `hexdump -C`, `od`, `fold`).
+    #[test]
+    fn however_it_is_folded_or_dumped() {
+        let r = Redactor::default();
+        r.learn(["Tr0ub4dor-Staple!9x".to_owned()]);
+        let all = [
+            "00000000: 5472 3075 6234 646f 722d 5374 6170 6c65  Tr0ub4dor-Staple\n00000010: 2139 780a                                !9x.\n",
+            "00000000  54 72 30 75 62 34 64 6f  72 2d 53 74 61 70 6c 65  |Tr0ub4dor-Staple|\n00000010  21 39 78 0a                                       |!9x.|\n",
+            "0000000 54 72 30 75 62 34 64 6f 72 2d 53 74 61 70 6c 65\n0000020 21 39 78 0a\n",
+            "0000000 7254 7530 3462 6f64 2d72 7453 7061 656c\n0000020 3921 0a78\n",
+            "0000000 124 162 060 165 142 064 144 157 162 055 123 164 141 160 154 145\n0000020 041 071 170 012\n",
+            "+00000000: 5472 3075 6234 646f 722d 5374 6170 6c65  Tr0ub4dor-Staple\n+00000010: 2139 780a                                !9x.\n",
+            "Tr0ub4d\nor-Stap\nle!9x",
+            "+Tr0ub4dor-\n+Staple!9x",
+            "T r 0 u b 4 d o r - S t a p l e ! 9 x",
+            "Tr0ub4''dor-'\"Staple!9x\"",
+            "\"VHIwdWI0\" + \"ZG9yLVN0\" + 'YXBsZSE5eA=='",
+            "VHIwdWI0ZG9y\n  LVN0YXBsZSE5eA==",
+            "\\x54\\x72\\x30\\x75\\x62\\x34\\x64\\x6f\\x72\\x2d\\x53\\x74\\x61\\x70\\x6c\\x65\\x21\\x39\\x78",
+        ];
+        for text in all {
+            let clean = r.clean(&format!("before\n{text}\nafter"));
+            assert!(clean.contains(HIDDEN), "{text}: {clean}");
+            for part in
+                ["Tr0", "ub4", "Stap", "!9x", "5472", "6170", "2139", "7254", "LVN0", "ZG9y", "t a p", "164 141"]
+            {
+                assert!(!clean.contains(part), "{text}: {part}: {clean}");
+            }
+            assert!(clean.starts_with("before\n") && clean.trim_end().ends_with("after"), "{clean}");
+        }
+        let mut v = serde_json::json!({"lines": ["x", "Tr0ub4d", "or-Staple!9x", "y"]});
+        r.clean_value(&mut v);
+        assert_eq!(v, serde_json::json!({"lines": ["x", HIDDEN, HIDDEN, "y"]}));
+        for text in ["Tr0ub4 and some other words", "5472 3075 6234", "VHIwdWI0 and more"] {
+            assert_eq!(r.clean(text), text);
         }
     }
 }

@@ -64,7 +64,6 @@ pub fn diff(text: &str, colour: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::printable;
 
     #[test]
     fn words_wrap_and_nothing_is_lost() {
@@ -81,10 +80,5 @@ mod tests {
             assert_eq!(lines.join(" "), command, "{width}");
         }
         assert_eq!(fold("one two three", 7), ["one two", "three"]);
-    }
-
-    #[test]
-    fn escapes_are_shown_not_obeyed() {
-        assert_eq!(printable("a\x1b[31mb\rc"), "a\\u{1b}[31mb\\u{d}c");
     }
 }

@@ -110,8 +110,10 @@ pub fn of_source(source: &Source) -> Result<Vec<Known>, Vec<Diagnostic>> {
             let stem = file.file_stem().and_then(|s| s.to_str()).filter(plain);
             let yaml = file.extension().is_some_and(|e| e == "yaml" || e == "yml");
             let (Some(stem), true, true) = (stem, yaml, file.is_file() && !file.is_symlink()) else { continue };
-            let Ok(text) = book::read_text(&file) else { continue };
-            if text.lines().any(|l| l.starts_with("steps:")) {
+            // One that cannot be read has an error, which is said where it is loaded.
+            let text = book::read_text(&file);
+            if text.as_ref().map_or(true, |t| t.lines().any(|l| l.starts_with("steps:"))) {
+                let text = text.unwrap_or_default();
                 let path = file.strip_prefix(&root).unwrap_or(&file).display().to_string();
                 let origin = Origin::Git { source: source.name.clone(), commit: source.commit.clone(), path };
                 out.push(Known { name: stem.to_owned(), text: text.into(), origin, file: Some((file, root.clone())) });

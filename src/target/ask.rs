@@ -64,8 +64,30 @@ async fn scripts(target: &Target, reads: Vec<Read>) -> Result<Vec<(Read, Reading
     }
     let overlays: Option<Vec<_>> = sets.iter().map(|c| overlay(target.root(), c)).collect();
     let overlays = overlays.ok_or_else(|| ChannelError::internal("a path with a NUL"))?;
-    let answers = target.run(&checks, &overlays).await?;
+    let mut answers = Vec::with_capacity(checks.len());
+    for part in parts(&checks) {
+        answers.extend(target.run(part, &overlays).await?);
+    }
     Ok(reads.into_iter().zip(answers.into_iter().map(Reading::Output)).collect())
+}
+
+/// Checks and bytes of sh that one script carries at most: what is more takes longer than a script is waited for.
+const MOST_CHECKS: usize = 512;
+const MOST_BYTES: usize = 1 << 20;
+
+/// The checks in parts that each fit a script.
+fn parts(checks: &[Check]) -> Vec<&[Check]> {
+    let mut out = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for (n, check) in checks.iter().enumerate() {
+        bytes += check.script.len();
+        if n > start && (n - start >= MOST_CHECKS || bytes > MOST_BYTES) {
+            out.push(&checks[start..n]);
+            (start, bytes) = (n, check.script.len());
+        }
+    }
+    out.push(&checks[start..]);
+    out
 }
 
 /// A runbook's own command for a mounted disk runs inside it.
@@ -154,6 +176,23 @@ async fn elsewhere(read: Read) -> (Read, Reading) {
 mod tests {
     use super::*;
     use crate::target::files::Owner;
+    use std::time::Duration;
+
+    #[test]
+    fn many_checks_go_in_parts_and_none_is_lost() {
+        let check = |size: usize| Check {
+            script: "x".repeat(size),
+            isolate: true,
+            deadline: Duration::from_secs(1),
+            overlay: None,
+            acts: false,
+        };
+        let sizes = |checks: &[Check]| parts(checks).iter().map(|p| p.len()).collect::<Vec<_>>();
+        assert_eq!(sizes(&vec![check(1); 3]), [3]);
+        assert_eq!(sizes(&vec![check(1); 1100]), [512, 512, 76]);
+        assert_eq!(sizes(&vec![check(MOST_BYTES / 2); 5]), [2, 2, 1]);
+        assert_eq!(sizes(&vec![check(MOST_BYTES + 1); 2]), [1, 1]);
+    }
 
     #[test]
     fn a_file_whose_bytes_are_not_known_keeps_them_and_gets_its_mode_and_owner() {

@@ -19,7 +19,7 @@ use std::time::Duration;
 pub use ask::{ask, parent};
 pub use elevate::{Become, Method};
 pub use probe_sh::squeeze;
-pub use read::{About, Cache, Candidates, Read, Reading};
+pub use read::{About, Cache, Candidates, MissingReads, Read, Reading};
 
 use crate::channel::{Channel, ChannelError};
 use crate::payload::{nonce, sh_quote};

@@ -1,6 +1,6 @@
 //! What can be asked, and what came back: the boundary between pure decisions and the world.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,3 +91,24 @@ pub enum Reading {
 
 /// What was read so far in this round.
 pub type Cache = HashMap<Read, Reading>;
+
+/// What a plan still has to know, each once, in the order in which it was asked for.
+#[derive(Debug, Default)]
+pub struct MissingReads {
+    list: Vec<Read>,
+    known: HashSet<Read>,
+}
+
+impl MissingReads {
+    /// One more, unless it is in the list.
+    pub fn add(&mut self, read: Read) {
+        if self.known.insert(read.clone()) {
+            self.list.push(read);
+        }
+    }
+    /// All of them.
+    #[must_use]
+    pub fn into_list(self) -> Vec<Read> {
+        self.list
+    }
+}

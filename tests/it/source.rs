@@ -12,12 +12,12 @@ use crate::support::{Desk, Done, bin};
 const HELLO: &str = "name: hello\ntitle: hello is on its way\nanswers: ['the greeting is (gone|late)']\nsteps:\n- {name: it greets, check: {command: 'true'}}\n";
 
 /// A bare repository and those who work with it, each with a home of their own.
-struct Team {
-    desk: Desk,
+pub struct Team {
+    pub desk: Desk,
 }
 
 impl Team {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let team = Self { desk: Desk::new() };
         for who in ["ann", "bob"] {
             fs::create_dir_all(team.home(who)).unwrap();
@@ -32,7 +32,7 @@ impl Team {
         team.push("hello.yaml", HELLO, "hello: the first one", &[]);
         team
     }
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         self.desk.path("ops.git").display().to_string()
     }
     /// Ann's clone.
@@ -50,7 +50,7 @@ impl Team {
         done.stdout.trim().to_owned()
     }
     /// Ann commits a file and pushes; the commit.
-    fn push(&self, path: &str, text: &str, subject: &str, how: &[&str]) -> String {
+    pub fn push(&self, path: &str, text: &str, subject: &str, how: &[&str]) -> String {
         let file = self.work().join(path);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, text).unwrap();
@@ -59,7 +59,7 @@ impl Team {
         self.git("ann", &["push", "-q", "--force", "origin", "HEAD:main"]);
         self.git("ann", &["rev-parse", "HEAD"])
     }
-    fn command(&self, who: &str, args: &[&str]) -> Command {
+    pub fn command(&self, who: &str, args: &[&str]) -> Command {
         let mut c = Command::new(bin());
         c.args(args).current_dir(self.home(who)).env("HOME", self.home(who)).env("GIT_CONFIG_NOSYSTEM", "1");
         for v in ["XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "RUNBOOK_LOCK"] {
@@ -68,16 +68,16 @@ impl Team {
         c.stdin(Stdio::null());
         c
     }
-    fn run(&self, who: &str, args: &[&str]) -> Done {
+    pub fn run(&self, who: &str, args: &[&str]) -> Done {
         self.command(who, args).output().unwrap().into()
     }
-    fn fine(&self, who: &str, args: &[&str]) -> String {
+    pub fn fine(&self, who: &str, args: &[&str]) -> String {
         let done = self.run(who, args);
         assert_eq!(done.code, 0, "{args:?}: {}{}", done.stdout, done.stderr);
         done.stdout
     }
     /// What is said to bad input.
-    fn refused(&self, who: &str, args: &[&str]) -> String {
+    pub fn refused(&self, who: &str, args: &[&str]) -> String {
         let done = self.run(who, args);
         assert_eq!(done.code, 2, "{args:?}: {}{}", done.stdout, done.stderr);
         done.stderr.replace("\n       ", " ")
@@ -135,7 +135,7 @@ fn a_team_shares_its_runbooks() {
     // Explaining and finding run nothing, and need no trust.
     team.fine("bob", &["show", "bye"]);
     let found = team.fine("bob", &["find", "it says: the greeting is late"]);
-    assert!(found.starts_with("bye\n") && found.contains("it answers: the greeting is late"), "{found}");
+    assert!(found.starts_with("bye\n") && found.contains("matches: the greeting is late"), "{found}");
     assert!(team.fine("bob", &["list"]).contains("hello is on its way"));
     team.fine("bob", &["source", "remove", "ops"]);
     assert!(team.refused("bob", &["plan", "bye"]).contains("no runbook \"bye\""));

@@ -258,3 +258,85 @@ fn what_a_handler_wrote_is_taken_back() {
     undo(&b, &id, &["-y"]).expect(0);
     assert!(b.read("f") == "x\n" && !b.path("made").exists());
 }
+
+/// A link that leads to nothing: the run makes what it leads to, and the undo removes that, not the link.
+#[test]
+fn what_was_made_at_the_end_of_a_link_is_removed() {
+    let b = Bench::new();
+    std::os::unix::fs::symlink("nowhere", b.path("f")).unwrap();
+    b.write(
+        "book.yaml",
+        "name: t\ntitle: t\nsteps:\n- {name: s, ensure: {edit: {path: DIR/f, line: new, create: true}}}\n",
+    );
+    b.apply().expect(0);
+    assert_eq!(b.read("nowhere"), "new\n");
+    let run = undo(&b, &newest(&b), &["-y"]).expect(0);
+    assert!(!b.path("nowhere").exists() && b.path("f").is_symlink(), "{}", run.text);
+    // And forth.
+    let back = newest(&b);
+    undo(&b, &back, &["-y"]).expect(0);
+    assert_eq!(b.read("nowhere"), "new\n");
+}
+
+/// What cannot be as it was is told: names that were one file.
+#[test]
+fn hard_links_that_are_not_joined_again_are_told() {
+    let b = Bench::new();
+    b.write("f", "old\n");
+    fs::hard_link(b.path("f"), b.path("other-name")).unwrap();
+    b.write("book.yaml", "name: t\ntitle: t\nsteps:\n- {name: s, ensure: {edit: {path: DIR/f, line: new}}}\n");
+    b.apply().expect(0);
+    let run = undo(&b, &newest(&b), &["-y"]).expect(0);
+    assert_eq!((b.read("f"), b.read("other-name")), ("old\n".into(), "old\n".into()));
+    let text = run.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("one file under 2 names (hard links): the other name stay"), "{}", run.text);
+}
+
+/// What others have put into a directory of the run's, below a directory of its own too.
+#[test]
+fn a_directory_that_stays_is_told() {
+    let (b, _, id) = changed();
+    b.write("d/sub/theirs", "mine");
+    let run = undo(&b, &id, &["-y"]).expect(0);
+    let text = run.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("Note:") && text.contains("/d stays: it has what the run did not make"), "{}", run.text);
+    assert!(text.contains("sub/theirs"), "{}", run.text);
+}
+
+/// capabilities(7): an edit loses them, and the undo puts them back. Takes root.
+#[test]
+fn a_capability_is_put_back() {
+    let b = Bench::new();
+    b.write("f", "old\n");
+    let set = std::process::Command::new("setcap").arg("cap_net_raw=ep").arg(b.path("f")).status();
+    if !set.is_ok_and(|s| s.success()) {
+        eprintln!("skipped: no setcap, or no root");
+        return;
+    }
+    let caps = || {
+        let out = std::process::Command::new("getcap").arg(b.path("f")).output().unwrap();
+        String::from_utf8_lossy(&out.stdout).contains("cap_net_raw")
+    };
+    b.write("book.yaml", "name: t\ntitle: t\nsteps:\n- {name: s, ensure: {edit: {path: DIR/f, line: new}}}\n");
+    assert!(caps());
+    b.apply().expect(0);
+    let run = undo(&b, &newest(&b), &["-y"]).expect(0);
+    assert!(b.read("f") == "old\n" && caps(), "{}", run.text);
+}
+
+/// The controller's disk was full, or it crashed: the host's record has what its own lost.
+#[test]
+fn a_record_that_was_cut_off_is_compared_with_the_hosts() {
+    let (b, before, id) = changed();
+    if !b.path("lib/runbook").exists() {
+        eprintln!("skipped: without root both records are one");
+        return;
+    }
+    let path = b.path(&format!("state/runbook/runs/{id}/journal.jsonl"));
+    let text = fs::read(&path).unwrap();
+    fs::write(&path, &text[..text.len() * 6 / 10]).unwrap();
+    let run = undo(&b, &id, &["-y"]).expect(0);
+    let said = run.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("the target's own is used"), "{}", run.text);
+    assert_eq!(all(&b), before, "{}", run.text);
+}

@@ -24,9 +24,8 @@ impl<W: Write> JsonFleet<W> {
         Self { out, redactor, targets: Vec::new(), gone: 0 }
     }
 
-    // A reader that went away is no reason to stop in the middle of a repair.
     fn put(&mut self, text: &str) {
-        let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+        crate::report::terminal::put(&mut self.out, text, false);
     }
 
     fn advance(&mut self) {
@@ -90,7 +89,7 @@ impl<W: Write> Crowd for JsonLinesFleet<W> {
             m.shift_insert(1, "target".into(), host.as_str().into());
         }
         self.redactor.clean_value(&mut v);
-        crate::report::put(&mut self.out, &v.to_string());
+        crate::report::terminal::put(&mut self.out, &format!("{v}\n"), false);
     }
 
     fn many(&mut self, e: &Many<'_>) {

@@ -26,7 +26,7 @@ impl<W: Write> Screen<W> {
     /// Lines that stay. What was drawn is gone.
     pub(super) fn print(&mut self, text: &str) {
         self.wipe();
-        let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+        crate::report::terminal::put(&mut self.out, text, self.live);
     }
 
     /// Draws these below all else; as many as leave room for what stays. No line is wider than the terminal.
