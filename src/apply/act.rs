@@ -242,11 +242,13 @@ pub(super) fn room(changes: &[Planned]) -> Option<String> {
     Some(format!("rb_state; rb_room {} \"${{S#\"$R\"}}\" {}", bytes / 1024 + 1, quoted?.join(" ")))
 }
 
-/// What every acting script starts with; under a guard of that many seconds, with the numbers of its changes.
-pub(super) fn head(run: &str, guard: Option<u64>, numbers: &[usize]) -> String {
+/// What every acting script starts with; under a guard of that many seconds, with the numbers of its changes. `watched`: the
+/// guard ends the script once nobody says any more that the run waits for it.
+pub(super) fn head(run: &str, guard: Option<u64>, watched: bool, numbers: &[usize]) -> String {
     let begun: Vec<String> = numbers.iter().map(usize::to_string).collect();
+    let watch = if watched { " watched" } else { "" };
     let guarded =
-        guard.map(|within| format!("rb_guarded {within}; rb_begun {}; ", begun.join(" "))).unwrap_or_default();
+        guard.map(|within| format!("rb_guarded {within}{watch}; rb_begun {}; ", begun.join(" "))).unwrap_or_default();
     format!("RUN={run}; umask 022; {guarded}rb_ours\n")
 }
 

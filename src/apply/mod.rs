@@ -88,8 +88,14 @@ pub mod exit {
         ),
         (NO_CHANNEL, "no channel works (and nothing was changed)"),
         (CHANGES, "there are changes to make and none was made: a dry run, or the prompt was declined"),
-        (ROLLED_BACK, "rolled back: a change had made it worse, or nobody could confirm it"),
-        (NOT_ROLLED_BACK, "a rollback failed, or it is not known how it went: the host needs a person now"),
+        (
+            ROLLED_BACK,
+            "rolled back, and seen to be: a change had made it worse, or the connection was lost and came back",
+        ),
+        (
+            NOT_ROLLED_BACK,
+            "not all was rolled back, or it is not known, as the host did not answer again: it needs a person now",
+        ),
         (INTERRUPTED, "interrupted"),
     ];
 }
@@ -197,6 +203,8 @@ pub struct Session<'a> {
     locked: bool,
     /// What is not confirmed yet.
     guard: Option<guard::Guard>,
+    /// Until when a host that does not answer any more is waited for.
+    lost_until: Option<Instant>,
     /// What the last finished plan was made from.
     seen: Cache,
 }
@@ -274,6 +282,7 @@ impl<'a> Session<'a> {
             decided: Vec::new(),
             locked: false,
             guard: None,
+            lost_until: None,
             seen: Cache::new(),
         }
     }
@@ -291,9 +300,11 @@ impl<'a> Session<'a> {
     pub async fn run(&mut self) -> u8 {
         let started = Instant::now();
         let mut ended = self.rounds(false).await;
-        while let Err(Stop::Channel(e)) = &ended
-            && self.another_way(&e.clone())
-        {
+        while let Err(Stop::Channel(e)) = &ended {
+            let e = e.clone();
+            if !self.another_way(&e) && !self.reconnect(&e).await {
+                break;
+            }
             ended = self.rounds(true).await;
         }
         let changed = self.round > 0;
@@ -308,12 +319,7 @@ impl<'a> Session<'a> {
                 });
                 exit::INTERRUPTED
             }
-            Err(Stop::Channel(e)) if self.guard.is_some() => {
-                let within = self.options.guard.unwrap_or_default().as_secs();
-                let hint = format!("the host takes this round back by itself within {within} s; then run it again");
-                self.sink.event(&Event::Broken { why: &e.why, hint: Some(&hint), changed });
-                exit::FAILED
-            }
+            Err(Stop::Channel(e)) if self.guard.is_some() => self.guard_unknown(&e),
             Err(Stop::Channel(e)) => {
                 self.sink.event(&Event::Broken { why: &e.why, hint: e.hint.as_deref(), changed });
                 // A way that refuses us works.
@@ -383,7 +389,8 @@ impl<'a> Session<'a> {
         let mut plan = if again && self.round > 0 { self.rejoin().await? } else { self.gather().await? };
         loop {
             let round = self.round + 1 - self.declined.len().min(self.round);
-            self.sink.event(&Event::Planned { round, plan: &plan, book: self.book });
+            let guard = self.guard_preview(&plan);
+            self.sink.event(&Event::Planned { round, plan: &plan, book: self.book, guard: guard.as_ref() });
             if !self.options.dry_run
                 && let Some(code) = self.privilege(&plan)
             {
@@ -443,6 +450,13 @@ impl<'a> Session<'a> {
             self.machine = self.machine.take().or_else(|| plan.facts.clone());
             self.current = Some(plan.clone());
             let ended = self.round(self.round, &plan).await;
+            if let Err(Stop::Journal(e)) = &ended
+                && self.guard.is_some()
+            {
+                let why = format!("the record of this run cannot be written: {e}");
+                let hint = "free some space, or set XDG_STATE_HOME to a writable directory";
+                self.sink.event(&Event::Broken { why: &why, hint: Some(hint), changed: !self.done.is_empty() });
+            }
             // Another way may still get there, and judge.
             if !matches!(ended, Err(Stop::Channel(_))) {
                 self.judge().await?;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::risk::{is_risk, written_by_author};
 use super::{Leave, RoundEnd, Session, Stop, act, exit, journal::Journal, lock};
 use crate::channel::ChannelError;
 use crate::plan::{CHANGE_DEADLINE, Change, CommandChange, FileChange, Plan, Planned, Verdict, first_line};
@@ -18,7 +19,7 @@ const UNNAMED: Duration = Duration::from_secs(3);
 const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Runs one acting script.
-async fn act_on(target: &Target, sh: &str, deadline: Duration) -> Result<Answer, ChannelError> {
+pub(super) async fn act_on(target: &Target, sh: &str, deadline: Duration) -> Result<Answer, ChannelError> {
     // In a subshell of its own: its traps are not those of the script around it.
     let check = Check { script: format!("(\n{sh}\n)"), isolate: false, deadline, overlay: None, acts: true };
     let answers = target.run(&[check], &[]).await?;
@@ -45,7 +46,7 @@ impl Session<'_> {
         let every = within.unwrap_or(c.deadline) / 3;
         let run = self.journal.as_ref().map(|j| j.id().to_owned()).unwrap_or_default();
         let seconds = within.map(|w| w.as_secs());
-        let renewal = act::head(&run, seconds, &[]) + &act::tail(seconds);
+        let renewal = act::head(&run, seconds, false, &[]) + &act::tail(seconds);
         let acted = loop {
             tokio::select! {
                 acted = &mut acting => break acted,
@@ -211,6 +212,35 @@ impl Session<'_> {
         if concerned { (Some(sh.clone()), run) } else { (None, 1) }
     }
 
+    /// Runs one script of a guarded round, and says meanwhile, beside it, that somebody waits for it.
+    async fn script_while_watched(&self, sh: &str, run: &str) -> Result<Answer, ChannelError> {
+        let within = self.options.guard.unwrap_or(super::guard::WINDOW);
+        let renewal = format!("RUN={run}; rb_renew {}", within.as_secs());
+        let mut acting = std::pin::pin!(self.script(sh, CHANGE_DEADLINE));
+        loop {
+            tokio::select! {
+                acted = &mut acting => return acted,
+                () = tokio::time::sleep(within / 3) => {
+                    // Where the line is cut, that is for the guard to notice.
+                    let renewing = self.script(&renewal, within / 3);
+                    tokio::select! {
+                        acted = &mut acting => return acted,
+                        renewed = renewing => drop(renewed),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Does a handler's change by itself, after a round that ended before it.
+    pub(super) async fn perform_handler(&mut self, round: usize, at: usize, p: &Planned) -> Result<bool, Stop> {
+        if let Some(j) = &mut self.journal {
+            j.intent(number(round, at), p)?;
+        }
+        self.sink.event(&Event::Doing { number: at + 1, of: at + 1, planned: p });
+        self.perform(round, std::slice::from_ref(p), at, None, None).await
+    }
+
     /// False: it was not done, and what was seen is told.
     async fn perform(
         &mut self,
@@ -225,7 +255,13 @@ impl Session<'_> {
         let nul = || Stop::Channel(ChannelError::internal("a path or a text with a NUL cannot be sent"));
         let within = self.guard.as_ref().and(self.options.guard).map(|d| d.as_secs());
         let numbers: Vec<usize> = (0..batch.len()).map(|n| number(round, at + n)).collect();
-        let mut sh = act::head(&run, within, &numbers)
+        // What may cut this very connection is ended by the guard where nobody says any more that he is there.
+        let watched = within.is_some()
+            && self.target().caps().concurrent
+            && batch
+                .iter()
+                .any(|p| on_controller(p).is_none() && written_by_author(self.book, p) && is_risk(self.book, p));
+        let mut sh = act::head(&run, within, watched, &numbers)
             + &self.journal.as_mut().map(|j| act::note(&j.untold())).unwrap_or_default();
         // What the target has to know when a command of the controller has succeeded.
         let mut after = String::new();
@@ -249,7 +285,7 @@ impl Session<'_> {
                     let paid = last.map(|h| act::paid(&self.book.name, h).ok_or_else(nul)).transpose()?;
                     if on_controller(p).is_some() {
                         sh += &owe;
-                        after = paid.map_or_else(String::new, |paid| act::head(&run, None, &[]) + &paid);
+                        after = paid.map_or_else(String::new, |paid| act::head(&run, None, false, &[]) + &paid);
                     } else {
                         sh += &act::script(&p.change, number(round, at + n), &owe).ok_or_else(nul)?;
                         sh += &paid.unwrap_or_default();
@@ -262,6 +298,7 @@ impl Session<'_> {
         let near = batch.first().and_then(on_controller);
         let answer = match near {
             Some(c) => self.on_controller(c, &sh, &after).await?,
+            None if watched => self.script_while_watched(&sh, &run).await?,
             None => self.script(&sh, CHANGE_DEADLINE).await?,
         };
         let deadline = near.map_or(CHANGE_DEADLINE, |c| c.deadline);
@@ -302,7 +339,7 @@ impl Session<'_> {
             return Ok(());
         }
         let run = self.journal.as_ref().map(|j| j.id().to_owned()).unwrap_or_default();
-        let mut sh = act::head(&run, None, &[]);
+        let mut sh = act::head(&run, None, false, &[]);
         for h in idle {
             sh += &act::paid(&self.book.name, h).unwrap_or_default();
         }

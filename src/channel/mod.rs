@@ -59,6 +59,8 @@ pub struct Caps {
     pub survives_sshd_restart: bool,
     /// It still works while the target's network is cut.
     pub survives_network_cut: bool,
+    /// Scripts can run side by side.
+    pub concurrent: bool,
     /// Something runs behind it; false: a mounted disk.
     pub live: bool,
     /// The controller is the target.
@@ -72,6 +74,7 @@ impl Caps {
         binary_safe: true,
         survives_sshd_restart: true,
         survives_network_cut: true,
+        concurrent: true,
         live: true,
         here: false,
     };

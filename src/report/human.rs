@@ -5,6 +5,7 @@ use std::io::Write;
 use super::words::{count, fold, wrap};
 use super::{Earlier, Event, GuardNews, Proof, Redactor, Sink, printable, terminal};
 use crate::apply::exit;
+use crate::apply::risk::GuardPreview;
 use crate::book::{Runbook, Where};
 use crate::plan::diff::{self, Tag};
 use crate::plan::{Change, CommandChange, NOT_HERE, Plan, Planned, StepPlan, StepStatus, Verdict};
@@ -503,8 +504,35 @@ impl<W: Write> Human<W> {
         }
     }
 
+    /// What the guard will do about a plan, before anybody agrees to it.
+    fn guard_preview(&mut self, guard: &GuardPreview) {
+        let numbers = |all: &[usize]| {
+            let listed = all.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+            format!("change{} {listed}", if all.len() == 1 { "" } else { "s" })
+        };
+        self.blank();
+        let text = format!(
+            "{} may cut the connection: unless nothing is worse afterwards, the host rolls this round back by itself within {} s",
+            numbers(&guard.risks),
+            guard.within.as_secs()
+        );
+        self.para(Ink::Dim, "  guard   ", 10, &text);
+        if !guard.irreversible.is_empty() {
+            let text = format!("it cannot roll back {}: there is no undo", numbers(&guard.irreversible));
+            self.para(Ink::Yellow, "          ", 10, &text);
+        }
+    }
+
     fn guard(&mut self, news: &GuardNews<'_>) {
         match news {
+            GuardNews::Waiting { why, within } => {
+                self.blank();
+                let text = format!(
+                    "{why}; the host rolls this round back by itself within {} s: waiting for it (Ctrl-C stops waiting)",
+                    within.as_secs()
+                );
+                self.para(Ink::Yellow, "  lost    ", 10, &text);
+            }
             GuardNews::Armed { within, boot } => {
                 self.blank();
                 let boot = if *boot { ", also after a reboot" } else { "; a reboot meanwhile would end that" };
@@ -513,6 +541,15 @@ impl<W: Write> Human<W> {
                     within.as_secs()
                 );
                 self.para(Ink::Dim, "  guard   ", 10, &text);
+            }
+            GuardNews::Unknown { why, waited } => {
+                self.blank();
+                let text = format!("the host has not answered again for {} s: {why}", waited.as_secs());
+                self.para(Ink::Red, "Unknown: ", 9, &text);
+                let rest = "it rolls this round back by itself, unless it is down; that was not seen";
+                self.para(Ink::Plain, "         ", 9, rest);
+                let hint = "run it again once the host answers, or over another channel (--via console:COMMAND): it says what was rolled back";
+                self.para(Ink::Cyan, "   hint: ", 9, hint);
             }
             GuardNews::Kept { measured: true } => {
                 self.para(Ink::Green, "  kept    ", 10, "nothing is worse than before");
@@ -533,7 +570,8 @@ impl<W: Write> Human<W> {
                     self.para(Ink::Plain, "         ", 9, l);
                 }
                 if !*all {
-                    let hint = "see to the host now; what was there before is below /var/lib/runbook/runs on it";
+                    let hint =
+                        "see to the host now; files that were changed are kept below /var/lib/runbook/runs on it";
                     self.para(Ink::Cyan, "   hint: ", 9, hint);
                 }
             }
@@ -670,7 +708,12 @@ impl<W: Write> Sink for Human<W> {
                 }
             }
             Event::Asking { count } => self.progress(&format!("looking ({}) …", self::count(*count, "question"))),
-            Event::Planned { round, plan, book } => self.plan(*round, plan, book),
+            Event::Planned { round, plan, book, guard } => {
+                self.plan(*round, plan, book);
+                if let Some(g) = guard.filter(|_| !plan.changes.is_empty()) {
+                    self.guard_preview(g);
+                }
+            }
             Event::Decided { decided } => {
                 self.line(&[(Ink::Bold, &format!("With {}={}:", decided.var, decided.value))]);
             }

@@ -5,6 +5,7 @@ use std::io::Write;
 use serde_json::{Value, json};
 
 use super::{Earlier, Event, GuardNews, Redactor, Sink};
+use crate::apply::risk::GuardPreview;
 use crate::plan::{Plan, Planned, Verdict};
 
 /// One document at the end.
@@ -111,7 +112,7 @@ pub fn object(e: &Event<'_>) -> Option<(&'static str, Value)> {
             }),
         ),
         Event::Asking { .. } => return None,
-        Event::Planned { round, plan, book } => ("plan", plan_json(*round, plan, book)),
+        Event::Planned { round, plan, book, guard } => ("plan", plan_json(*round, plan, book, *guard)),
         Event::Decided { decided } => ("decided", json!(decided)),
         Event::Left { planned } => ("declined", json!({"title": planned.change.title(), "step": planned.name})),
         Event::Doing { number, planned, .. } => ("doing", json!({"number": number, "title": planned.change.title()})),
@@ -136,6 +137,8 @@ pub fn object(e: &Event<'_>) -> Option<(&'static str, Value)> {
 fn guard_json(news: &GuardNews<'_>) -> Value {
     match news {
         GuardNews::Armed { within, boot } => json!({"state": "armed", "seconds": within.as_secs(), "boot": boot}),
+        GuardNews::Waiting { why, within } => json!({"state": "waiting", "why": why, "seconds": within.as_secs()}),
+        GuardNews::Unknown { why, waited } => json!({"state": "unknown", "why": why, "seconds": waited.as_secs()}),
         GuardNews::Kept { measured } => json!({"state": "kept", "measured": measured}),
         GuardNews::Back { all, why, rest } => json!({"state": "back", "whole": all, "why": why, "rest": rest}),
         GuardNews::Earlier { run, became, rest } => {
@@ -145,7 +148,7 @@ fn guard_json(news: &GuardNews<'_>) -> Value {
     }
 }
 
-fn plan_json(round: usize, plan: &Plan, book: &crate::book::Runbook) -> Value {
+fn plan_json(round: usize, plan: &Plan, book: &crate::book::Runbook, guard: Option<&GuardPreview>) -> Value {
     let step = |s: &crate::plan::StepPlan| {
         json!({
             "id": book.steps.get(s.step).and_then(|b| b.id.clone()), "item": s.item, "name": s.name, "status": s.status, "evidence": s.evidence,
@@ -171,8 +174,11 @@ fn plan_json(round: usize, plan: &Plan, book: &crate::book::Runbook) -> Value {
         };
         json!({"handler": v.handler, "outcome": outcome, "evidence": v.evidence})
     };
+    let preview =
+        guard.map(|g| json!({"seconds": g.within.as_secs(), "risks": g.risks, "irreversible": g.irreversible}));
     json!({
         "round": round,
+        "guard": preview,
         "facts": plan.facts,
         "finding": cause(plan),
         "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),

@@ -178,12 +178,12 @@ One target, `-o json` of plan and apply: one object.
 | `runbook`, `title`, `digest` | what was run |
 | `target`, `channel`, `address` | where, and over what; the address is the one that is probed |
 | `tried` | channels that did not work: `channel`, `why`, `hint`, `lost` (it worked first) |
-| `rounds` | what was planned: `round`, `facts`, `finding` (the cause in a sentence, or null), `steps`, `changes`, `kept_back`, `validations`; after an apply `results`, one for each change: `title`, `ok`, and `seconds` or `why`, `hint`, `said` |
+| `rounds` | what was planned: `round`, `guard` (null, or `seconds`, and by their places from 1 `risks`: the changes that it is armed for, `irreversible`: those that it cannot roll back), `facts`, `finding` (the cause in a sentence, or null), `steps`, `changes`, `kept_back`, `validations`; after an apply `results`, one for each change: `title`, `ok`, and `seconds` or `why`, `hint`, `said` |
 | `rounds[].steps[]` | `id`, `item` (of a loop), `name`, `status`, `evidence`, `finding`, `note`, `symptom`, `hint`, `manual`, `asks` (a variable that decides it), `result` (the check's fields), `waits_for` (a step's name) |
 | `rounds[].changes[]` | `kind` (`file`, `unit`, `command`), `title`, `step`, `handler`, `notify`, and by kind `path`, `real`, `before`, `after`, `diff`, `attributes`, `sensitive`; `unit`, `verb`; `command`, `where`, `writes`, `undo` |
 | `decided` | variables that somebody decided at the terminal |
 | `verified` | changed steps on a new reading: `name`, `status`, `evidence` |
-| `guard` | what became of the guard, in order: `state` (`armed`, `kept`, `back`, …), with `seconds`, `boot`, `measured` (something was looked at from outside), `why`, `all`, `rest` |
+| `guard` | what became of the guard, in order, each with its `state`: `armed` (`seconds`, `boot`: a reboot rolls back too), `kept` (`measured`: something was looked at from outside), `back` (`whole`, `why`, `rest`: what could not be rolled back, with what to type), `waiting` (the connection was lost: `why`, `seconds`), `unknown` (the host did not answer again: `why`, `seconds`), `earlier` (of the run before: `run`, `kept`, `whole`, `rest`) |
 | `proofs` | the `verify` list: `proof` (`passed`, `failed`, `not-possible`), `evidence` |
 | `error` | why it stopped: `why`, `hint`, `changed`; or null |
 | `rounds_applied`, `run`, `wire`, `seconds` | rounds that changed something, the record's id or null, bytes and round trips, how long it took |
@@ -194,7 +194,7 @@ What chooses the shape is how many targets `-t` gave: a script that may meet eit
 Bad input, here as with lint: `{\"schema\": 1, \"errors\": […], \"warnings\": […], \"exit\": 2}` on stdout (lint's has no `exit`); an error has `rule`, `message`, `hint`, and `file`, `line`,
 `column`, `end_line`, `end_column`, null where there is no text to point into. A flag that is unknown is said on stderr alone.
 
-`-o jsonl` has the same objects as they come, one a line, each with `event` (`tried`, `started`, `plan`, `decided`, `doing`, `done`, `not-done`, `verified`, `proof`, `error`, `finished`) and,
+`-o jsonl` has the same objects as they come, one a line, each with `event` (`tried`, `started`, `plan`, `decided`, `doing`, `done`, `not-done`, `verified`, `guard`, `proof`, `error`, `finished`) and,
 for several targets, `target`.
 ";
 

@@ -25,6 +25,7 @@ pub use words::{diff, fold, wrap};
 
 use std::time::Duration;
 
+use crate::apply::risk::GuardPreview;
 use crate::book::Runbook;
 use crate::plan::{Place, Plan, Planned, StepPlan};
 use crate::target::Wire;
@@ -85,6 +86,8 @@ pub enum Event<'a> {
         plan: &'a Plan,
         /// The runbook.
         book: &'a Runbook,
+        /// What the guard will do about it, if it arms.
+        guard: Option<&'a GuardPreview>,
     },
     /// A person decided what the runbook leaves to one.
     Decided {
@@ -173,6 +176,20 @@ pub enum GuardNews<'a> {
         within: Duration,
         /// A boot in between takes it back, too.
         boot: bool,
+    },
+    /// The connection was lost while the round was unconfirmed; it is waited for.
+    Waiting {
+        /// How the connection was lost.
+        why: &'a str,
+        /// The host rolls the round back by itself within that.
+        within: Duration,
+    },
+    /// The host did not answer again: it is not known whether the round was rolled back.
+    Unknown {
+        /// How the connection was lost.
+        why: &'a str,
+        /// How long it was waited for.
+        waited: Duration,
     },
     /// Nothing is worse for it: it stays.
     Kept {

@@ -2,6 +2,7 @@
 //! answers come back; round trips and bytes are counted.
 
 mod ask;
+pub mod connectivity;
 mod elevate;
 pub mod existence;
 pub mod files;
@@ -86,11 +87,19 @@ impl Target {
     /// Whether the way opens once more, beside the one that is in use; `None` where that says nothing.
     pub async fn anew(&self) -> Option<Result<(), ChannelError>> {
         let channel = self.channel.anew()?;
-        let out = channel.exec(b"exit 0\n", SLACK).await;
+        let nonce = nonce();
+        let script = match self.elevate.as_ref().map(|b| b.wrap(&nonce, "exit 0\n")).transpose() {
+            Ok(wrapped) => wrapped.unwrap_or_else(|| "exit 0\n".to_owned()),
+            Err(e) => return Some(Err(e)),
+        };
+        let out = channel.exec(script.as_bytes(), SLACK).await;
         channel.close().await;
         Some(out.and_then(|o| match o.status {
             Some(0) => Ok(()),
-            _ => Err(ChannelError::new(crate::plan::first_line(&o.stderr))),
+            _ => {
+                let refused = self.elevate.as_ref().and_then(|b| b.refused(&nonce, &o.stderr));
+                Err(refused.unwrap_or_else(|| ChannelError::new(crate::plan::first_line(&o.stderr))))
+            }
         }))
     }
     /// Leaves the way as it was found.

@@ -291,7 +291,7 @@ fn scripts(n: usize, change: &Change) -> Vec<String> {
 fn shown(book: &Runbook, plan: &Plan) {
     let mut out = Vec::new();
     let mut human = Human::new(&mut out, Redactor::default(), false, false, true, true);
-    human.event(&Event::Planned { round: 1, plan, book });
+    human.event(&Event::Planned { round: 1, plan, book, guard: None });
     drop(human);
     let text = String::from_utf8(out).unwrap();
     let bad =

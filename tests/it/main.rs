@@ -42,6 +42,7 @@ mod lab_inits;
 mod lab_kill_controller;
 mod lab_kill_target;
 mod lab_lock;
+mod lab_lockout;
 mod lab_matrix;
 mod lab_modules;
 mod lab_pairs;

@@ -11,22 +11,30 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, json};
 
+use super::risk::GuardPreview;
 use super::{Session, Stop, act, exit, lock};
 use crate::book::Call;
 use crate::channel::{ChannelError, Kind};
 use crate::module::{Halt, Handle, connect::Connect, listening::Listening};
 use crate::payload::sh_quote;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Change, Plan, Planned};
 use crate::report::{Earlier, Event, GuardNews};
 use crate::target::frame::{Answer, Status};
+use crate::target::units::Verb;
 use crate::target::{Cache, ask, files::sha256};
-use verdict::{Measure, Proof, Way, worse};
+use verdict::{Measure, Proof, Way, find_regression};
 
 /// The window, unless the user says otherwise.
 pub const WINDOW: Duration = Duration::from_secs(60);
 
 /// For the switch to have done its work, beyond its window.
 const PATIENCE: Duration = Duration::from_secs(90);
+
+/// How long a host is looked at for effects that come later, at most, and for what needs a moment to come up again.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// For a host that is out of reach to have rolled back and answer again, beyond its window.
+const GRACE: Duration = Duration::from_secs(15);
 
 /// A round that was begun and is not confirmed.
 pub(super) struct Guard {
@@ -67,6 +75,12 @@ fn told(answer: &Answer) -> Told {
 }
 
 impl Session<'_> {
+    /// What the guard will do about a plan.
+    pub(super) fn guard_preview(&self, plan: &Plan) -> Option<GuardPreview> {
+        let within = self.options.guard.filter(|_| self.place().live)?;
+        GuardPreview::of_plan(self.book, plan, within)
+    }
+
     /// The window, where this plan is to be guarded.
     pub(super) fn guarded(&self, plan: &Plan) -> Option<Duration> {
         self.options.guard.filter(|_| self.place().live && super::risk::risky(self.book, plan))
@@ -104,16 +118,28 @@ impl Session<'_> {
         let boot = String::from_utf8_lossy(&a.stdout).trim() == "armed boot";
         self.record("guard", json!({"armed": within.as_secs(), "boot": boot}))?;
         self.sink.event(&Event::Guard { news: GuardNews::Armed { within, boot } });
+        self.lost_until = None;
         self.guard = Some(Guard { plan: plan.clone(), before, way: self.way });
         Ok(())
     }
 
-    /// After a round, or what became of it: keeps what made nothing worse, and takes back what did.
+    /// After a round, or what became of it: keeps what made nothing worse, and rolls back what did. A round of which a handler is
+    /// pending is never kept: what its edits do is seen only once that has run.
     pub(super) async fn judge(&mut self) -> Result<(), Stop> {
         let Some(guard) = self.guard.take() else { return Ok(()) };
+        let plan = guard.plan.clone();
+        self.guard = Some(guard);
+        let pending = self.run_pending_handlers(&plan).await?;
+        let Some(guard) = self.guard.take() else { return Ok(()) };
         let within = self.options.guard.unwrap_or(WINDOW);
-        let until = Instant::now() + (within / 2).min(Duration::from_secs(10));
+        let begun = Instant::now();
+        // What just restarted may need a moment; what detached itself may not have begun yet.
+        let patience = (within / 2).min(QUIET);
+        let quiet = if super::risk::may_act_later(self.book, &guard.plan) { patience } else { Duration::ZERO };
         let why = loop {
+            if pending.is_some() {
+                break pending;
+            }
             self.salt += 1;
             let after = match self.measure(&guard.plan, guard.way, false).await {
                 Ok(after) => after,
@@ -123,9 +149,12 @@ impl Session<'_> {
                     return Err(e);
                 }
             };
-            match worse(&guard.before, &after) {
-                Some(_) if Instant::now() < until && !self.interrupted() => {
+            match find_regression(&guard.before, &after) {
+                Some(_) if begun.elapsed() < patience && !self.interrupted() => {
                     tokio::time::sleep(Duration::from_millis(300)).await;
+                }
+                None if begun.elapsed() < quiet && !self.interrupted() => {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
                 }
                 found => break found,
             }
@@ -144,9 +173,8 @@ impl Session<'_> {
         };
         match (told(&answer), why) {
             (Told::Kept, _) => {
-                self.record("guard", json!({"kept": true}))?;
                 self.sink.event(&Event::Guard { news: GuardNews::Kept { measured: guard.before.tells() } });
-                Ok(())
+                self.record("guard", json!({"kept": true}))
             }
             (Told::Gone, why) => {
                 let why = why.unwrap_or_else(|| "it is not known whether it was confirmed".into());
@@ -155,6 +183,101 @@ impl Session<'_> {
             (Told::Back(all, why, rest), _) => self.taken_back(all, &why, &rest),
             (Told::Waiting, _) => self.await_switch(within).await,
         }
+    }
+
+    /// Runs the handlers that this round's changes notified and that have not run, as the round ended early. `Some` says why one
+    /// is still pending.
+    async fn run_pending_handlers(&mut self, plan: &Plan) -> Result<Option<String>, Stop> {
+        let round = self.round;
+        let begun = |p: &Planned| {
+            self.done.contains(&p.change.digest())
+                || self.flying.iter().any(|(_, f)| f.change.digest() == p.change.digest())
+        };
+        let notified: Vec<String> =
+            plan.changes.iter().filter(|p| begun(p)).flat_map(|p| p.notify.iter().cloned()).collect();
+        let is_pending = |p: &Planned| {
+            let handler = p.handler.as_ref().is_some_and(|h| notified.contains(h));
+            handler && !self.done.contains(&p.change.digest()) && takes_effect(&p.change)
+        };
+        let pending: Vec<(usize, Planned)> =
+            plan.changes.iter().enumerate().filter(|(_, p)| is_pending(p)).map(|(n, p)| (n, p.clone())).collect();
+        // A start or restart of the round's own would have done for its handler.
+        let instead = plan.changes.iter().find(|p| {
+            p.handler.is_none()
+                && !self.done.contains(&p.change.digest())
+                && takes_effect(&p.change)
+                && matches!(&p.change, Change::Unit(u) if u.verb.starts())
+        });
+        if let Some(p) = instead.filter(|_| plan.satisfied.iter().any(|h| notified.contains(h))) {
+            return Ok(Some(format!(
+                "not done: {}, without which the changes before it have no effect yet",
+                p.change.title()
+            )));
+        }
+        // What was under way when the line was lost is still to be looked at.
+        let flying = std::mem::take(&mut self.flying);
+        let ran = self.run_handlers(round, pending).await;
+        self.flying = flying;
+        ran
+    }
+
+    async fn run_handlers(&mut self, round: usize, pending: Vec<(usize, Planned)>) -> Result<Option<String>, Stop> {
+        for (at, p) in pending {
+            let title = p.change.title();
+            let tried = self.failed.contains(&p.change.digest());
+            let done = !tried
+                && match self.perform_handler(round, at, &p).await {
+                    Ok(done) => done,
+                    Err(Stop::Journal(e)) => {
+                        return Ok(Some(format!("not done: {title} (the record of this run cannot be written: {e})")));
+                    }
+                    Err(e) => return Err(e),
+                };
+            if !done {
+                return Ok(Some(format!("not done: {title}, without which the changes before it have no effect yet")));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The connection was lost while a round is unconfirmed: waits until the host answers again over any of its channels, or until
+    /// the guard must have rolled back.
+    pub(super) async fn reconnect(&mut self, e: &ChannelError) -> bool {
+        if self.guard.is_none() || e.kind == Kind::Internal {
+            return false;
+        }
+        let within = self.options.guard.unwrap_or(WINDOW);
+        if self.lost_until.is_none() {
+            self.sink.event(&Event::Guard { news: GuardNews::Waiting { why: &e.why, within } });
+        }
+        let until = *self.lost_until.get_or_insert_with(|| Instant::now() + within + GRACE);
+        loop {
+            for way in 0..self.ways.len() {
+                if self.interrupted() || Instant::now() >= until {
+                    return false;
+                }
+                let asking = super::round::act_on(&self.ways[way].1, "exit 0", Duration::from_secs(10));
+                if let Ok(Ok(_)) = tokio::time::timeout(Duration::from_secs(15), asking).await {
+                    self.way = way;
+                    return true;
+                }
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// The host did not answer again: what became of the round is not known.
+    pub(super) fn guard_unknown(&mut self, e: &ChannelError) -> u8 {
+        let waited = self.options.guard.unwrap_or(WINDOW) + GRACE;
+        self.guard = None;
+        // Who does not answer gives no lock back; the guard does that.
+        self.locked = false;
+        self.sink.event(&Event::Guard { news: GuardNews::Unknown { why: &e.why, waited } });
+        let body = json!({"kept": false, "whole": false, "why": e.why, "rest": ["it is not known whether it was rolled back"]});
+        if let Err(Stop::Journal(e)) = self.record("guard", body) {
+            tracing::warn!(error = %e, "the record of this run cannot be written");
+        }
+        exit::NOT_ROLLED_BACK
     }
 
     /// Waits until the switch has done its work.
@@ -177,11 +300,15 @@ impl Session<'_> {
         self.taken_back(false, "the host was to take it back by itself", &[why])
     }
 
-    /// Says what was taken back.
+    /// Says what was taken back. A record that cannot be written keeps nobody from being told.
     fn taken_back(&mut self, all: bool, why: &str, rest: &[String]) -> Result<(), Stop> {
         self.guard = None;
-        self.record("guard", json!({"kept": false, "whole": all, "why": why, "rest": rest}))?;
         self.sink.event(&Event::Guard { news: GuardNews::Back { all, why, rest } });
+        if let Err(Stop::Journal(e)) =
+            self.record("guard", json!({"kept": false, "whole": all, "why": why, "rest": rest}))
+        {
+            tracing::warn!(error = %e, "the record of this run cannot be written");
+        }
         Err(Stop::Exit(if all { exit::ROLLED_BACK } else { exit::NOT_ROLLED_BACK }))
     }
 
@@ -287,6 +414,17 @@ impl Session<'_> {
             Err(e) => Way::Shut(e.why),
         });
         Ok(Measure { proofs, way: opened })
+    }
+}
+
+/// Whether a handler's change would show something: a service that does not run reads its files when it starts.
+fn takes_effect(change: &Change) -> bool {
+    match change {
+        Change::Unit(u) => {
+            let runs = ["active", "activating", "reloading"].iter().any(|a| u.before.starts_with(a));
+            runs && matches!(u.verb, Verb::Start | Verb::Stop | Verb::Restart | Verb::Reload)
+        }
+        Change::File(_) | Change::Command(_) => true,
     }
 }
 

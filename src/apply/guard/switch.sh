@@ -52,9 +52,13 @@ rb_did() {
 }
 # What cannot be written down was not well.
 rb_note() { printf '%s\n' "$1" >>"$T/report" || case $1 in ok*) ;; *) rb_lost=1 ;; esac }
-# rb_stays NUMBER WHAT: nothing takes it back.
+# rb_stays NUMBER note|bad WHAT: nothing rolls it back.
 rb_stays() {
-    if [ "$PART" != act ] && rb_did "$1"; then rb_note "note $2"; fi
+    if [ "$PART" != act ] && rb_did "$1"; then rb_note "$2 $3"; fi
+}
+# rb_lost_rule NUMBER TITLE: no undo removes that rule; see rb_roll.
+rb_lost_rule() {
+    if [ "$PART" != disk ] && rb_did "$1"; then rb_note "bad rule: $2"; fi
 }
 # rb_end PID: that process and what descends from it.
 rb_end() {
@@ -77,7 +81,7 @@ rb_now() {
 }
 # rb_limited COMMAND…: in a shell of its own, for a minute at most: one that hangs keeps nothing else from being taken back.
 rb_limited() {
-    ("$@") </dev/null >"$T/said" 2>&1 &
+    ("$@") </dev/null >"$T/said" 2>&1 8<&- 9<&- &
     rb_p=$!
     rb_now
     rb_d=$((rb_n + 60))
@@ -169,7 +173,7 @@ rb_roll() {
     T=/run/runbook-guard.$TOKEN
     (umask 077 && mkdir -p "$T" && { [ -s "$T/report" ] || echo ok >"$T/report"; }) 2>/dev/null || T=$G
     rb_lost=
-    # One at a time: a boot's and a run's may meet.
+    # One at a time: a boot's and a run's may meet, and a second process the first.
     if ! (set -C && echo $$ >"$T/by") 2>/dev/null && rb_up "$T/by" && [ "$rb_p" != $$ ]; then exit 0; fi
     echo $$ >"$T/by"
     { echo $$ >"$G/up"; } 2>/dev/null
@@ -193,7 +197,7 @@ rb_roll() {
         rb_where
         read -r rb_h _ <"$L/holder" && [ "$rb_h" = "$RUN" ] && rb_clear
     fi 2>/dev/null
-    rm -rf "$G" "$T"
+    rm -rf "$S/guard" "$T"
 }
 # Handlers that this round owed, how it went, and what the next run is to show: of the round that its own run has waited for
 # that knows already.
@@ -237,7 +241,7 @@ rb_mine() { read -r r k _ 2>/dev/null <"$G/run" && [ "$r $k" = "$RUN $TOKEN" ]; 
 rb_mine || exit 0
 rb_kept() {
     rb_not_at_boot
-    rm -rf "$G"
+    rm -rf "$S/guard"
     exit 0
 }
 W= PART=
@@ -258,12 +262,29 @@ early | late | boot | now)
     exit 0
     ;;
 esac
+# Whatever is mounted over it, or over what it is in, hides nothing from who has it open.
+exec 8<"$S" 9<"$G"
+if [ -e "/proc/$$/fd/9/run" ]; then S=/proc/$$/fd/8 G=/proc/$$/fd/9; fi
+if [ "$1" = second ]; then
+    # The first is gone for good once systemd has not started it again for some seconds: its unit was stopped.
+    # It keeps no shutdown waiting.
+    trap - TERM
+    gone=0
+    while [ $gone -lt 3 ]; do
+        sleep 1
+        rb_mine || exit 0
+        if rb_up "$G/up"; then gone=0; else gone=$((gone + 1)); fi
+    done
+    trap '' TERM
+fi
 # Once: whoever ends us, systemd starts us again.
 [ -s "$G/units" ] || {
     rb_units | while read -r u; do if rb_runs "$u"; then printf '%s\n' "runs $u"; else printf '%s\n' "stopped $u"; fi; done >"$G/units.new"
     mv "$G/units.new" "$G/units"
 }
 echo $$ >"$G/up.new" && mv "$G/up.new" "$G/up"
+rb_where
+{ echo "$RUN $$" >"$L/guard"; } 2>/dev/null
 twice=
 until [ -e "$G/fired" ]; do
     sleep 1
@@ -277,7 +298,14 @@ until [ -e "$G/fired" ]; do
         continue
     fi
     ! mv "$G/armed" "$G/fired" 2>/dev/null || break
-    # A change that takes longer is let finish. Its process may be gone a moment before the state says so.
+    # A change that could cut the way in, and of which nobody says any more that he waits for it.
+    if [ -e "$G/watched" ] && mv "$G/busy" "$G/fired" 2>/dev/null; then
+        p=
+        read -r p <"$G/acting"
+        [ -z "$p" ] || rb_end "$p"
+        break
+    fi
+    # Any other change that takes longer is let finish. Its process may be gone a moment before the state says so.
     if read -r p <"$G/acting" && kill -0 "$p" 2>/dev/null && [ $((now - t)) -lt 900 ]; then
         twice=
         continue

@@ -41,7 +41,7 @@ impl Measure {
 /// What answered before and does not any more. What did not answer before counts for nothing, but for what passes on the
 /// target itself.
 #[must_use]
-pub fn worse(before: &Measure, after: &Measure) -> Option<String> {
+pub fn find_regression(before: &Measure, after: &Measure) -> Option<String> {
     let pairs = || before.proofs.iter().zip(&after.proofs);
     let lost = pairs().find_map(|(b, a)| match (&b.outside, &a.outside) {
         (Some(Ok(())), Some(Err(why))) => Some(format!("what answered before does not any more: {why}")),
@@ -80,14 +80,14 @@ mod tests {
             proofs: vec![proof(Some(false), Some(false)), proof(Some(last), Some(last))],
             way: None,
         };
-        assert!(worse(&of(true), &of(false)).is_some() && worse(&of(true), &of(true)).is_none());
+        assert!(find_regression(&of(true), &of(false)).is_some() && find_regression(&of(true), &of(true)).is_none());
     }
 
     #[test]
     fn the_table() {
         let (yes, no) = (Some(true), Some(false));
         let of = |before: [Option<bool>; 2], after: [Option<bool>; 2]| {
-            worse(&seen(before[0], before[1], None), &seen(after[0], after[1], None)).is_some()
+            find_regression(&seen(before[0], before[1], None), &seen(after[0], after[1], None)).is_some()
         };
         assert!(!of([yes, yes], [yes, yes]) && of([yes, yes], [no, yes]));
         assert!(!of([no, no], [yes, yes]) && !of([no, no], [no, yes]));
@@ -98,8 +98,9 @@ mod tests {
 
     #[test]
     fn the_way_in_use() {
-        let of =
-            |before: Way, after: Way| worse(&seen(None, None, Some(before)), &seen(None, None, Some(after))).is_some();
+        let of = |before: Way, after: Way| {
+            find_regression(&seen(None, None, Some(before)), &seen(None, None, Some(after))).is_some()
+        };
         let shut = || Way::Shut("timed out".into());
         assert!(of(Way::Open, shut()) && of(Way::Asks, shut()) && of(Way::Open, Way::Asks));
         assert!(!of(Way::Open, Way::Open) && !of(Way::Asks, Way::Asks) && !of(shut(), shut()));

@@ -225,7 +225,7 @@ impl Line {
 
 impl Channel for Console {
     fn caps(&self) -> Caps {
-        Caps::PIPES
+        Caps { concurrent: false, ..Caps::PIPES }
     }
     fn exec<'a>(&'a self, script: &'a [u8], deadline: Duration) -> Pending<'a, Result<Output, ChannelError>> {
         Box::pin(self.call(script, deadline))

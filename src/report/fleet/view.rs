@@ -154,7 +154,7 @@ impl View {
                 self.bad = true;
                 self.broken = Some(((*why).to_owned(), hint.map(str::to_owned)));
             }
-            Event::Guard { news: GuardNews::Back { .. } } => self.bad = true,
+            Event::Guard { news: GuardNews::Back { .. } | GuardNews::Unknown { .. } } => self.bad = true,
             Event::Guard { .. } | Event::Left { .. } | Event::Verified { .. } => {}
         }
         self.human.event(e);

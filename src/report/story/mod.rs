@@ -261,6 +261,8 @@ fn moments(records: &[Value], told: &[Value]) -> Vec<Moment> {
                 Some("armed") => add(at, format!("the guard waits for a confirmation, {} s at most", e["seconds"]), ""),
                 Some("kept") => add(at, "nothing is worse than before: it is confirmed".into(), "good"),
                 Some("back") => add(at, format!("it was taken back: {}", text(&e["why"])), "bad"),
+                Some("waiting") => add(at, format!("the connection was lost: {}", text(&e["why"])), "bad"),
+                Some("unknown") => add(at, "the host did not answer again".into(), "bad"),
                 _ => {}
             },
             Some("error") => add(at, text(&e["why"]), "bad"),
