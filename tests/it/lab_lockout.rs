@@ -60,6 +60,9 @@ fn rules_come_back_without_an_undo() {
         gets_in_again(&host, &run);
         assert!(host.sh("/usr/sbin/iptables -S").contains("-P INPUT ACCEPT"), "{book}");
     }
+    if !full() {
+        return;
+    }
     // A table that was there is restored to what it was, and one that was not is gone.
     host.sh("/usr/sbin/nft -f - <<'X'\ntable inet mine { chain a { counter drop; }; }\nX\n/usr/sbin/iptables -A INPUT -s 192.0.2.1 -j DROP");
     let before = host.sh("/usr/sbin/nft list ruleset | sed 's/packets.*bytes [0-9]*//'; /usr/sbin/iptables -S");
