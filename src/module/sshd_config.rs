@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::sshd::{MAIN, Seen, from_value, shown};
 use super::{Decision, Field, Halt, IMMUTABLE, Module, Param, Params, Rule, Spec, Ty, writing};
 use crate::edit::managed_by;
-use crate::edit::sshd_config::{Edits, Error, Fault, Policy, Tree, canonical, one_word};
+use crate::edit::sshd_config::{Edits, Error, Fault, Left, Meant, Policy, Tree, canonical, one_word};
 use crate::plan::{Change, View, Writing};
 use crate::target::files::{Content, FileReading, FileState, Kind, Look};
 use crate::target::tree::SSHD;
@@ -305,17 +305,22 @@ impl<'a, 'v> Work<'a, 'v> {
             return Ok(false);
         }
         let tries = self.can_try()?;
+        // Lines that may decide who gets in, commented out for now: they are weighed when all others are repaired.
+        let mut weighed: Vec<(Meant, Left)> = Vec::new();
         for _ in 0..TRIES {
             self.unlink(&mut faults, policy)?;
-            let fixed = self.tree().fix(&faults, policy).map_err(|e| refused("fix", &e))?;
+            let mut idle = BTreeSet::new();
+            let mut fixed = self.tree().fix(&faults, policy).map_err(|e| refused("fix", &e))?;
+            if policy == Policy::Ask && !fixed.left.is_empty() {
+                for left in std::mem::take(&mut fixed.left) {
+                    let Some(meant) = left.meant.clone() else { return Err(for_a_person(&left)) };
+                    idle.insert((left.fault.file.clone(), left.fault.line));
+                    weighed.push((meant, left));
+                }
+                fixed = self.tree().fix_but(&faults, policy, &idle).map_err(|e| refused("fix", &e))?;
+            }
             if let Some(left) = fixed.left.first() {
-                let place = match (left.fault.file.as_str(), left.fault.line) {
-                    ("", _) => "your configuration".to_owned(),
-                    (file, line) => format!("{file}, line {line}"),
-                };
-                let meant = left.suggestion.as_ref().map(|s| format!(" (perhaps \"{}\" was meant)", s.trim()));
-                let todo = format!("look at {place}: {}{}", left.why, meant.unwrap_or_default());
-                return Err(Halt::Person { why: shown(&left.fault), todo, param: left.by_policy.then_some("policy") });
+                return Err(for_a_person(left));
             }
             if fixed.edits.files.is_empty() && !faults.is_empty() {
                 let why = faults.first().map(shown).unwrap_or_default();
@@ -326,20 +331,49 @@ impl<'a, 'v> Work<'a, 'v> {
             if !tries {
                 faults = self.tree().check();
                 if faults.is_empty() {
-                    return Ok(false);
+                    return self.weigh(&weighed, None).map(|()| false);
                 }
                 continue;
             }
-            let Some(seen) = self.ask()? else { return Ok(false) };
+            let Some(seen) = self.ask()? else { return self.weigh(&weighed, None).map(|()| false) };
             if seen.said.faults.is_empty() {
                 return match seen.said.other {
-                    None => Ok(true),
+                    None => self.weigh(&weighed, seen.settings.as_deref()).map(|()| true),
                     Some(why) => Err(Halt::Person { todo: format!("mend it by hand: {why}"), why, param: None }),
                 };
             }
             faults = seen.said.faults;
         }
         Err(Halt::error("fix", format!("more than {TRIES} rounds of bad lines: is this an sshd_config?")))
+    }
+
+    /// A line is for a person to decide only if it decides something: what sshd says of the files without it is compared
+    /// with what it says where the line is as it was meant. `settings` is what it says without; where there is none, our own
+    /// table compares.
+    fn weigh(&self, weighed: &[(Meant, Left)], settings: Option<&[(String, String)]>) -> Result<(), Halt> {
+        let tree = self.tree();
+        let mut pending = false;
+        for (meant, left) in weighed {
+            let Some(new) = tree.as_meant(meant) else { return Err(for_a_person(left)) };
+            let mut files = self.files.clone();
+            files.extend(new);
+            let same = match settings {
+                Some(without) => match self.ask_of(&files) {
+                    Ok(with) => with.and_then(|s| s.settings).is_some_and(|with| with == without),
+                    // All are asked in one round trip.
+                    Err(Halt::Pending) => {
+                        pending = true;
+                        continue;
+                    }
+                    Err(halt) => return Err(halt),
+                },
+                None => tree.decides_like(&Tree::new(&self.main, files), &meant.key),
+            };
+            if !same {
+                return Err(for_a_person(left));
+            }
+        }
+        if pending { Err(Halt::Pending) } else { Ok(()) }
     }
 
     /// A link in the place of an included file that leads nowhere: sshd will not start for it. What the file would say is
@@ -374,15 +408,24 @@ impl<'a, 'v> Work<'a, 'v> {
     }
 
     fn ask(&self) -> Result<Option<Seen>, Halt> {
-        self.view.with_changes(&self.changes()?, Seen::read)
+        self.ask_of(&self.files)
+    }
+
+    /// What sshd would say of these files.
+    fn ask_of(&self, files: &BTreeMap<String, Vec<u8>>) -> Result<Option<Seen>, Halt> {
+        self.view.with_changes(&self.changes_to(files)?, Seen::read)
     }
 
     fn changes(&self) -> Result<Vec<Change>, Halt> {
+        self.changes_to(&self.files)
+    }
+
+    /// From what was found to these files.
+    fn changes_to(&self, files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Change>, Halt> {
         let mut out = Vec::new();
-        for name in &self.edited {
-            let Some((_, reading)) = self.found.iter().find(|(n, _)| n == name) else { continue };
-            let bytes = self.files[name].clone();
-            let after = FileState { kind: Kind::File(Content::Bytes(bytes)), mode: None, owner: None };
+        for (name, reading) in &self.found {
+            let Some(bytes) = files.get(name).filter(|b| reading.state.bytes() != Some(b.as_slice())) else { continue };
+            let after = FileState { kind: Kind::File(Content::Bytes(bytes.clone())), mode: None, owner: None };
             out.extend(self.view.write_file(name, reading, after, self.how)?);
         }
         for path in &self.gone {
@@ -424,7 +467,17 @@ impl<'a, 'v> Work<'a, 'v> {
     }
 }
 
-/// An edit that cannot be made, with what to do about it.
+/// A line that only a person can decide about, with what may have been meant.
+fn for_a_person(left: &Left) -> Halt {
+    let place = match (left.fault.file.as_str(), left.fault.line) {
+        ("", _) => "your configuration".to_owned(),
+        (file, line) => format!("{file}, line {line}"),
+    };
+    let meant = left.suggestion.as_ref().map(|s| format!(" (perhaps \"{}\" was meant)", s.trim()));
+    let todo = format!("look at {place}: {}{}", left.why, meant.unwrap_or_default());
+    Halt::Person { why: shown(&left.fault), todo, param: left.by_policy.then_some("policy") }
+}
+
 /// A directive that is both set (or added to) and unset: the parameter, and how it is spelled there.
 fn twice(p: &Map<String, Value>) -> Option<(&'static str, String)> {
     let unset: BTreeSet<String> = match p.get("unset") {
@@ -438,6 +491,7 @@ fn twice(p: &Map<String, Value>) -> Option<(&'static str, String)> {
     })
 }
 
+/// An edit that cannot be made, with what to do about it.
 fn refused(param: &str, e: &Error) -> Halt {
     Halt::Error { param: Some(param.to_owned()), why: e.to_string(), hint: Some(e.hint()) }
 }

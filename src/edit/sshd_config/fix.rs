@@ -6,6 +6,7 @@ use super::keywords::{self, Kind};
 use super::repair::{Form, Plan, Repair, repair};
 use super::said::{Done, Place};
 use super::syntax::{self, Parsed};
+use super::weigh::Meant;
 use super::{Block, Directive, Error, Tree, value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub struct Left {
     pub suggestion: Option<String>,
     /// Another [`Policy`] would decide it.
     pub by_policy: bool,
+    /// What the line was meant to say: where that makes no difference, nobody has to be asked.
+    pub meant: Option<Meant>,
 }
 
 type Scopes = BTreeMap<(String, usize), Option<Arc<Block>>>;
@@ -53,6 +56,7 @@ struct Fixer<'t> {
     policy: Policy,
     changes: Changes<'t>,
     handled: BTreeSet<(String, usize)>,
+    idle: &'t BTreeSet<(String, usize)>,
     done: Vec<Done>,
     left: Vec<Left>,
 }
@@ -68,6 +72,14 @@ impl Tree {
     /// # Errors
     /// [`Error`] if a file cannot be edited.
     pub fn fix(&self, faults: &[Fault], policy: Policy) -> Result<Fixed, Error> {
+        self.fix_but(faults, policy, &BTreeSet::new())
+    }
+
+    /// As [`Self::fix`]; the lines `idle` (file, line) decide nothing: they are commented out whatever the policy.
+    ///
+    /// # Errors
+    /// [`Error`] if a file cannot be edited.
+    pub fn fix_but(&self, faults: &[Fault], policy: Policy, idle: &BTreeSet<(String, usize)>) -> Result<Fixed, Error> {
         let changes = Changes::new(self);
         let mut fixer = Fixer {
             scopes: scopes(self),
@@ -75,6 +87,7 @@ impl Tree {
             policy,
             changes,
             handled: BTreeSet::new(),
+            idle,
             done: Vec::new(),
             left: Vec::new(),
         };
@@ -152,7 +165,7 @@ impl Fixer<'_> {
                 Ok(_) => "it does not go with AddressFamily, and without the line sshd listens on every address",
                 Err(_) => "the name may resolve again, and without the line sshd listens on every address",
             };
-            self.ask(fault, why.to_owned(), None);
+            self.ask(fault, why.to_owned(), None, None);
             return Ok(());
         }
         let places = self.tree.places(fault, &self.scopes);
@@ -187,12 +200,13 @@ impl Fixer<'_> {
 
     /// What no policy would decide.
     fn leave(&mut self, fault: &Fault, why: &str) {
-        self.left.push(Left { fault: fault.clone(), why: why.to_owned(), suggestion: None, by_policy: false });
+        let why = why.to_owned();
+        self.left.push(Left { fault: fault.clone(), why, suggestion: None, by_policy: false, meant: None });
     }
 
     /// What [`Policy::Comment`] or [`Policy::Correct`] would decide.
-    fn ask(&mut self, fault: &Fault, why: String, suggestion: Option<String>) {
-        self.left.push(Left { fault: fault.clone(), why, suggestion, by_policy: true });
+    fn ask(&mut self, fault: &Fault, why: String, suggestion: Option<String>, meant: Option<Meant>) {
+        self.left.push(Left { fault: fault.clone(), why, suggestion, by_policy: true, meant });
     }
 
     fn carry_out(&mut self, fault: &Fault, place: Place, plan: Plan) -> Result<(), Error> {
@@ -207,20 +221,22 @@ impl Fixer<'_> {
             && self.tree.values("listenaddress").len() <= 1;
         if opens {
             let why = format!("{}, and without the line sshd listens on every address", plan.wrong);
-            self.ask(fault, why, None);
+            self.ask(fault, why, None, None);
             return Ok(());
         }
+        let idle = self.idle.contains(&(place.file.clone(), place.line));
         let uncorrected = plan.policy && self.policy == Policy::Correct && plan.correction.is_none();
-        if asked || opaque || uncorrected {
+        if !idle && (asked || opaque || uncorrected) {
+            let meant = self.tree.meant(&place, &plan);
             let suggestion = plan.correction.map(|(text, _)| String::from_utf8_lossy(&text).trim().to_owned());
             let why = match plan.form {
                 Form::Misplaced => format!("{}, and elsewhere it would hold for everybody", plan.wrong),
                 _ => format!("it decides who gets in: {}", plan.wrong),
             };
-            self.ask(fault, why, suggestion);
+            self.ask(fault, why, suggestion, meant);
             return Ok(());
         }
-        let comment = plan.policy && self.policy == Policy::Comment;
+        let comment = idle || plan.policy && self.policy == Policy::Comment;
         let Plan { about, correction, wrong, form, .. } = plan;
         let (what, corrected) = match correction.filter(|_| !comment) {
             Some((text, what)) if form == Form::Misplaced => (self.lift(&place, text, &what)?, true),
@@ -231,9 +247,12 @@ impl Fixer<'_> {
             None if matches!(form, Form::Header | Form::Opaque) => (self.comment_block(&place, &wrong)?, false),
             None => {
                 self.changes.comment_out(&place.file, place.line)?;
-                (format!("{wrong}: commented out"), false)
+                let anyway = if idle { ", since nothing changes without it" } else { "" };
+                (format!("{wrong}: commented out{anyway}"), false)
             }
         };
+        // Commented out, it is nowhere else.
+        let form = if idle { Form::Alone } else { form };
         self.done.push(Done { place, what, about, form, corrected });
         Ok(())
     }

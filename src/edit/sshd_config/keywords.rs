@@ -137,8 +137,11 @@ impl Keyword {
         self.name.to_ascii_lowercase()
     }
 
-    /// Whether it decides who gets in, so that a person decides about it.
+    /// Whether it decides who gets in, so that a person decides about it. What sshd throws away decides nothing.
     pub fn policy(&self) -> bool {
+        if self.kind == Kind::Dead {
+            return false;
+        }
         let key = self.key();
         let begins = ["allow", "deny", "authorizedkeys", "authorizedprincipals"];
         let is = [
@@ -237,7 +240,7 @@ mod tests {
         ] {
             assert!(find(name).unwrap().policy(), "{name}");
         }
-        for name in ["Port", "UsePAM", "AcceptEnv", "X11Forwarding"] {
+        for name in ["Port", "UsePAM", "AcceptEnv", "X11Forwarding", "RSAAuthentication"] {
             assert!(!find(name).unwrap().policy(), "{name}");
         }
     }

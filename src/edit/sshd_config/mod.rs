@@ -25,6 +25,7 @@ mod table;
 mod tests;
 mod value;
 mod wanted;
+mod weigh;
 
 pub use change::{Edits, TouchedLine};
 pub use error::Error;
@@ -33,6 +34,7 @@ pub use fix::{Fixed, Left, Policy};
 pub use keywords::{canonical, is_misspelling};
 pub(crate) use near::nearest as nearest_word;
 pub use wanted::one_word;
+pub use weigh::Meant;
 
 use keywords::{Keyword, Kind};
 use read::Step;

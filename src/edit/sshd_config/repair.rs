@@ -71,6 +71,9 @@ pub fn repair(text: &[u8], fault: &Fault, inside: bool) -> Repair {
         }
         let Some(keyword) = keyword else { return Repair::Line(unknown(text, &line, &spelled)) };
         let wrong = format!("{} may not stand inside a Match", keyword.name);
+        if keyword.kind == Kind::Dead {
+            return Repair::Line(Plan { about, policy: false, correction: None, wrong, form: Form::Alone });
+        }
         let correction = Some((text.trim_ascii_start().to_vec(), wrong.clone()));
         let form = if keyword.in_match { Form::Alone } else { Form::Misplaced };
         // What was meant for some would hold for everybody.

@@ -95,6 +95,13 @@ faults! {
         args: &["-e", "policy_lines=comment"],
         ..BAD_LINE
     }
+    policy_of_no_effect {
+        number: "15",
+        title: "bad lines of the sort that decides who gets in, of which nothing comes: a deprecated one without a value, and one in a Match that holds anyway",
+        breaks: "config RSAAuthentication 'Match User backup' '  UsePAM yes'",
+        ci: true,
+        ..BAD_LINE
+    }
     bad_cipher {
         number: "16",
         title: "a cipher that this sshd no longer has",
