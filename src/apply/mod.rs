@@ -71,7 +71,7 @@ pub mod exit {
     pub fn of_plan(plan: &crate::plan::Plan) -> u8 {
         let unknown = plan.with(crate::plan::StepStatus::Unknown).next().is_some();
         match plan.changes.is_empty() {
-            true if plan.unresolved() || unknown => FAILED,
+            true if plan.unresolved() || unknown || plan.nothing_checked() => FAILED,
             true => OK,
             false if plan.unresolved() || plan.invalid().is_some() => FAILED,
             false => CHANGES,
@@ -81,7 +81,7 @@ pub mod exit {
     /// Every code with its meaning, for docs.
     pub const ALL: &[(u8, &str)] = &[
         (OK, "healthy: nothing to do, or all of it done and verified"),
-        (FAILED, "something failed, or is unresolved (unknown, manual)"),
+        (FAILED, "something failed, or is unresolved (unknown, manual), or nothing could be checked"),
         (
             USAGE,
             "bad input: usage, lint errors, variables; or changes to make, no terminal and no --yes (the plan is printed)",
@@ -405,7 +405,8 @@ impl<'a> Session<'a> {
                     return Ok(exit::CHANGES);
                 }
                 let (proofs, proven) = if self.options.dry_run { (true, false) } else { self.prove(&plan).await? };
-                let open = plan.unresolved() || plan.with(StepStatus::Unknown).next().is_some() || !proofs;
+                let unknown = plan.with(StepStatus::Unknown).next().is_some();
+                let open = plan.unresolved() || unknown || plan.nothing_checked() || !proofs;
                 // What another runbook's proofs are, nobody knows here.
                 if let Some((other, mark)) = plan.facts.as_ref().and_then(|f| f.unconfirmed.as_ref())
                     && (!open && proven && *mark == self.mark())

@@ -24,8 +24,44 @@ impl Root {
         if text == "/" {
             return Err(ChannelError::new("root:/ is this machine").hint("use local:"));
         }
+        let empty = std::fs::read_dir(&full)
+            .map_err(|e| ChannelError::new(format!("{path} cannot be read: {e}")).hint("run it as root"))?
+            .next()
+            .is_none();
+        if empty {
+            return Err(ChannelError::new(format!("nothing is mounted there: {path} is empty"))
+                .hint(format!("lsblk -f shows the disks; then: mount /dev/DISK {path}")));
+        }
+        if !has_etc(&full) {
+            let hint = match root_below(&full) {
+                Some(name) => {
+                    format!("it is in a directory of that name: --via root:{}/{name}", text.trim_end_matches('/'))
+                }
+                None => {
+                    "lsblk -f shows the disks; mount the one that has /etc, or name the directory that it is in".into()
+                }
+            };
+            return Err(ChannelError::new(format!("{path} holds no root file system: it has no etc")).hint(hint));
+        }
         Ok(Box::new(Self { path: text.trim_end_matches('/').to_owned() }))
     }
+}
+
+/// Whether a tree has the directory that every system has (hier(7)).
+fn has_etc(dir: &std::path::Path) -> bool {
+    dir.join("etc").symlink_metadata().is_ok()
+}
+
+/// A subvolume of btrfs or a directory of an image that holds the system, where the tree itself does not.
+fn root_below(dir: &std::path::Path) -> Option<String> {
+    let mut names: Vec<String> = std::fs::read_dir(dir)
+        .ok()?
+        .flatten()
+        .filter(|e| has_etc(&e.path()))
+        .filter_map(|e| e.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names.into_iter().next()
 }
 
 impl Channel for Root {

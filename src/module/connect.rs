@@ -81,7 +81,7 @@ impl Module for Connect {
     fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
         let place = view.place();
         if !place.live {
-            return Err(Halt::Skipped("not running".into()));
+            return Err(Halt::Skipped("not tested from outside: this is an offline disk".into()));
         }
         let hosts = match (p.str("host"), &place.address) {
             (Some(h), _) => vec![h.to_owned()],

@@ -28,7 +28,8 @@ impl Module for HostKeys {
         &SPEC
     }
     fn decide(&self, _: &Params, view: &View<'_>) -> Result<Decision, Halt> {
-        let seen = Seen::read(view)?.ok_or_else(|| Halt::Skipped("not tried: no sshd can run in this tree".into()))?;
+        let seen =
+            Seen::read(view)?.ok_or_else(|| Halt::Skipped("not checked: this disk's sshd can't run here".into()))?;
         let new: Vec<&Key> = to_make(&seen.keys);
         let done = Decision::new(!seen.no_keys(), seen.keys_evidence())
             .with("keys", seen.keys.iter().map(Key::value).collect::<Vec<_>>())

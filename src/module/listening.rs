@@ -50,9 +50,7 @@ impl Module for Listening {
         &SPEC
     }
     fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
-        if !view.place().live {
-            return Err(Halt::Skipped("not running".into()));
-        }
+        view.needs_running_host()?;
         let a = view.script("listening", SCRIPT, false, &[Resource::Socket])?;
         if a.status != Status::Exit(0) {
             return Err(Halt::unknown(format!("cannot tell who listens: {}", crate::plan::first_line(&a.stderr))));

@@ -82,9 +82,7 @@ impl Module for Process {
         &[Rule::One(&["port", "name", "pid"], None)]
     }
     fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
-        if !view.place().live {
-            return Err(Halt::Skipped("not running".into()));
-        }
+        view.needs_running_host()?;
         let wanted = Wanted::of(p)?;
         // Where all is well, nobody asks for processes.
         view.not_ahead()?;

@@ -65,9 +65,7 @@ impl Module for SelinuxPort {
     }
     fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
         view.not_ahead()?;
-        if !view.place().live {
-            return Err(Halt::Skipped("not running".into()));
-        }
+        view.needs_running_host()?;
         let port = p.port("port").ok_or_else(|| Halt::error("port", "it is missing"))?;
         let kind = p.str("type").unwrap_or("ssh_port_t");
         if !is_type(kind) {

@@ -10,6 +10,8 @@ use crate::plan::{Resource, View};
 
 /// The evidence of a step whose `when` does not hold.
 pub const NOT_HERE: &str = "does not apply here";
+/// The evidence of a step that `--tags` leaves out.
+const NOT_SELECTED: &str = "not selected";
 
 /// Items of a loop that are looked at: as many commands take a minute over a fast line.
 pub(crate) const MOST_ITEMS: usize = 20_000;
@@ -61,6 +63,7 @@ struct Outcome {
     asks: Option<Box<Question>>,
     waits_for: Option<usize>,
     needs_root: bool,
+    not_checked: bool,
     result: Value,
     /// To be made, where the status is `Change`; else they are left.
     changes: Vec<super::Change>,
@@ -79,6 +82,7 @@ impl Outcome {
             asks: None,
             waits_for: None,
             needs_root: false,
+            not_checked: false,
             result: json!({"ok": false, "status": word}),
             changes: Vec::new(),
         }
@@ -86,7 +90,7 @@ impl Outcome {
     fn halted(halt: Halt) -> Self {
         match halt {
             Halt::Pending => Self::new(StepStatus::Pending, ""),
-            Halt::Skipped(why) => Self::new(StepStatus::Skipped, why),
+            Halt::Skipped(why) => Self { not_checked: why != NOT_HERE, ..Self::new(StepStatus::Skipped, why) },
             Halt::Unknown { why, hint } => Self { hint, ..Self::new(StepStatus::Unknown, why) },
             Halt::Waits(step) => Self { waits_for: Some(step), ..Self::new(StepStatus::Unknown, "") },
             Halt::Person { why, todo, .. } => Self { manual: Some(todo), ..Self::new(StepStatus::Manual, why) },
@@ -101,7 +105,7 @@ impl Maker<'_> {
         let none = Map::new();
         let name = self.text(&step.name, &none);
         if !self.input.tags.select(&step.tags) {
-            return self.record(index, None, name, step, Outcome::new(StepStatus::Skipped, "not selected"));
+            return self.record(index, None, name, step, Outcome::new(StepStatus::Skipped, NOT_SELECTED));
         }
         if let Some(outcome) = self.gate(step) {
             return self.record(index, None, name, step, outcome);
@@ -433,6 +437,7 @@ impl Maker<'_> {
             asks: o.asks,
             waits_for: o.waits_for,
             needs_root: o.needs_root,
+            not_checked: o.not_checked,
             symptom: false,
             result: o.result,
         });
@@ -463,12 +468,39 @@ impl Maker<'_> {
 
     fn condition(&self, t: &Text, extra: &Map<String, Value>) -> Result<bool, Halt> {
         self.known(t)?;
-        expr::holds(&t.text, &self.scope(extra)).map_err(|e| error_at(t, &e))
+        expr::holds(&t.text, &self.scope(extra)).map_err(|e| self.no_value(t, &e))
     }
 
     fn expression(&self, t: &Text, extra: &Map<String, Value>) -> Result<Value, Halt> {
         self.known(t)?;
-        expr::eval(&t.text, &self.scope(extra)).map_err(|e| error_at(t, &e))
+        expr::eval(&t.text, &self.scope(extra)).map_err(|e| self.no_value(t, &e))
+    }
+
+    /// Why an expression has no value: a step that it speaks of was not looked at, or the expression itself is wrong.
+    fn no_value(&self, t: &Text, e: &expr::ExprError) -> Halt {
+        let names = expr::expression_names(&t.text).unwrap_or_default();
+        self.without_fields(names).unwrap_or_else(|| error_at(t, e))
+    }
+
+    /// A step among these names that was not looked at, so that it has no fields: what depends on them does not apply
+    /// where the step does not apply, was not checked where the step was not, and else is unknown.
+    pub(super) fn without_fields(&self, names: std::collections::BTreeSet<String>) -> Option<Halt> {
+        let ids = names.iter().filter_map(|n| n.strip_prefix("steps.")?.split('.').next());
+        let (id, (status, at, _)) =
+            ids.filter_map(|id| self.statuses.get_key_value(id)).find(|(id, (status, ..))| {
+                !matches!(status, StepStatus::Ok | StepStatus::Change) && !self.has_fields(id)
+            })?;
+        let step = self.plan.steps.iter().find(|s| s.step == *at);
+        let name = step.map_or(id.as_str(), |s| s.name.as_str());
+        let evidence = step.map_or("", |s| s.evidence.as_str());
+        Some(match status {
+            StepStatus::Skipped if evidence == NOT_SELECTED => Halt::Unknown {
+                why: format!("it needs \"{name}\", which is not selected"),
+                hint: Some("select that step too: --tags".into()),
+            },
+            StepStatus::Skipped => Halt::Skipped(evidence.to_owned()),
+            _ => Halt::unknown(format!("it needs \"{name}\", which could not be checked: {evidence}")),
+        })
     }
 
     /// Whether what a parameter speaks of was read by now. What cannot be known is left to the template: it may have a
@@ -518,6 +550,16 @@ impl Maker<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// What the templates of a parameter speak of.
+pub(super) fn names_of(v: &Value) -> Vec<String> {
+    match v {
+        Value::String(s) => expr::template_names(s).map(|n| n.into_iter().collect()).unwrap_or_default(),
+        Value::Array(a) => a.iter().flat_map(names_of).collect(),
+        Value::Object(m) => m.values().flat_map(names_of).collect(),
+        _ => Vec::new(),
     }
 }
 

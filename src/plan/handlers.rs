@@ -106,7 +106,10 @@ impl Maker<'_> {
         };
         let facts = self.facts?;
         if !facts.can_run {
-            return said(Verdict::Impossible, "nothing can run in this tree, so the candidates were not tried");
+            return said(
+                Verdict::Impossible,
+                "this disk's programs can't run here, so the new configuration was not tested",
+            );
         }
         let scope = self.scope(&Map::new());
         let at_write = |why: &str| {

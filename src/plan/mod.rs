@@ -112,6 +112,8 @@ pub struct StepPlan {
     pub needs_root: bool,
     /// The earlier step whose change it waits for.
     pub waits_for: Option<usize>,
+    /// It was skipped because it could not be looked at, not because it does not apply.
+    pub not_checked: bool,
     /// It only looks: its fault is a symptom of what other steps found, if any did.
     pub symptom: bool,
     /// Its check's result, as expressions see it.
@@ -228,6 +230,14 @@ impl Plan {
     /// Steps of one status.
     pub fn with(&self, status: StepStatus) -> impl Iterator<Item = &StepPlan> {
         self.steps.iter().filter(move |s| s.status == status)
+    }
+    /// Nothing was looked at: every step was skipped, and not because none applies.
+    #[must_use]
+    pub fn nothing_checked(&self) -> bool {
+        let offline = self.facts.as_ref().is_some_and(|f| !f.live);
+        !self.steps.is_empty()
+            && self.steps.iter().all(|s| s.status == StepStatus::Skipped)
+            && (offline || self.steps.iter().any(|s| s.not_checked))
     }
     /// Something is unresolved for good: not merely waiting for a change of this plan.
     #[must_use]
@@ -381,7 +391,13 @@ impl<'a> Maker<'a> {
             }
             Ok(_) => Map::new(),
             Err((route, e)) => {
-                return Err((Halt::Error { param: route.first().cloned(), why: e.message, hint: e.hint }, route));
+                let names = call.params.values().flat_map(eval::names_of).collect();
+                let halt = self.without_fields(names).unwrap_or(Halt::Error {
+                    param: route.first().cloned(),
+                    why: e.message,
+                    hint: e.hint,
+                });
+                return Err((halt, route));
             }
         };
         let answer = match eval::check_params(&call.module, params) {

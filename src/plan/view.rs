@@ -94,6 +94,9 @@ pub struct View<'a> {
 /// How long a check may take where its step does not say.
 pub const CHECK_DEADLINE: Duration = Duration::from_secs(30);
 
+/// The evidence of a look that only a running host could answer.
+const OFFLINE: &str = "not checked: this is an offline disk";
+
 impl<'a> View<'a> {
     /// A view of what was read; what is missing is put on the list.
     #[must_use]
@@ -468,7 +471,12 @@ impl<'a> View<'a> {
         if self.place.live || self.facts()?.can_run {
             return Ok(());
         }
-        Err(Halt::Skipped("not running: no command can run in this tree".into()))
+        Err(Halt::Skipped("not checked: this disk's programs can't run here".into()))
+    }
+
+    /// Whether the target runs: what is looked at is not only on its disk.
+    pub fn needs_running_host(&self) -> Result<(), Halt> {
+        if self.place.live { Ok(()) } else { Err(Halt::Skipped(OFFLINE.into())) }
     }
 
     /// A script's answer. `about` is its name for fixtures ([`About`]); `reads` is what it depends on unless the step says otherwise; `user`: it comes from a

@@ -40,6 +40,8 @@ pub struct Human<W: Write> {
     proofs: Vec<(Proof, String)>,
     drawn: bool,
     checked: usize,
+    /// Every step was skipped, and not because none applies.
+    blind: bool,
     offline: bool,
     book: String,
     see: Vec<String>,
@@ -84,6 +86,7 @@ impl<W: Write> Human<W> {
             proofs: Vec::new(),
             drawn: false,
             checked: 0,
+            blind: false,
             offline: false,
             book: String::new(),
             see: Vec::new(),
@@ -165,6 +168,7 @@ impl<W: Write> Human<W> {
 
     fn plan(&mut self, round: usize, plan: &Plan, book: &Runbook) {
         self.checked = plan.steps.iter().filter(|s| s.status != StepStatus::Skipped).count();
+        self.blind = plan.nothing_checked();
         self.planned = plan.changes.len();
         let told = |s: &&StepPlan| unresolved(s) && !matches!(s.status, StepStatus::Blocked | StepStatus::Declined);
         self.unresolved = plan.steps.iter().filter(told).map(|s| s.name.clone()).collect();
@@ -248,14 +252,20 @@ impl<W: Write> Human<W> {
             let unknown = plan.steps.iter().filter(|s| unresolved(s)).count();
             let text = match (self.checked, unknown) {
                 _ if self.undoes && unknown == 0 => "What the run changed is as it was before it.".to_owned(),
+                (0, _) if self.blind => {
+                    let why = plan.steps.iter().find(|s| s.not_checked).map_or("", |s| s.evidence.as_str());
+                    let why = why.strip_prefix("not checked: ").unwrap_or(why);
+                    format!("Nothing could be checked here{}{why}.", if why.is_empty() { "" } else { ": " })
+                }
                 (0, _) => "No step of this runbook applies here.".to_owned(),
+                (_, 0) if self.offline => "No problem found in what can be checked on an offline disk.".to_owned(),
                 (_, 0) => "Nothing is wrong that this runbook knows of.".to_owned(),
                 (_, n) => format!(
                     "Nothing wrong was found, but {n} {} could not be looked at.",
                     if n == 1 { "step" } else { "steps" }
                 ),
             };
-            let ink = if unknown == 0 { Ink::Green } else { Ink::Yellow };
+            let ink = if unknown == 0 && !self.blind { Ink::Green } else { Ink::Yellow };
             wrap(&text, self.width).iter().for_each(|l| self.line(&[(ink, l)]));
         }
         // That the run did what it did is no finding.
@@ -316,12 +326,16 @@ impl<W: Write> Human<W> {
         }
         self.waiting(plan);
         let shown = |s: &&StepPlan| !seen_from_here(book, s);
+        let of = |status, not_checked: bool| {
+            plan.with(status).filter(shown).filter(|s| s.not_checked == not_checked).count()
+        };
+        let offline = if self.offline { "not checked on an offline disk" } else { "not checked" };
         let hidden = [
-            (StepStatus::Ok, "ok"),
-            (StepStatus::Blocked, "could not be judged before that"),
-            (StepStatus::Skipped, "not needed here"),
+            (of(StepStatus::Ok, false), "ok"),
+            (of(StepStatus::Blocked, false), "could not be judged before that"),
+            (of(StepStatus::Skipped, false), "not needed here"),
+            (of(StepStatus::Skipped, true), offline),
         ];
-        let hidden = hidden.map(|(status, why)| (plan.with(status).filter(shown).count(), why));
         let parts: Vec<String> = hidden.iter().filter(|h| h.0 > 0).map(|(n, why)| format!("{n} {why}")).collect();
         if !parts.is_empty() {
             self.para(Ink::Dim, "  ", 3, &format!("(and {}; -v shows them)", parts.join(", ")));
@@ -471,14 +485,16 @@ impl<W: Write> Human<W> {
         };
         let left = if self.left.is_empty() { String::new() } else { format!("; you left: {}", self.left.join(", ")) };
         match (exit, self.changed) {
-            (0, 0) if self.offline => format!("Healthy as far as a disk tells ({took}). Verified: offline."),
+            (0, 0) if self.offline && !self.undoes => format!("Offline checks passed ({took})."),
             (0, 0) if !self.proofs.is_empty() && self.proofs.iter().all(|p| p.0 == Proof::NotPossible) => {
                 format!("Nothing is wrong on the host itself; nobody looked from outside ({took}).")
             }
             (0, 0) if self.undoes => format!("Nothing to take back ({took})."),
             (0, 0) => format!("Healthy: nothing to do ({took})."),
             (0, _) if self.undoes => format!("Taken back: {changes}{rounds} ({took})."),
-            (0, _) if self.offline => format!("Repaired: {changes}{rounds} ({took}). Verified: offline."),
+            (0, _) if self.offline => {
+                format!("{changes} made on the disk{rounds}; offline checks passed ({took}).")
+            }
             (0, _) => format!("Repaired: {changes}{rounds} ({took})."),
             (4, _) if self.dry => format!("{} to make; none was made ({took}).", count(self.planned, "change")),
             (4, _) => "Nothing was changed.".into(),
@@ -493,8 +509,8 @@ impl<W: Write> Human<W> {
                 format!("{} to make, and not all is resolved: {unresolved} ({took}).", count(self.planned, "change"))
             }
             (_, 0) if self.doubt => format!("Not healthy; what failed may have changed something ({took})."),
-            (_, 0) if self.checked == 0 && self.proofs.is_empty() => {
-                format!("Nothing could be looked at; nothing was changed ({took}).")
+            (_, 0) if self.blind || self.checked == 0 && self.proofs.is_empty() => {
+                format!("Nothing could be checked here; nothing was changed ({took}).")
             }
             (_, 0) if unresolved.is_empty() => format!("Not healthy; nothing was changed ({took})."),
             (_, 0) => format!("Unresolved: {unresolved}{left} ({took})."),
@@ -602,7 +618,8 @@ impl<W: Write> Human<W> {
             self.line(&[(ink, &l)]);
         }
         if self.offline && exit == 0 && !self.undoes {
-            self.line(&[(Ink::Plain, "After that disk has booted, prove it there: the same line, without --via.")]);
+            let text = format!("After booting that disk, check on the host: {}", on_the_host(&self.book));
+            self.line(&[(Ink::Plain, &text)]);
         }
         if exit == 1 && !self.see.is_empty() {
             let see = self.see.iter().map(|s| format!("runbook plan {s}")).collect::<Vec<_>>().join(", ");
@@ -620,6 +637,24 @@ impl<W: Write> Human<W> {
             self.last(to_make_them());
         }
     }
+}
+
+/// The command that looks at the same host once it runs, with the variables that were given: whole, to be pasted.
+fn on_the_host(book: &str) -> String {
+    let mut line = format!("runbook plan {book}");
+    let mut args = std::env::args().skip(1);
+    while let Some(a) = args.next() {
+        let value = match a.as_str() {
+            "-e" | "--extra-vars" => args.next(),
+            _ => a.strip_prefix("-e").or_else(|| a.strip_prefix("--extra-vars=")).map(str::to_owned),
+        };
+        if let Some(v) = value {
+            let plain = v.chars().all(|c| c.is_ascii_alphanumeric() || "=@%+:,./_-".contains(c));
+            let v = if plain { v } else { format!("'{}'", v.replace('\'', "'\\''")) };
+            line += &format!(" -e {v}");
+        }
+    }
+    line
 }
 
 /// What a person types after a dry run.
@@ -747,7 +782,7 @@ impl<W: Write> Sink for Human<W> {
             }
             Event::Verified { step } => {
                 let (ink, word) = if step.status == StepStatus::Ok {
-                    (Ink::Green, "  proven  ")
+                    (Ink::Green, if self.offline { "  checked " } else { "  proven  " })
                 } else {
                     (Ink::Yellow, "  not yet ")
                 };
@@ -757,8 +792,11 @@ impl<W: Write> Sink for Human<W> {
             }
             Event::Proved { proof, evidence } => {
                 let (ink, word) = match proof {
+                    Proof::Passed if self.offline => (Ink::Green, "  checked "),
                     Proof::Passed => (Ink::Green, "  proven  "),
                     Proof::Failed => (Ink::Red, "  failed  "),
+                    // The evidence says that it was not.
+                    Proof::NotPossible if self.offline => (Ink::Yellow, "  note    "),
                     Proof::NotPossible => (Ink::Yellow, "  not proven from outside: "),
                 };
                 self.proofs.push((*proof, (*evidence).to_owned()));

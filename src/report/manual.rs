@@ -235,6 +235,7 @@ mod tests {
                     manual: None,
                     asks: None,
                     needs_root: false,
+                    not_checked: false,
                     waits_for,
                     symptom,
                     result: serde_json::Value::Null,

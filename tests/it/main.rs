@@ -60,6 +60,7 @@ mod lab_vm;
 mod lang;
 mod lang_hostile;
 mod links;
+mod offline;
 mod pages;
 mod peers_files;
 mod probe;

@@ -2,6 +2,10 @@
 //!
 //! Source: fstab(5); `mnt_parse_table_line` of libmount, which skips a line that it cannot read, and says so.
 
+mod words;
+
+pub use words::{lacks_a_field, lacks_options, meant_type, misspelt_option};
+
 use super::lines;
 
 /// A line that mounts something.
@@ -17,6 +21,8 @@ pub struct Entry {
     pub kind: String,
     /// Its options.
     pub options: Vec<String>,
+    /// How many fields it has, of the six of fstab(5); from three on the rest has defaults.
+    pub fields: usize,
 }
 
 impl Entry {
@@ -58,8 +64,9 @@ fn entry(line: usize, text: &str) -> Option<Result<Entry, Bad>> {
     if rest.iter().skip(1).take(2).any(|w| w.parse::<u32>().is_err()) {
         return bad("its fifth and sixth field are to be numbers (is there a blank within the options?)");
     }
+    let fields = 3 + rest.len().min(3);
     let options = rest.first().map_or("defaults", |o| o).split(',').map(str::to_owned).collect();
-    Some(Ok(Entry { line, spec: decoded(first), file: decoded(file), kind: (*kind).to_owned(), options }))
+    Some(Ok(Entry { line, spec: decoded(first), file: decoded(file), kind: (*kind).to_owned(), options, fields }))
 }
 
 /// `\040` is a blank.
@@ -74,6 +81,34 @@ fn decoded(word: &str) -> String {
 #[must_use]
 pub fn comment_out(bytes: &[u8], line: usize) -> Vec<u8> {
     changed(bytes, line, |text| [b"#", text].concat())
+}
+
+/// With another word in place of an option of that line.
+#[must_use]
+pub fn replace_option(bytes: &[u8], line: usize, old: &str, new: &str) -> Vec<u8> {
+    changed(bytes, line, |text| {
+        let text = String::from_utf8_lossy(text).into_owned();
+        let Some((start, end)) = field(&text, 3) else { return text.into_bytes() };
+        let options: Vec<&str> = text[start..end].split(',').map(|o| if o == old { new } else { o }).collect();
+        format!("{}{}{}", &text[..start], options.join(","), &text[end..]).into_bytes()
+    })
+}
+
+/// With `defaults` in front of the fourth field of that line.
+#[must_use]
+pub fn insert_options(bytes: &[u8], line: usize) -> Vec<u8> {
+    changed(bytes, line, |text| {
+        let text = String::from_utf8_lossy(text).into_owned();
+        let Some((start, _)) = field(&text, 3) else { return text.into_bytes() };
+        format!("{}defaults {}", &text[..start], &text[start..]).into_bytes()
+    })
+}
+
+/// Where a field (from 0) begins and ends.
+fn field(text: &str, n: usize) -> Option<(usize, usize)> {
+    let word = text.split([' ', '\t']).filter(|w| !w.is_empty()).nth(n)?;
+    let start = word.as_ptr() as usize - text.as_ptr() as usize;
+    Some((start, start + word.len()))
 }
 
 /// With one more option on that line.
@@ -156,5 +191,10 @@ mod tests {
         assert_eq!(line(&text(comment_out(TABLE.as_bytes(), 6)), 6), "#half a");
         assert_eq!(text(comment_out(b"a\r\nb", 1)), "#a\r\nb");
         assert_eq!(with_option(b"a b c o\r\n", 1, "nofail"), b"a b c o,nofail\r\n");
+        assert_eq!(
+            text(replace_option(b"a b  c\tx,defualts,y 0 0\n", 1, "defualts", "defaults")),
+            "a b  c\tx,defaults,y 0 0\n"
+        );
+        assert_eq!(text(insert_options(b"# x\na b\tc  0 2\n", 2)), "# x\na b\tc  defaults 0 2\n");
     }
 }

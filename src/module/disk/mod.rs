@@ -94,7 +94,9 @@ impl Module for Disk {
         };
         // What df tells there is of the system that has mounted the disk, and so are its logs.
         if !view.place().live {
-            return Err(Halt::Skipped("not running: see how full the disk is with df where it is mounted".into()));
+            return Err(Halt::Skipped(
+                "not checked: this is an offline disk; df where it is mounted shows how full it is".into(),
+            ));
         }
         let Some(path) = p.str("path") else { return all(full, view) };
         let quoted = sh_quote(path).ok_or_else(|| Halt::error("path", "a path with a NUL"))?;

@@ -104,9 +104,7 @@ impl Module for Firewall {
         out
     }
     fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
-        if !view.place().live {
-            return Err(Halt::Skipped("not running".into()));
-        }
+        view.needs_running_host()?;
         // A long look that most hosts never need.
         view.not_ahead()?;
         let mut found = read::read(view)?;

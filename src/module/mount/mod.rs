@@ -16,9 +16,23 @@ pub struct Mount;
 
 static SPEC: Spec = Spec {
     name: "mount",
-    summary: "With `path`: something is mounted there, and may be written to if fstab says so. Without it: no line of /etc/fstab can keep the system from starting. As a repair a line whose device is missing or whose mount failed gets the option `nofail`, the least that lets the system start without it; one that cannot be read, or whose type does not exist, becomes a comment. `/` and `/usr` are left to a person.",
+    summary: "With `path`: something is mounted there, and may be written to if fstab says so. Without it: no line of /etc/fstab can keep the system from starting. As a repair a line whose device is missing or whose mount failed gets the option `nofail`, the least that lets the system start without it; one that cannot be read, or whose type does not exist, becomes a comment; a misspelt option is corrected. `/` and `/usr` are left to a person, but for a misspelling. Of a disk, a device's name (`/dev/sdb1`) is the host's own: whether it is there cannot be seen, and is asked.",
     scalar: Some("path"),
-    params: &[Param { name: "path", ty: Ty::Path, required: false, help: "a mount point" }],
+    params: &[
+        Param { name: "path", ty: Ty::Path, required: false, help: "a mount point" },
+        Param {
+            name: "about",
+            ty: Ty::OneOf(&["devices"]),
+            required: false,
+            help: "devices: only the lines whose device cannot be seen from where a disk is mounted",
+        },
+        Param {
+            name: "devices",
+            ty: Ty::OneOf(&["keep", "nofail"]),
+            required: false,
+            help: "what becomes of those; without it they are left to a person",
+        },
+    ],
     fields: &[
         Field { name: "mounted", help: "with a path: whether something is mounted there" },
         Field { name: "device", help: "what is; empty if nothing" },
@@ -27,8 +41,12 @@ static SPEC: Spec = Spec {
         Field { name: "readonly", help: "it is mounted read-only" },
         Field { name: "line", help: "the line of fstab that is about it, or null" },
         Field {
+            name: "notes",
+            help: "what a person should know of lines that keep nothing from starting: a list of texts",
+        },
+        Field {
             name: "problems",
-            help: "lines that can keep the system from starting: a list of {line, text, what, repair}; repair is nofail, comment or person",
+            help: "lines that can keep the system from starting: a list of {line, text, what, repair}; repair is nofail, comment, option (its options are corrected), ask (whether there is such a device cannot be seen from a disk) or person",
         },
         Field { name: "emergency", help: "the system stands in emergency mode" },
     ],
@@ -65,6 +83,8 @@ struct Problem {
     text: String,
     what: String,
     repair: &'static str,
+    /// For the repair `option`: the option as it is and as it was meant; the same empty word where there are no options at all.
+    option: (String, String),
 }
 
 impl Module for Mount {
@@ -80,7 +100,8 @@ impl Module for Mount {
         }
         let seen = Seen::read(&String::from_utf8_lossy(&answer.stdout));
         let old = super::edit::text_of(FSTAB, &table)?.unwrap_or_default();
-        let problems = seen.problems(old);
+        let live = view.place().live;
+        let problems = seen.problems(old, live);
         let value = |p: &Problem| json!({"line": p.line, "text": p.text, "what": p.what, "repair": p.repair});
         let about = |d: Decision, at: Option<&Mounted>, line: Option<usize>| {
             d.with("mounted", at.is_some())
@@ -89,6 +110,7 @@ impl Module for Mount {
                 .with("options", at.map(|m| m.options.clone()).unwrap_or_default())
                 .with("readonly", at.is_some_and(Mounted::readonly))
                 .with("line", line)
+                .with("notes", notes(old))
                 .with("problems", problems.iter().map(value).collect::<Vec<_>>())
                 .with("emergency", seen.emergency)
         };
@@ -100,27 +122,57 @@ impl Module for Mount {
         }
         // Of what is changed every line is named.
         let says = |p: &Problem| format!("{FSTAB}:{} {}", p.line, p.what);
-        let changed: Vec<String> = problems.iter().filter(|p| p.repair != "person").map(says).collect();
-        let evidence = match (changed.is_empty(), problems.first()) {
+        let devices = p.str("about") == Some("devices");
+        let named: Vec<String> =
+            problems.iter().filter(|p| p.is_repaired() || devices && p.repair == "ask").map(says).collect();
+        let evidence = match (named.is_empty(), problems.first()) {
+            (_, None) if !live => "no line of /etc/fstab is known to fail".to_owned(),
             (_, None) => "every line of /etc/fstab can be mounted, or need not be".to_owned(),
-            (false, _) => changed.join("; "),
+            (false, _) => named.join("; "),
             (true, Some(p)) => says(p),
         };
+        let lines: Vec<String> = problems.iter().filter(|p| p.repair == "ask").map(|p| p.line.to_string()).collect();
+        if devices && !lines.is_empty() && p.str("devices") != Some("nofail") {
+            let todo = format!(
+                "see whether the host has these devices (lsblk -f on the host, or its other disks); where it has not, give {FSTAB}:{} the option nofail",
+                lines.join(&format!(", {FSTAB}:"))
+            );
+            return Err(Halt::Person { why: evidence, todo, param: Some("devices") });
+        }
         let decision = about(Decision::new(problems.is_empty(), evidence), None, None);
-        let new = problems.iter().fold(old.to_vec(), |text, p| match p.repair {
-            "nofail" => fstab::with_option(&text, p.line, "nofail"),
-            "comment" => fstab::comment_out(&text, p.line),
+        let new = problems.iter().fold(old.to_vec(), |text, p| match (p.repair, devices) {
+            ("nofail", false) | ("ask", true) => fstab::with_option(&text, p.line, "nofail"),
+            ("comment", false) => fstab::comment_out(&text, p.line),
+            ("option", false) if p.option.0.is_empty() => fstab::insert_options(&text, p.line),
+            ("option", false) => fstab::replace_option(&text, p.line, &p.option.0, &p.option.1),
             _ => text,
         });
         let after = FileState { kind: Kind::File(Content::Bytes(new)), mode: None, owner: None };
         let mut changes: Vec<Change> = view.change_file(FSTAB, &table, after, false)?.into_iter().collect();
-        if !changes.is_empty() && view.facts()?.init == "systemd" && view.place().live {
+        if !changes.is_empty() && view.facts()?.init == "systemd" && live {
             // systemd has made units of the old lines.
             let (unit, before) = ("systemd".to_owned(), String::new());
             changes.push(Change::Unit(UnitChange { unit, verb: Verb::DaemonReload, before }));
         }
         Ok(decision.changing(changes))
     }
+}
+
+impl Problem {
+    fn is_repaired(&self) -> bool {
+        !matches!(self.repair, "person" | "ask")
+    }
+}
+
+/// Lines of fewer fields than fstab(5) lists: they are mounted, with defaults for what is not there.
+fn notes(table: &[u8]) -> Vec<String> {
+    let short = fstab::read(table).into_iter().flatten().filter(|e| e.fields < 5);
+    short
+        .map(|e| {
+            let left = if e.fields == 3 { "defaults 0 0" } else { "0 0" };
+            format!("{FSTAB}:{} has {} of six fields; \"{left}\" is taken for the rest", e.line, e.fields)
+        })
+        .collect()
 }
 
 /// What is at a mount point, against what fstab wants there.
@@ -162,7 +214,7 @@ impl Seen {
         for line in out.lines() {
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
             match word {
-                "missing" | "nodir" | "nopoint" | "notype" => {
+                "missing" | "unseen" | "there" | "nodir" | "nopoint" | "notype" => {
                     if let Ok(n) = rest.parse() {
                         s.marks.entry(n).or_default().push(word.to_owned());
                     }
@@ -194,25 +246,30 @@ impl Seen {
         s
     }
 
-    fn problems(&self, table: &[u8]) -> Vec<Problem> {
+    /// `live`: the table is the running system's own, not that of a disk.
+    fn problems(&self, table: &[u8], live: bool) -> Vec<Problem> {
         let text = |n: usize| {
             let lines: Vec<&[u8]> = table.split(|b| *b == b'\n').collect();
             lines.get(n - 1).map(|l| String::from_utf8_lossy(l).trim_end().to_owned()).unwrap_or_default()
         };
         let mut out = Vec::new();
         for entry in fstab::read(table) {
-            let found = match &entry {
-                Err(bad) => Some((bad.line, bad.why.trim_start_matches("it ").to_owned(), "comment")),
-                Ok(e) => self.problem(e).map(|(what, repair)| (e.line, what, repair)),
+            let (line, what, repair, option) = match &entry {
+                Err(bad) => (bad.line, bad.why.trim_start_matches("it ").to_owned(), "comment", Default::default()),
+                Ok(e) => match (misspelling(e), self.problem(e, live)) {
+                    (Some((what, option)), _) => (e.line, what, "option", option),
+                    (None, Some((what, repair))) => (e.line, what, repair, Default::default()),
+                    (None, None) => continue,
+                },
             };
-            out.extend(found.map(|(line, what, repair)| Problem { line, text: text(line), what, repair }));
+            out.push(Problem { line, text: text(line), what, repair, option });
         }
         out
     }
 
     /// What is wrong with a line that must be mounted when the system starts.
-    fn problem(&self, e: &Entry) -> Option<(String, &'static str)> {
-        if e.has("nofail") || e.has("noauto") || e.has("x-systemd.automount") {
+    fn problem(&self, e: &Entry, live: bool) -> Option<(String, &'static str)> {
+        if !must_be_mounted(e) {
             return None;
         }
         let is = |mark: &str| self.marks.get(&e.line).is_some_and(|m| m.iter().any(|x| x == mark));
@@ -223,6 +280,14 @@ impl Seen {
         if here && (e.file == "/" || !is("missing")) {
             return None;
         }
+        if let Some(what) = fstab::lacks_a_field(e).filter(|_| !here) {
+            return Some((what, needed("comment")));
+        }
+        let meant = fstab::meant_type(&e.kind).filter(|_| !live && !is("notype"));
+        if let Some(meant) = meant {
+            let what = format!("wants a file system of the type {}, which is none that is known ({meant} is)", e.kind);
+            return Some((what, needed("comment")));
+        }
         if is("notype") {
             return Some((
                 format!("wants a file system of the type {}, which this system does not know", e.kind),
@@ -230,7 +295,16 @@ impl Seen {
             ));
         }
         if is("missing") && !matches!(e.kind.as_str(), "nfs" | "nfs4" | "cifs" | "tmpfs" | "overlay") {
-            return Some((format!("wants {} on {}, and there is no such device", e.spec, e.file), needed("nofail")));
+            let here = if live { "there is no such device" } else { "no disk of this machine is that" };
+            return Some((format!("wants {} on {}, and {here}", e.spec, e.file), needed("nofail")));
+        }
+        // The system that the disk is of may have a device of that name.
+        if is("unseen") && !matches!(e.file.as_str(), "/" | "/usr") {
+            let what = format!(
+                "wants {} on {}: this machine has none, and whether the host has one cannot be seen from its disk",
+                e.spec, e.file
+            );
+            return Some((what, "ask"));
         }
         if is("nodir") {
             return Some((format!("wants {} on {}, which is not a directory", e.spec, e.file), needed("nofail")));
@@ -245,6 +319,23 @@ impl Seen {
             (format!("could not be mounted on {}{why}", e.file), needed("nofail"))
         })
     }
+}
+
+/// Whether the start of the system waits for it (systemd.mount(5), FSTAB).
+fn must_be_mounted(e: &Entry) -> bool {
+    !(e.has("nofail") || e.has("noauto") || e.has("x-systemd.automount"))
+}
+
+/// An option that no file system has, or none at all where they should be: with the option and what was meant.
+fn misspelling(e: &Entry) -> Option<(String, (String, String))> {
+    if !must_be_mounted(e) {
+        return None;
+    }
+    if let Some(what) = fstab::lacks_a_field(e).filter(|_| fstab::lacks_options(e)) {
+        return Some((what, Default::default()));
+    }
+    let (option, meant) = fstab::misspelt_option(e)?;
+    Some((format!("has an option \"{option}\", which is a misspelling of {meant}"), (option, meant)))
 }
 
 #[cfg(test)]
@@ -287,6 +378,49 @@ mod tests {
         assert!(diff.contains("+overlay /srv overlay lowerdir=/no,nofail 0 0\n"), "{diff}");
         assert_eq!(d.changes[1].title(), "daemon-reload: systemd reads its unit files anew");
         assert!(d.fields["problems"][2]["what"].as_str().unwrap().ends_with("special device overlay does not exist"));
+    }
+
+    #[test]
+    fn words_that_are_misspelt_and_fields_that_are_not_there() {
+        let table = "UUID=1 / ext4 defualts 0 1\nUUID=2 /a ext4 defaults,nofial 0 2\nUUID=3 /b ext4 0 2\nUUID=4 /c defaults 0 2\nUUID=5 /d ext4\n/dev/sdz1 /e ext4 nofail,defualts\n";
+        let d = decide("there 1\nthere 2\nthere 3\nthere 4\nthere 5\n", table, json!({}));
+        let diff = String::from_utf8(d.changes[0].diff()).unwrap();
+        for line in [
+            "+UUID=1 / ext4 defaults 0 1",
+            "+UUID=2 /a ext4 defaults,nofail 0 2",
+            "+UUID=3 /b ext4 defaults 0 2",
+            "+#UUID=4 /c defaults 0 2",
+        ] {
+            assert!(diff.contains(line), "{line}: {diff}");
+        }
+        assert!(!diff.contains("/d") || !diff.contains("+UUID=5"), "{diff}");
+        assert!(
+            d.evidence.starts_with("/etc/fstab:1 has an option \"defualts\", which is a misspelling of defaults; ")
+        );
+        let notes = d.fields["notes"].as_array().unwrap();
+        assert_eq!(notes[0], "/etc/fstab:5 has 3 of six fields; \"defaults 0 0\" is taken for the rest");
+    }
+
+    #[test]
+    fn a_device_that_cannot_be_seen_from_a_disk_is_asked_about() {
+        let table = "/dev/sda1 / ext4 defaults 0 1\n/dev/sdz1 /data ext4 defaults 0 2\nUUID=7 /u ext4 defaults 0 2\n";
+        let marks = "unseen 1\nunseen 2\nmissing 3\n";
+        let d = decide(marks, table, json!({}));
+        let repairs: Vec<&Value> = d.fields["problems"].as_array().unwrap().iter().map(|p| &p["repair"]).collect();
+        assert_eq!(repairs, ["ask", "nofail"]);
+        assert!(d.evidence.starts_with("/etc/fstab:3 wants UUID=7 on /u, and "), "{}", d.evidence);
+        let with = |devices: Value| {
+            Canned::new(move |sh| {
+                let file = format!("regular file|644|0|0|root|root|1|w\n/etc/fstab\n{table}");
+                (0, if sh.starts_with("rb_look") { file } else { marks.into() })
+            })
+            .decide(&Mount, &devices)
+        };
+        let Err(Halt::Person { why, param, .. }) = with(json!({"about": "devices"})) else { panic!() };
+        assert!(why.starts_with("/etc/fstab:2 wants /dev/sdz1 on /data: ") && param == Some("devices"), "{why}");
+        let d = with(json!({"about": "devices", "devices": "nofail"})).unwrap();
+        let diff = String::from_utf8(d.changes[0].diff()).unwrap();
+        assert!(diff.contains("+/dev/sdz1 /data ext4 defaults,nofail 0 2\n") && !diff.contains("+UUID"), "{diff}");
     }
 
     #[test]

@@ -55,9 +55,7 @@ impl Module for Sandbox {
     }
     fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
         view.not_ahead()?;
-        if !view.place().live {
-            return Err(Halt::Skipped("not running".into()));
-        }
+        view.needs_running_host()?;
         let names = service::candidates(p.text("name"));
         let units = view.units(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
         let unit = units.iter().find(|u| u.asked.ends_with(".service") && u.exists());

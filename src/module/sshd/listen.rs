@@ -142,7 +142,7 @@ impl Seen {
             (Some(l), ..) if self.loopback_only() => l.says(),
             (_, Some(o), _) => o.says(),
             (_, None, Some(p)) if self.ports().len() == 1 => p.says(),
-            _ if !self.tried => "its files were only read: no sshd can run in this tree".into(),
+            _ if !self.tried => "its files were only read: this disk's sshd can't run here".into(),
             _ => format!("it would listen on {}", self.addresses().join(", ")),
         }
     }

@@ -117,7 +117,7 @@ impl Module for Sshd {
         let seen = match Seen::read(view)? {
             Some(seen) => seen,
             None if matches!(what, "listen" | "config") => Seen::offline(view)?,
-            None => return Err(Halt::Skipped("not tried: no sshd can run in this tree".into())),
+            None => return Err(Halt::Skipped("not checked: this disk's sshd can't run here".into())),
         };
         let (ok, evidence) = answer(what, &seen)?;
         Ok(fields(Decision::new(ok, evidence), &seen))
@@ -154,7 +154,7 @@ fn answer(what: &str, s: &Seen) -> Result<(bool, String), Halt> {
             Some(why) if !s.tried => (false, format!("{why} (by the table of runbook: no sshd can run here)")),
             Some(why) => (false, why),
             None if !s.tried => {
-                (true, "its files hold no line that is known to be bad (no sshd can run in this tree)".into())
+                (true, "its files hold no line that is known to be bad (this disk's sshd can't run here)".into())
             }
             None => (true, "sshd accepts its configuration".into()),
         },

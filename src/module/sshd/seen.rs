@@ -130,6 +130,10 @@ impl Seen {
             seen.socket = units.into_iter().find(|u| u.asked.ends_with(".socket") && u.exists());
             seen.absent = seen.foreign(&seen.own);
         }
+        // In a chroot the addresses are those of the system that has mounted the disk.
+        if !view.place().live {
+            seen.absent.clear();
+        }
         let tree = Tree::new(seen.main(), files);
         seen.locate(&tree);
         seen.tree = Some(tree);
@@ -152,7 +156,7 @@ impl Seen {
         faults.retain(|f| !strange(f));
         if let Some(odd) = odd.filter(|_| faults.is_empty()) {
             return Err(Halt::unknown(format!(
-                "{odd}: not a word that is known here, and no sshd can run in this tree"
+                "{odd}: not a word that is known here, and this disk's sshd can't run here"
             )));
         }
         let said = Said { faults, no_config, ..Said::default() };

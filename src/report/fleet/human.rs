@@ -151,7 +151,7 @@ impl<W: Write> HumanFleet<W> {
         for (kind, words) in [
             (0, "healthy, nothing to do"),
             (1, "nothing is wrong on the hosts themselves; nobody looked from outside"),
-            (2, "healthy as far as a disk tells"),
+            (2, "offline checks passed"),
         ] {
             let of = |v: &View| match (v.live, v.looked) {
                 (false, _) => 2,

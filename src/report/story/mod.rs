@@ -93,7 +93,13 @@ pub fn of(id: &str, records: &[Value], told: &[Value]) -> Option<Story> {
     let started = told.iter().find(|e| e["event"] == "started");
     let channel = text(&run["channel"]);
     let host = run["host"].as_str().map(printable).filter(|h| !h.is_empty()).unwrap_or_else(|| text(&run["target"]));
-    let target = if channel == "local" { host } else { format!("{host} ({} over {channel})", text(&run["target"])) };
+    let target = if channel == "local" {
+        host
+    } else if channel == "root" {
+        format!("{host} ({})", text(&run["target"]))
+    } else {
+        format!("{host} ({} over {channel})", text(&run["target"]))
+    };
     let name = text(&run["runbook"]);
     let steps = steps(&plans);
     let mut findings: Vec<String> = steps.iter().filter_map(|s| s.finding.clone()).collect();
@@ -104,7 +110,7 @@ pub fn of(id: &str, records: &[Value], told: &[Value]) -> Option<Story> {
         runbook: (name, text(&run["digest"]).chars().take(12).collect()),
         target,
         at: moment(&run["at"]),
-        ended: ended(exit),
+        ended: ended(exit, channel == "root"),
         exit,
         findings,
         steps,
@@ -114,9 +120,10 @@ pub fn of(id: &str, records: &[Value], told: &[Value]) -> Option<Story> {
     })
 }
 
-/// What the exit code says (DESIGN 9).
-fn ended(exit: Option<i64>) -> String {
+/// What the exit code says (DESIGN 9); of a disk that is not running it says less.
+fn ended(exit: Option<i64>, offline: bool) -> String {
     match exit {
+        Some(0) if offline => "offline checks passed".into(),
         Some(0) => "all is well".into(),
         Some(5) => "it was taken back: a change had made it worse, or nobody could confirm it".into(),
         Some(6) => "NOT all of it could be taken back: the host needs a person".into(),
@@ -206,6 +213,7 @@ fn moments(records: &[Value], told: &[Value]) -> Vec<Moment> {
         out.push((at.as_str().unwrap_or_default().to_owned(), Moment { at: moment(at), what, mood }));
     };
     let of = |kind: &'static str| records.iter().filter(move |r| r["record"] == kind);
+    let offline = of("run").any(|r| r["channel"] == "root");
     let end = |r: &Value| of("done").chain(of("failed")).any(|e| e["number"] == r["number"]);
     let title = |r: &Value| {
         of("change").find(|c| c["number"] == r["number"]).map(|c| text(&c["change"]["title"])).unwrap_or_default()
@@ -216,7 +224,12 @@ fn moments(records: &[Value], told: &[Value]) -> Vec<Moment> {
             // Its record is made once there is something to change; it began with the first look.
             Some("run") => add(
                 told.first().map_or(at, |first| &first["at"]),
-                format!("{} begins on {} over {}", text(&r["runbook"]), text(&r["target"]), text(&r["channel"])),
+                match offline {
+                    true => format!("{} begins on {}", text(&r["runbook"]), text(&r["target"])),
+                    false => {
+                        format!("{} begins on {} over {}", text(&r["runbook"]), text(&r["target"]), text(&r["channel"]))
+                    }
+                },
                 "",
             ),
             // Its end has its title.
@@ -228,9 +241,11 @@ fn moments(records: &[Value], told: &[Value]) -> Vec<Moment> {
             Some("decided") => {
                 add(at, format!("{}={} is decided at the {}", text(&r["var"]), text(&r["value"]), text(&r["by"])), "")
             }
-            Some("end") => {
-                add(at, format!("it ends: {}", ended(r["exit"].as_i64())), if r["exit"] == 0 { "good" } else { "bad" })
-            }
+            Some("end") => add(
+                at,
+                format!("it ends: {}", ended(r["exit"].as_i64(), offline)),
+                if r["exit"] == 0 { "good" } else { "bad" },
+            ),
             _ => {}
         }
     }
@@ -255,7 +270,11 @@ fn moments(records: &[Value], told: &[Value]) -> Vec<Moment> {
             }
             Some("proof") => {
                 let (good, what) = (e["proof"] == "passed", text(&e["evidence"]));
-                add(at, format!("from outside: {what}"), if good { "good" } else { "bad" });
+                match e["proof"].as_str() {
+                    // The evidence says that it was not.
+                    Some("not-possible") => add(at, what, ""),
+                    _ => add(at, format!("from outside: {what}"), if good { "good" } else { "bad" }),
+                }
             }
             Some("guard") => match e["state"].as_str() {
                 Some("armed") => add(at, format!("the guard waits for a confirmation, {} s at most", e["seconds"]), ""),
