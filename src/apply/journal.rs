@@ -176,6 +176,61 @@ pub struct Summary {
     pub changes: usize,
     /// Its exit code; `None`: it did not come to its end.
     pub exit: Option<i64>,
+    /// How many changes were begun, however they ended.
+    #[serde(skip)]
+    pub begun: usize,
+}
+
+/// Why a word names no run.
+#[derive(Debug, PartialEq, Eq)]
+pub enum NoSuchRun {
+    /// No run here is called that.
+    Unknown,
+    /// These could be meant: id, runbook and target of each.
+    Ambiguous(Vec<String>),
+}
+
+/// The id of the run that a word names: a whole id, the beginning of exactly one, or `last`, the newest run that began a
+/// change; with a target, that target's newest.
+///
+/// # Errors
+/// The records cannot be read.
+pub fn resolve(word: &str, target: Option<&str>) -> io::Result<Result<String, NoSuchRun>> {
+    // One whose record is damaged is not on the list, and is there all the same.
+    let plain = !word.is_empty() && !word.contains('/') && !word.starts_with('.');
+    if plain && home()?.join("runs").join(word).is_dir() {
+        return Ok(Ok(word.to_owned()));
+    }
+    Ok(choose_run(&list()?, word, target))
+}
+
+/// [`resolve`] over a list that is newest first.
+fn choose_run(runs: &[Summary], word: &str, target: Option<&str>) -> Result<String, NoSuchRun> {
+    if runs.iter().any(|r| r.id == word) {
+        return Ok(word.to_owned());
+    }
+    let of_target = |r: &&Summary| target.is_none_or(|t| r.target == t);
+    let found: Vec<&Summary> = if word == "last" {
+        let mut changed = runs.iter().filter(|r| r.begun > 0).filter(of_target).peekable();
+        // The targets of one run share its stamp, and none of them is the last one.
+        let newest = changed.peek().map(|r| stamp(&r.id).to_owned());
+        changed.take_while(|r| newest.as_deref() == Some(stamp(&r.id))).collect()
+    } else {
+        runs.iter().filter(|r| !word.is_empty() && r.id.starts_with(word)).filter(of_target).collect()
+    };
+    match found.as_slice() {
+        [] => Err(NoSuchRun::Unknown),
+        [one] => Ok(one.id.clone()),
+        several => {
+            let shown = |r: &&Summary| format!("{} ({} on {})", r.id, r.runbook, r.target);
+            Err(NoSuchRun::Ambiguous(several.iter().map(shown).collect()))
+        }
+    }
+}
+
+/// What the runs over the targets of one command have in common: an id without its last part.
+fn stamp(id: &str) -> &str {
+    id.rsplit_once('-').map_or(id, |(stamp, _)| stamp)
 }
 
 /// Every run that is on record, newest first.
@@ -208,6 +263,7 @@ pub fn list() -> io::Result<Vec<Summary>> {
             at: text(&first, "at"),
             changes: of("done"),
             exit,
+            begun: of("change"),
         });
     }
     out.sort_by(|a, b| b.id.cmp(&a.id));
@@ -235,10 +291,9 @@ pub fn prune(keep: usize) -> io::Result<usize> {
 
 /// What goes of a list that is newest first: all but the runs of the newest `keep` stamps.
 fn old(runs: &[Summary], keep: usize) -> &[Summary] {
-    let stamp = |r: &Summary| r.id.rsplit_once('-').map_or(r.id.clone(), |(stamp, _)| stamp.to_owned());
-    let mut stamps: Vec<String> = Vec::new();
+    let mut stamps: Vec<&str> = Vec::new();
     let at = runs.iter().position(|r| {
-        let s = stamp(r);
+        let s = stamp(&r.id);
         if stamps.last() != Some(&s) {
             stamps.push(s);
         }
@@ -251,17 +306,52 @@ fn old(runs: &[Summary], keep: usize) -> &[Summary] {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_targets_of_one_run_are_kept_or_go_together() {
-        let run = |id: &str| Summary {
+    fn run(id: &str) -> Summary {
+        Summary {
             id: id.into(),
-            runbook: String::new(),
+            runbook: "ssh-refused".into(),
             undoes: None,
-            target: String::new(),
+            target: "web1".into(),
             at: String::new(),
             changes: 0,
             exit: None,
-        };
+            begun: 1,
+        }
+    }
+
+    #[test]
+    fn a_run_is_named_by_a_beginning_or_as_the_last_one() {
+        let idle = Summary { begun: 0, ..run("20261203-1-idle") };
+        let other = Summary { target: "web2".into(), ..run("20261201-9-zzzz") };
+        let runs = [idle, run("20261202-2-bbbb"), other, run("20261201-1-aaaa")];
+        let of = |word: &str, target: Option<&str>| choose_run(&runs, word, target);
+        for (word, target, id) in [
+            ("last", None, "20261202-2-bbbb"),
+            ("last", Some("web2"), "20261201-9-zzzz"),
+            ("20261202", None, "20261202-2-bbbb"),
+            ("20261201", Some("web1"), "20261201-1-aaaa"),
+            ("20261201-1-aaaa", Some("web2"), "20261201-1-aaaa"),
+            ("20261203", None, "20261203-1-idle"),
+        ] {
+            assert_eq!(of(word, target), Ok(id.to_owned()), "{word} {target:?}");
+        }
+        for word in ["", "2025", "LAST", "0261202", "20261202-2-bbbb-"] {
+            assert_eq!(of(word, None), Err(NoSuchRun::Unknown), "{word}");
+        }
+        let could = ["20261201-9-zzzz (ssh-refused on web2)", "20261201-1-aaaa (ssh-refused on web1)"];
+        assert_eq!(of("20261201", None), Err(NoSuchRun::Ambiguous(could.map(str::to_owned).into())));
+        assert_eq!(choose_run(&[], "last", None), Err(NoSuchRun::Unknown));
+    }
+
+    #[test]
+    fn of_one_run_over_several_targets_none_is_the_last() {
+        let both = [run("20261202-2-aaaa"), Summary { target: "web2".into(), ..run("20261202-2-bbbb") }];
+        assert!(matches!(choose_run(&both, "last", None), Err(NoSuchRun::Ambiguous(two)) if two.len() == 2));
+        assert_eq!(choose_run(&both, "last", Some("web2")), Ok("20261202-2-bbbb".into()));
+    }
+
+    #[test]
+    fn the_targets_of_one_run_are_kept_or_go_together() {
         let runs = ["2-3-zz", "2-2-b", "2-2-a", "2-1-c", "2-1-b"].map(run);
         assert_eq!([0, 1, 2, 3, 9].map(|keep| old(&runs, keep).len()), [5, 4, 2, 0, 0]);
     }

@@ -9,7 +9,7 @@ use crate::report::story;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// The run (`runbook runs` lists them)
+    /// The run: its id (`runbook runs` lists them), the beginning of one, or "last"
     id: String,
     /// For a ticket, or for a postmortem
     #[arg(short = 'o', long, value_enum, default_value = "markdown")]
@@ -26,14 +26,15 @@ enum Form {
 }
 
 pub(super) fn run(a: &Args) -> Result<u8, Failure> {
-    let records = past::records(&a.id).map_err(|e| unread(&a.id, &e))?;
-    let told = past::told(&a.id).map_err(|e| unread(&a.id, &e))?;
+    let id = super::runs::run_id(&a.id, None)?;
+    let records = past::records(&id).map_err(|e| unread(&id, &e))?;
+    let told = past::told(&id).map_err(|e| unread(&id, &e))?;
     if !past::is_gapless(&records) {
         warn("warning: lines of this run's record are missing or damaged\n");
     }
-    let Some(story) = story::of(&a.id, &records, &told) else {
+    let Some(story) = story::of(&id, &records, &told) else {
         return Err(Failure::usage(
-            format!("the record of run {} has no beginning", a.id),
+            format!("the record of run {id} has no beginning"),
             "runbook runs lists others",
         ));
     };

@@ -3,12 +3,13 @@
 use serde_json::json;
 
 use super::{Failure, Output, colour, say, warn, width};
-use crate::apply::{exit, journal, past};
+use crate::apply::journal::{self, NoSuchRun};
+use crate::apply::{exit, past};
 use crate::report::{printable, record};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// Show this run
+    /// Show this run: its id, the beginning of one, or "last"
     id: Option<String>,
     /// Remove all but the newest thirty
     #[arg(long)]
@@ -40,6 +41,7 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
         return Ok(exit::OK);
     }
     if let Some(id) = &a.id {
+        let id = &run_id(id, None)?;
         let records = past::records(id).map_err(|e| unread(id, &e))?;
         if !past::is_gapless(&records) {
             warn("warning: lines of this record are missing or damaged\n");
@@ -74,4 +76,26 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
         say(&format!("{}\n", json!({"schema": 1, "runs": all})));
     }
     Ok(exit::OK)
+}
+
+/// The id of the run that a word names; `target`: of that one, where the command line names one.
+pub(super) fn run_id(word: &str, target: Option<&str>) -> Result<String, Failure> {
+    let failed = |e: std::io::Error| Failure::Usage(format!("the record of runs: {e}"), None);
+    journal::resolve(word, target).map_err(failed)?.map_err(|why| no_such_run(word, &why))
+}
+
+/// What to say of a word that names no run on record here.
+pub(super) fn no_such_run(word: &str, why: &NoSuchRun) -> Failure {
+    match why {
+        NoSuchRun::Unknown if word == "last" => {
+            Failure::usage("no run on record here has changed anything", "runbook runs lists those of this machine")
+        }
+        NoSuchRun::Unknown => Failure::usage(format!("no run \"{word}\""), "runbook runs lists them"),
+        NoSuchRun::Ambiguous(could) => {
+            let shown = could.iter().take(6).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let more = could.len().checked_sub(6).filter(|n| *n > 0).map(|n| format!(" and {n} more"));
+            let why = format!("\"{word}\" could be any of {} runs: {shown}{}", could.len(), more.unwrap_or_default());
+            Failure::usage(why, "type more of the id")
+        }
+    }
 }

@@ -10,6 +10,7 @@ use super::runs::unread;
 use super::targets::{Chosen, TargetArgs};
 use super::{Failure, warn};
 use crate::apply::back::Record;
+use crate::apply::journal::{self, NoSuchRun};
 use crate::apply::{back, past};
 use crate::channel::ChannelError;
 use crate::plan::Tags;
@@ -17,7 +18,7 @@ use crate::plan::Tags;
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Without -t and --via it goes to the host that the run changed, the way that the run went.")]
 pub(super) struct Args {
-    /// The run (`runbook runs` lists them)
+    /// The run: its id (`runbook runs` lists them), the beginning of one, or "last"
     id: String,
     #[command(flatten)]
     target: TargetArgs,
@@ -28,10 +29,16 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(a: &Args) -> Result<u8, Failure> {
-    let here = match past::whole(&a.id) {
+    let id = &match journal::resolve(&a.id, name_of(&a.target)).map_err(no_records)? {
+        Ok(id) => id,
+        // Another controller's run may be on record there, by its whole id.
+        Err(NoSuchRun::Unknown) if a.id != "last" => a.id.clone(),
+        Err(why) => return Err(super::runs::no_such_run(&a.id, &why)),
+    };
+    let here = match past::whole(id) {
         Ok(records) => Some(records),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-        Err(e) => return Err(unread(&a.id, &e)),
+        Err(e) => return Err(unread(id, &e)),
     };
     let access = a.access.read()?;
     let runtime = super::runtime()?;
@@ -47,13 +54,13 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
             }
             // Another controller's run: the target has a record of its own.
             None => {
-                let records = from_target(&a.id, one(&a.target)?, &access).await?;
+                let records = from_target(id, one(&a.target)?, &access).await?;
                 warn("note: this run is not on record here; the target's own record is used\n");
                 (records, one(&a.target)?, Record::Theirs)
             }
         };
-        let book = back::book(&a.id, &records, whose).map_err(|why| {
-            Failure::usage(format!("run {} cannot be taken back: {why}", a.id), format!("runbook runs {}", a.id))
+        let book = back::book(id, &records, whose).map_err(|why| {
+            Failure::usage(format!("run {id} cannot be taken back: {why}"), format!("runbook runs {id}"))
         })?;
         go(&a.how, Tags::default(), &book, Map::new(), target, &access, a.how.dry_run).await
     });
@@ -80,6 +87,18 @@ async fn more_of_target(id: &str, ours: &[Value], chosen: Chosen, access: &Acces
             warn(&format!("warning: {text}\n"));
             None
         }
+    }
+}
+
+fn no_records(e: std::io::Error) -> Failure {
+    Failure::Usage(format!("the record of runs: {e}"), None)
+}
+
+/// The one target that the command line names, as a run's record would have it.
+fn name_of(target: &TargetArgs) -> Option<&str> {
+    match target.target.as_slice() {
+        [one] => Some(one),
+        _ => None,
     }
 }
 
