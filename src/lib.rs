@@ -18,6 +18,8 @@ pub mod facts;
 pub mod fixture;
 /// Hosts and how to get there.
 pub mod inventory;
+/// The command line of this run, for the next one.
+pub mod invocation;
 /// What a step can look at and make so.
 pub mod module;
 /// How text and bytes are put into a script.

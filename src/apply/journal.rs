@@ -212,9 +212,15 @@ fn choose_run(runs: &[Summary], word: &str, target: Option<&str>) -> Result<Stri
     let of_target = |r: &&Summary| target.is_none_or(|t| r.target == t);
     let found: Vec<&Summary> = if word == "last" {
         let mut changed = runs.iter().filter(|r| r.begun > 0).filter(of_target).peekable();
-        // The targets of one run share its stamp, and none of them is the last one.
         let newest = changed.peek().map(|r| stamp(&r.id).to_owned());
-        changed.take_while(|r| newest.as_deref() == Some(stamp(&r.id))).collect()
+        let together: Vec<&Summary> = changed.take_while(|r| newest.as_deref() == Some(stamp(&r.id))).collect();
+        // The targets of one run share its stamp, and none of them is the last one. Of one target's the time decides.
+        match together.first() {
+            Some(first) if together.iter().all(|r| r.target == first.target) => {
+                together.into_iter().max_by(|a, b| a.at.cmp(&b.at)).into_iter().collect()
+            }
+            _ => together,
+        }
     } else {
         runs.iter().filter(|r| !word.is_empty() && r.id.starts_with(word)).filter(of_target).collect()
     };
@@ -348,6 +354,9 @@ mod tests {
         let both = [run("20261202-2-aaaa"), Summary { target: "web2".into(), ..run("20261202-2-bbbb") }];
         assert!(matches!(choose_run(&both, "last", None), Err(NoSuchRun::Ambiguous(two)) if two.len() == 2));
         assert_eq!(choose_run(&both, "last", Some("web2")), Ok("20261202-2-bbbb".into()));
+        let at = |id: &str, at: &str| Summary { at: at.into(), ..run(id) };
+        let quick = [at("1-1-b", "2026-12-01T00:00:01.2Z"), at("1-1-a", "2026-12-01T00:00:01.7Z")];
+        assert_eq!(choose_run(&quick, "last", None), Ok("1-1-a".into()));
     }
 
     #[test]

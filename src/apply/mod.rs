@@ -21,6 +21,7 @@ use serde_json::{Map, Value};
 use crate::book::Runbook;
 use crate::channel::{ChannelError, Kind};
 use crate::facts::Facts;
+use crate::invocation::Invocation;
 use crate::plan::{self, Input, Place, Plan, Planned, Question, StepStatus, Tags, Wish};
 use crate::report::{Decided, Event, Redactor, Sink};
 use crate::target::frame::Status;
@@ -133,7 +134,7 @@ pub trait Ask {
     /// About a variable; `None` leaves it without a value.
     fn decide<'a>(&'a mut self, question: &'a Question) -> Asked<'a, Option<String>>;
     /// About one change.
-    fn change<'a>(&'a mut self, title: &'a str) -> Asked<'a, Leave>;
+    fn change<'a>(&'a mut self, planned: &'a Planned) -> Asked<'a, Leave>;
 }
 
 /// An answer that a person has to give first.
@@ -155,6 +156,8 @@ pub struct Options {
     pub interrupt: Option<Interrupt>,
     /// Secrets are not in the record either.
     pub redactor: Redactor,
+    /// What the user typed.
+    pub invocation: Invocation,
 }
 
 /// A run over one target.
@@ -207,6 +210,8 @@ pub struct Session<'a> {
     lost_until: Option<Instant>,
     /// What the last finished plan was made from.
     seen: Cache,
+    /// How long a person was asked.
+    thinking: Duration,
 }
 
 /// How a round came to its end.
@@ -284,6 +289,7 @@ impl<'a> Session<'a> {
             guard: None,
             lost_until: None,
             seen: Cache::new(),
+            thinking: Duration::ZERO,
         }
     }
 
@@ -337,13 +343,15 @@ impl<'a> Session<'a> {
             }
         };
         let code = self.close(code).await;
+        let unresolved = self.sink.unresolved(self.options.dry_run);
         self.sink.event(&Event::Finished {
             exit: code,
             // One that ended at what the user wants left went on in the next.
             rounds: self.round.saturating_sub(self.declined.len()).max(usize::from(!self.done.is_empty())),
             run: self.journal.as_ref().map(Journal::id),
             wire: self.ways.iter().map(|w| w.1.wire()).sum(),
-            seconds: started.elapsed().as_secs_f64(),
+            seconds: started.elapsed().saturating_sub(self.thinking).as_secs_f64(),
+            unresolved: &unresolved,
         });
         for (_, target) in self.ways {
             target.close().await;
@@ -441,7 +449,7 @@ impl<'a> Session<'a> {
                 Answer::Nobody => {
                     self.sink.event(&Event::Broken {
                         why: "there are changes to make, and nobody to ask",
-                        hint: Some("--yes makes them; --dry-run only shows them"),
+                        hint: Some(&self.unasked()),
                         changed: false,
                     });
                     return Ok(exit::USAGE);
@@ -494,7 +502,9 @@ impl<'a> Session<'a> {
         if again && plan.changes.iter().all(|p| self.agreed.contains(&p.change.digest())) {
             return Answer::Yes;
         }
+        let asked = Instant::now();
         let answer = self.ask.plan(plan).await;
+        self.thinking += asked.elapsed();
         if answer == Answer::Yes {
             self.agreed.extend(plan.changes.iter().map(|p| p.change.digest()));
         }
@@ -509,7 +519,9 @@ impl<'a> Session<'a> {
             if !self.asked.insert(q.var.clone()) {
                 continue;
             }
+            let asked = Instant::now();
             let answer = self.ask.decide(q).await;
+            self.thinking += asked.elapsed();
             if self.interrupted() {
                 return Err(Stop::Interrupted);
             }
@@ -531,14 +543,32 @@ impl<'a> Session<'a> {
         let step = plan.steps.iter().find(|s| s.needs_root).map(|s| s.evidence.clone());
         let change = || plan.changes.iter().find(|p| p.change.needs_root(facts.live)).map(|p| p.change.title());
         let why = step.or_else(|| change().map(|title| format!("to {title} takes root")))?;
-        let again: Vec<String> = std::env::args().collect();
-        let hint = if self.place().here {
-            format!("sudo {}", again.join(" "))
-        } else {
-            "--become becomes root there (sudo, doas or su); or use a channel that gives root".to_owned()
-        };
+        let hint = self.as_root();
         self.sink.event(&Event::Broken { why: &why, hint: Some(&hint), changed: false });
         Some(exit::FAILED)
+    }
+
+    /// How to make the changes without being asked, as a line to paste.
+    fn unasked(&self) -> String {
+        match self.options.invocation.verb.as_str() {
+            "" => "--yes makes them".to_owned(),
+            _ => format!("make them without asking:\n    {}", self.options.invocation.with(&["--yes"]).to_sh()),
+        }
+    }
+
+    /// How to run this as root, as a line to paste.
+    fn as_root(&self) -> String {
+        let invocation = &self.options.invocation;
+        match (self.place().here, invocation.verb.is_empty()) {
+            (true, _) => format!("run it as root:\n    {}", invocation.to_sudo()),
+            (false, true) => {
+                "--become becomes root there (sudo, doas or su); or use a channel that gives root".to_owned()
+            }
+            (false, false) => {
+                let line = invocation.without(&["become"]).with(&["--become"]).to_sh();
+                format!("become root there, with sudo, doas or su:\n    {line}")
+            }
+        }
     }
 
     fn input<'i>(&'i self, cache: &'i Cache) -> Input<'i> {

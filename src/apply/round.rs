@@ -158,7 +158,9 @@ impl Session<'_> {
         if !self.stepwise || self.agreed.contains(&p.change.digest()) {
             return Ok(Leave::Yes);
         }
-        let answer = self.ask.change(&p.change.title()).await;
+        let asked = Instant::now();
+        let answer = self.ask.change(p).await;
+        self.thinking += asked.elapsed();
         if self.interrupted() {
             return Err(Stop::Interrupted);
         }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::report::unresolved::{UnresolvedItem, UnresolvedTracker};
 use crate::report::{Event, Redactor, Sink, event_json};
 
 /// A reporter, and `RUN/events.jsonl` once there is a record: an event a line, with `event` and `at`. Nothing depends on it, so
@@ -17,6 +18,7 @@ pub struct Told<'a> {
     /// What was told before there was a record: that run's beginning and its last plan.
     before: Vec<(&'static str, String)>,
     file: Option<File>,
+    unresolved: UnresolvedTracker,
 }
 
 /// Its name in a run's directory.
@@ -25,11 +27,18 @@ pub const EVENTS: &str = "events.jsonl";
 impl<'a> Told<'a> {
     /// To that reporter.
     pub fn new(sink: &'a mut dyn Sink, redactor: Redactor) -> Self {
-        Self { sink, redactor, before: Vec::new(), file: None }
+        Self { sink, redactor, before: Vec::new(), file: None, unresolved: UnresolvedTracker::default() }
+    }
+
+    /// What is left so far; `dry`: planned changes were not to be made.
+    #[must_use]
+    pub fn unresolved(&self, dry: bool) -> Vec<UnresolvedItem> {
+        self.unresolved.items(dry)
     }
 
     /// One event.
     pub fn event(&mut self, e: &Event<'_>) {
+        self.unresolved.event(e);
         if let Some((name, mut v)) = event_json(e).filter(|(name, _)| *name != "doing") {
             // What a module has read in full is its evidence's business, and may be long.
             let steps = v.get_mut("steps").and_then(Value::as_array_mut);

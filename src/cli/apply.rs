@@ -1,24 +1,25 @@
 //! `runbook apply` and `runbook plan`.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::access::{Access, AccessArgs};
-use super::choose::Choices;
+use super::again;
 use super::interrupt::on_interrupt;
 use super::many::{self, ManyArgs};
 use super::secret::secret;
 use super::targets::{Chosen, TargetArgs};
+use super::terminal::Terminal;
 use super::{Failure, Output, colour, learn_secret_names, say, secrets, warn, warning, width};
-use crate::apply::{Answer, Ask, Asked, Interrupt, Leave, Options, Session, exit};
+use crate::apply::{Options, Session, exit};
 use crate::book::excerpt::{hide_secrets, is_secret_name};
 use crate::book::{self, Diagnostic, Given, Runbook, VarKind};
 use crate::channel::{Dead, Login, Url};
-use crate::plan::{Place, Plan, Question, Tags};
+use crate::plan::{Place, Tags};
 use crate::report::terminal::ascii;
-use crate::report::{self, Human, Json, JsonLines, Redactor, Sink, wrap};
+use crate::report::{Human, Json, JsonLines, Redactor, Sink, wrap};
 use crate::source;
 use crate::target::Target;
 
@@ -193,7 +194,8 @@ pub(super) async fn go(
     let mut sink: Box<dyn Sink> = match how.output {
         Output::Human => {
             let tint = colour(&std::io::stdout());
-            Box::new(Human::new(out, redactor.clone(), tint, live, how.verbose(), dry).wide(width()))
+            let human = Human::new(out, redactor.clone(), tint, live, how.verbose(), dry);
+            Box::new(human.wide(width()).invoked_as(again::this()))
         }
         Output::Json => Box::new(Json::new(out, redactor.clone())),
         Output::Jsonl => Box::new(JsonLines::new(out, redactor.clone())),
@@ -214,13 +216,7 @@ pub(super) fn tags(a: &Args) -> Tags {
 /// How the engine is to go, and who is asked.
 pub(super) fn engine(how: &HowArgs, tags: Tags, redactor: Redactor, dry: bool) -> Result<(Options, Terminal), Failure> {
     let interrupt = on_interrupt();
-    let ask = Terminal {
-        yes: how.yes,
-        step: how.step,
-        interactive: std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && how.output == Output::Human,
-        interrupt: interrupt.clone(),
-        redactor: redactor.clone(),
-    };
+    let ask = Terminal::new(how, interrupt.clone(), redactor.clone());
     if how.step && !dry && !ask.interactive {
         return Err(Failure::usage(
             "--step asks before each change, and there is nobody to ask",
@@ -228,7 +224,8 @@ pub(super) fn engine(how: &HowArgs, tags: Tags, redactor: Redactor, dry: bool) -
         ));
     }
     let guard = (!how.no_guard).then_some(how.confirm_within);
-    Ok((Options { dry_run: dry, tags, guard, interrupt: Some(interrupt), redactor }, ask))
+    let invocation = again::this();
+    Ok((Options { dry_run: dry, tags, guard, interrupt: Some(interrupt), redactor, invocation }, ask))
 }
 
 /// This machine, for what is looked at from here.
@@ -332,109 +329,4 @@ fn too_short(name: &str, allowed: bool) -> Result<(), Failure> {
     }
     warn(&format!("warning: {why}\n"));
     Ok(())
-}
-
-/// The person at the terminal.
-pub(super) struct Terminal {
-    pub yes: bool,
-    pub step: bool,
-    pub interactive: bool,
-    interrupt: Interrupt,
-    redactor: Redactor,
-}
-
-impl Terminal {
-    /// A text with what came from outside made safe, and no secret in it.
-    pub(super) fn safe(&self, text: &str) -> String {
-        report::printable(&self.redactor.clean(text))
-    }
-
-    /// A line in lower case; `None` at the end of the input and at Ctrl-C.
-    pub(super) async fn read(&mut self, question: &str) -> Option<String> {
-        say(question);
-        let _ = std::io::stdout().flush();
-        // Left behind at Ctrl-C: the thread waits for a line that nobody needs, and ends with us.
-        let line = tokio::task::spawn_blocking(|| {
-            let mut line = String::new();
-            std::io::stdin().lock().read_line(&mut line).ok().filter(|n| *n > 0).map(|_| line.trim().to_lowercase())
-        });
-        tokio::select! {
-            l = line => l.ok().flatten(),
-            _ = self.interrupt.wait_for(|now| *now) => {
-                say("\n");
-                None
-            }
-        }
-    }
-
-    /// Nobody is there: it is left, and the plan says how to decide it.
-    pub(super) async fn about_variable(&mut self, q: &Question) -> Option<String> {
-        if self.yes || !self.interactive {
-            return None;
-        }
-        let choices = Choices::new(&q.choices);
-        let help = report::wrap(&self.safe(&q.help), width()).join("\n");
-        let question = self.safe(&format!("{}: {}? ", q.var, choices.shown()));
-        say(&format!("\n{}{}", help, if help.is_empty() { "" } else { "\n" }));
-        loop {
-            match choices.read(&self.read(&question).await?) {
-                Some(answer) => return answer.map(str::to_owned),
-                None => say(&format!("{}; Enter leaves it\n", choices.keys())),
-            }
-        }
-    }
-
-    /// As `git add -p` asks; what is no answer is asked again, and the end of the input ends it.
-    pub(super) async fn about_change(&mut self, what: String) -> Leave {
-        let question = format!("  {what}?\n  [y]es / [n]o, leave it / [a]ll the rest / [q]uit: ");
-        loop {
-            match self.read(&question).await.as_deref() {
-                Some("y" | "yes") => return Leave::Yes,
-                Some("n" | "no") => return Leave::Skip,
-                Some("a" | "all") => return Leave::Rest,
-                Some("q" | "quit") | None => return Leave::Quit,
-                Some(_) => say("  y, n, a or q\n"),
-            }
-        }
-    }
-
-    async fn about_plan(&mut self, plan: &Plan) -> Answer {
-        if self.yes {
-            return if self.step && self.interactive { Answer::Step } else { Answer::Yes };
-        }
-        if !self.interactive {
-            return Answer::Nobody;
-        }
-        if self.step {
-            return Answer::Step;
-        }
-        loop {
-            let answer = self.read("\nMake these changes? [y]es / [n]o / [s]tep by step / [d]iff again: ").await;
-            match answer.as_deref() {
-                Some("y" | "yes") => return Answer::Yes,
-                Some("n" | "no") | None => return Answer::No,
-                Some("s" | "step") => return Answer::Step,
-                Some("d" | "diff") => {
-                    for p in &plan.changes {
-                        let diff = String::from_utf8_lossy(&p.change.diff()).into_owned();
-                        say(&self.safe(&format!("\n{}\n{diff}", p.change.title())));
-                    }
-                }
-                Some(_) => say("y, n, s or d\n"),
-            }
-        }
-    }
-}
-
-impl Ask for Terminal {
-    fn plan<'a>(&'a mut self, plan: &'a Plan) -> Asked<'a, Answer> {
-        Box::pin(self.about_plan(plan))
-    }
-    fn decide<'a>(&'a mut self, question: &'a Question) -> Asked<'a, Option<String>> {
-        Box::pin(self.about_variable(question))
-    }
-    fn change<'a>(&'a mut self, title: &'a str) -> Asked<'a, Leave> {
-        let what = self.safe(title);
-        Box::pin(self.about_change(what))
-    }
 }

@@ -7,13 +7,14 @@ use futures_util::stream::{self, StreamExt};
 use serde_json::{Map, Value};
 
 use super::access::Access;
-use super::apply::{Args, Terminal, controller, engine, open, tags};
+use super::apply::{Args, controller, engine, open, tags};
 use super::targets::Chosen;
-use super::{Failure, Output, colour, say, width};
+use super::terminal::Terminal;
+use super::{Failure, Output, colour, width};
 use crate::apply::fleet::{self, How, Member, People, Reply, Serial};
 use crate::apply::{Answer, Asked, Leave};
 use crate::book::Runbook;
-use crate::plan::Question;
+use crate::plan::{Planned, Question};
 use crate::report;
 use crate::report::fleet::{Crowd, HumanFleet, JsonFleet, JsonLinesFleet};
 
@@ -52,7 +53,11 @@ pub(super) async fn go(
     let size = terminal_size::terminal_size().filter(|_| out.is_terminal());
     let size = size.map(|(w, h)| (w.0, h.0)).or(out.is_terminal().then_some((80, 24)));
     let tint = colour(&out);
-    let human = |r| HumanFleet::new(std::io::stdout(), r, tint, size, a.how.verbose(), dry).wide(width());
+    let human = |r| {
+        HumanFleet::new(std::io::stdout(), r, tint, size, a.how.verbose(), dry)
+            .wide(width())
+            .invoked_as(super::again::this())
+    };
     let report: Box<RefCell<dyn Crowd>> = match a.how.output {
         Output::Human => Box::new(RefCell::new(human(redactor.clone()))),
         Output::Json => Box::new(RefCell::new(JsonFleet::new(out, redactor.clone()))),
@@ -99,7 +104,7 @@ impl Terminal {
                 Some("n" | "no") | None => return answer(Answer::No),
                 Some("s" | "step") => return answer(Answer::Step),
                 Some("d" | "diff") => return Reply::Again,
-                Some(_) => say("y, n, s or d\n"),
+                Some(_) => self.tell("y, n, s or d\n"),
             }
         }
     }
@@ -116,11 +121,10 @@ impl People for Terminal {
         let hosts = if targets.len() == 1 { "1 host asks" } else { "hosts ask" };
         let count = if targets.len() == 1 { String::new() } else { format!("{} ", targets.len()) };
         let names = self.safe(&targets.join(", "));
-        say(&format!("\n{}\n", report::wrap(&format!("{count}{hosts}: {names}"), width()).join("\n")));
+        self.tell(&format!("\n{}\n", report::wrap(&format!("{count}{hosts}: {names}"), width()).join("\n")));
         Box::pin(self.about_variable(question))
     }
-    fn change<'a>(&'a mut self, target: &'a str, title: &'a str) -> Asked<'a, Leave> {
-        let what = format!("{}: {}", self.safe(target), self.safe(title));
-        Box::pin(self.about_change(what))
+    fn change<'a>(&'a mut self, target: &'a str, planned: &'a Planned) -> Asked<'a, Leave> {
+        Box::pin(self.about_change(Some(target), planned))
     }
 }

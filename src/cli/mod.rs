@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod access;
+mod again;
 mod apply;
 mod choose;
 mod completions;
@@ -19,6 +20,7 @@ mod secret;
 mod show;
 mod source;
 mod targets;
+mod terminal;
 mod test;
 mod undo;
 

@@ -33,10 +33,7 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
         warn("warning: lines of this run's record are missing or damaged\n");
     }
     let Some(story) = story::of(&id, &records, &told) else {
-        return Err(Failure::usage(
-            format!("the record of run {id} has no beginning"),
-            "runbook runs lists others",
-        ));
+        return Err(Failure::usage(format!("the record of run {id} has no beginning"), "runbook runs lists others"));
     };
     say(&match a.output {
         Form::Markdown => story::ticket(&story),

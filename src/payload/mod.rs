@@ -4,7 +4,7 @@ mod quote;
 
 use std::io::Write;
 
-pub use quote::{printf_payload, sh_quote, text_payload};
+pub use quote::{printf_payload, sh_quote, sh_word, text_payload};
 
 /// Something that no log line and no other run contains.
 pub fn nonce() -> String {

@@ -19,6 +19,16 @@ pub fn sh_quote(text: &str) -> Option<String> {
     (!text.contains('\0')).then(|| format!("'{}'", text.replace('\'', r"'\''")))
 }
 
+/// A word for a person to paste: bare where sh takes it as it is, else as [`sh_quote`] has it.
+#[must_use]
+pub fn sh_word(text: &str) -> String {
+    let bare = |b: u8| b.is_ascii_alphanumeric() || b"_-./:=@%+,".contains(&b);
+    if !text.is_empty() && text.bytes().all(bare) {
+        return text.to_owned();
+    }
+    sh_quote(&text.replace('\0', "")).unwrap_or_default()
+}
+
 /// A fragment of `sh` that writes exactly `bytes` to its standard output, and no argument of a program shows what is text:
 /// it may be a secret, and `printf` is a program to some shells.
 ///

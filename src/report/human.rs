@@ -2,11 +2,13 @@
 
 use std::io::Write;
 
+use super::unresolved::summary;
 use super::words::{count, fold, wrap};
 use super::{Earlier, Event, GuardNews, Proof, Redactor, Sink, printable, terminal};
 use crate::apply::exit;
 use crate::apply::risk::GuardPreview;
 use crate::book::{Runbook, Where};
+use crate::invocation::Invocation;
 use crate::plan::diff::{self, Tag};
 use crate::plan::{Change, CommandChange, NOT_HERE, Plan, Planned, StepPlan, StepStatus, Verdict};
 use crate::target::files::{Content, Kind};
@@ -32,7 +34,10 @@ pub struct Human<W: Write> {
     doubt: bool,
     /// A way was lost in mid-run, and the next plan is what is left.
     resumed: bool,
-    unresolved: Vec<String>,
+    /// Everything that is left, in a sentence.
+    pub(super) unresolved: String,
+    /// What the user typed.
+    invocation: Invocation,
     /// What the user wants left, and the plan that was shown with it.
     left: Vec<String>,
     leaving: bool,
@@ -43,6 +48,9 @@ pub struct Human<W: Write> {
     /// Every step was skipped, and not because none applies.
     blind: bool,
     offline: bool,
+    /// The target is this machine, and we are root on it.
+    here: bool,
+    root: bool,
     book: String,
     see: Vec<String>,
     planned: usize,
@@ -79,7 +87,8 @@ impl<W: Write> Human<W> {
             kept: false,
             doubt: false,
             resumed: false,
-            unresolved: Vec::new(),
+            unresolved: String::new(),
+            invocation: Invocation::default(),
             left: Vec::new(),
             leaving: false,
             shown: None,
@@ -88,6 +97,8 @@ impl<W: Write> Human<W> {
             checked: 0,
             blind: false,
             offline: false,
+            here: false,
+            root: false,
             book: String::new(),
             see: Vec::new(),
             planned: 0,
@@ -100,6 +111,13 @@ impl<W: Write> Human<W> {
     #[must_use]
     pub fn wide(mut self, width: usize) -> Self {
         self.width = width;
+        self
+    }
+
+    /// Of a command line, so that the next one can be printed whole.
+    #[must_use]
+    pub fn invoked_as(mut self, invocation: Invocation) -> Self {
+        self.invocation = invocation;
         self
     }
 
@@ -170,8 +188,6 @@ impl<W: Write> Human<W> {
         self.checked = plan.steps.iter().filter(|s| s.status != StepStatus::Skipped).count();
         self.blind = plan.nothing_checked();
         self.planned = plan.changes.len();
-        let told = |s: &&StepPlan| unresolved(s) && !matches!(s.status, StepStatus::Blocked | StepStatus::Declined);
-        self.unresolved = plan.steps.iter().filter(told).map(|s| s.name.clone()).collect();
         let goes_on = self.goes_on(plan);
         let before = self.shown.replace(plan.clone()).unwrap_or_default();
         if std::mem::take(&mut self.leaving) && goes_on {
@@ -192,7 +208,7 @@ impl<W: Write> Human<W> {
             self.steps(plan, book);
         }
         self.todo(plan);
-        self.changes(plan, book);
+        self.changes(plan);
     }
 
     /// The plan is what was shown already, without what the user wants left.
@@ -222,6 +238,7 @@ impl<W: Write> Human<W> {
 
     fn preamble(&mut self, plan: &Plan) {
         let Some(f) = &plan.facts else { return };
+        self.root = f.root;
         if let Some((run, _)) = &f.unconfirmed {
             let text = format!("run {run} was cut off, and the host is about to take back what it had changed");
             self.para(Ink::Yellow, "Note: ", 6, &text);
@@ -385,7 +402,7 @@ impl<W: Write> Human<W> {
         }
     }
 
-    fn changes(&mut self, plan: &Plan, book: &Runbook) {
+    fn changes(&mut self, plan: &Plan) {
         if plan.changes.is_empty() {
             return self.validations(plan);
         }
@@ -402,7 +419,7 @@ impl<W: Write> Human<W> {
                 self.validations(plan);
                 shown_validation = true;
             }
-            self.change(n + 1, p, book);
+            self.change(n + 1, p);
         }
         if !shown_validation {
             self.validations(plan);
@@ -424,15 +441,19 @@ impl<W: Write> Human<W> {
         }
     }
 
-    fn change(&mut self, n: usize, p: &Planned, book: &Runbook) {
+    fn change(&mut self, n: usize, p: &Planned) {
         self.blank();
         let why = match &p.handler {
             Some(h) if p.step == usize::MAX => format!("   ({h}, left over)"),
             Some(_) => "   (so that the edit takes effect)".into(),
             None => String::new(),
         };
-        let _ = book;
         self.titled(Ink::Bold, &format!("  {n}. "), Ink::Bold, &p.change.title(), &why);
+        self.change_body(p);
+    }
+
+    /// What a change alters: attributes, and the diff of a file or of what a command says of itself.
+    fn change_body(&mut self, p: &Planned) {
         for a in p.change.attributes() {
             self.para(Ink::Plain, "     ", 5, &a);
         }
@@ -476,13 +497,7 @@ impl<W: Write> Human<W> {
         let took = if seconds < 10.0 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") };
         let changes = format!("{} {}", self.changed, if self.changed == 1 { "change" } else { "changes" });
         let rounds = if rounds > 1 { format!(" in {rounds} rounds") } else { String::new() };
-        // All of them stand above; the last line names the first.
-        let unresolved = match self.unresolved.as_slice() {
-            [first, second, _, more @ ..] if !more.is_empty() => {
-                format!("{first}; {second}; and {} more", more.len() + 1)
-            }
-            few => few.join("; "),
-        };
+        let unresolved = &self.unresolved;
         let left = if self.left.is_empty() { String::new() } else { format!("; you left: {}", self.left.join(", ")) };
         match (exit, self.changed) {
             (0, 0) if self.offline && !self.undoes => format!("Offline checks passed ({took})."),
@@ -505,10 +520,14 @@ impl<W: Write> Human<W> {
             (exit::ROLLED_BACK, _) => format!("Taken back: the host is as it was before that round ({took})."),
             (exit::NOT_ROLLED_BACK, _) => format!("The host needs somebody now ({took})."),
             (_, 0) if self.dry && self.planned > 0 => {
-                let unresolved = if unresolved.is_empty() { "something is kept back" } else { &unresolved };
                 format!("{} to make, and not all is resolved: {unresolved} ({took}).", count(self.planned, "change"))
             }
-            (_, 0) if self.doubt => format!("Not healthy; what failed may have changed something ({took})."),
+            (_, 0) if self.doubt && unresolved.is_empty() => {
+                format!("Not healthy; what failed may have changed something ({took}).")
+            }
+            (_, 0) if self.doubt => {
+                format!("Unresolved: {unresolved}{left}. What failed may have changed something ({took}).")
+            }
             (_, 0) if self.blind || self.checked == 0 && self.proofs.is_empty() => {
                 format!("Nothing could be checked here; nothing was changed ({took}).")
             }
@@ -618,12 +637,12 @@ impl<W: Write> Human<W> {
             self.line(&[(ink, &l)]);
         }
         if self.offline && exit == 0 && !self.undoes {
-            let text = format!("After booting that disk, check on the host: {}", on_the_host(&self.book));
-            self.line(&[(Ink::Plain, &text)]);
+            let host = self.invocation.to_check_on_host();
+            self.command("After booting that disk, check on the host:", &host.to_sh());
         }
         if exit == 1 && !self.see.is_empty() {
-            let see = self.see.iter().map(|s| format!("runbook plan {s}")).collect::<Vec<_>>().join(", ");
-            self.line(&[(Ink::Plain, &format!("See also: {see}"))]);
+            let see = see_also(&self.invocation, &self.see);
+            self.command("See also:", &see);
         }
         if self.changed > 0 {
             for m in std::mem::take(&mut self.after) {
@@ -634,35 +653,26 @@ impl<W: Write> Human<W> {
             let kept = if self.kept { "What was there before is kept. " } else { "" };
             self.last(&format!("{kept}The record: runbook runs {id}"));
         } else if exit == 4 && self.dry {
-            self.last(to_make_them());
+            self.command("To make them:", &to_make_them(&self.invocation, self.here, self.root));
         }
+    }
+
+    /// Lines to paste, below what they are for: never wrapped.
+    fn command(&mut self, what: &str, lines: &str) {
+        self.line(&[(Ink::Plain, what)]);
+        lines.lines().for_each(|l| self.line(&[(Ink::Plain, &format!("    {l}"))]));
     }
 }
 
-/// The command that looks at the same host once it runs, with the variables that were given: whole, to be pasted.
-fn on_the_host(book: &str) -> String {
-    let mut line = format!("runbook plan {book}");
-    let mut args = std::env::args().skip(1);
-    while let Some(a) = args.next() {
-        let value = match a.as_str() {
-            "-e" | "--extra-vars" => args.next(),
-            _ => a.strip_prefix("-e").or_else(|| a.strip_prefix("--extra-vars=")).map(str::to_owned),
-        };
-        if let Some(v) = value {
-            let plain = v.chars().all(|c| c.is_ascii_alphanumeric() || "=@%+:,./_-".contains(c));
-            let v = if plain { v } else { format!("'{}'", v.replace('\'', "'\\''")) };
-            line += &format!(" -e {v}");
-        }
-    }
-    line
+/// What a person types after a dry run, for sh.
+pub(super) fn to_make_them(invocation: &Invocation, here: bool, root: bool) -> String {
+    let apply = invocation.to_apply();
+    if here && !root { apply.to_sudo() } else { apply.to_sh() }
 }
 
-/// What a person types after a dry run.
-pub(super) fn to_make_them() -> &'static str {
-    match std::env::args().nth(1).as_deref() {
-        Some("plan") => "To make them: the same line with apply in place of plan.",
-        _ => "To make them: the same line without --dry-run.",
-    }
+/// What looks at the same host by other runbooks, a line each for sh.
+pub(super) fn see_also(invocation: &Invocation, runbooks: &[String]) -> String {
+    runbooks.iter().map(|r| invocation.to_plan_other(r).to_sh() + "\n").collect()
 }
 
 /// A text in a colour, where colour is wanted.
@@ -723,6 +733,7 @@ impl<W: Write> Sink for Human<W> {
             Event::Started { book, place } => {
                 let known = place.address.as_ref().filter(|a| !place.here && **a != place.name);
                 self.offline = !place.live;
+                self.here = place.here;
                 self.see.clone_from(&book.see);
                 self.undoes = book.undoes.is_some();
                 let via = if place.here || !place.live {
@@ -813,7 +824,8 @@ impl<W: Write> Sink for Human<W> {
                     self.para(Ink::Plain, "         ", 9, "what was done before stays, and is on record");
                 }
             }
-            Event::Finished { exit, rounds, run, wire, seconds } => {
+            Event::Finished { exit, rounds, run, wire, seconds, unresolved } => {
+                self.unresolved = summary(unresolved);
                 self.finished(*exit, *rounds, *run, *seconds);
                 if self.verbose {
                     let w = format!(
@@ -825,6 +837,14 @@ impl<W: Write> Sink for Human<W> {
             }
         }
     }
+}
+
+/// What a change alters, as a plan shows it below the change's title.
+#[must_use]
+pub fn change_body(planned: &Planned, redactor: &Redactor, colour: bool, width: usize) -> String {
+    let mut out = Vec::new();
+    Human::new(&mut out, redactor.clone(), colour, false, false, false).wide(width).change_body(planned);
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// Whether a step looks from the controller, and does so here.

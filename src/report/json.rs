@@ -128,9 +128,12 @@ pub fn object(e: &Event<'_>) -> Option<(&'static str, Value)> {
         Event::Proved { proof, evidence } => ("proof", json!({"proof": proof, "evidence": evidence})),
         Event::Guard { news } => ("guard", guard_json(news)),
         Event::Broken { why, hint, changed } => ("error", json!({"why": why, "hint": hint, "changed": changed})),
-        Event::Finished { exit, rounds, run, wire, seconds } => {
-            ("finished", json!({"exit": exit, "rounds_applied": rounds, "run": run, "wire": wire, "seconds": seconds}))
-        }
+        Event::Finished { exit, rounds, run, wire, seconds, unresolved } => (
+            "finished",
+            json!({
+                "exit": exit, "unresolved": unresolved, "rounds_applied": rounds, "run": run, "wire": wire, "seconds": seconds,
+            }),
+        ),
     })
 }
 

@@ -15,12 +15,14 @@ pub mod schema;
 pub mod story;
 pub mod terminal;
 pub mod tried;
+pub mod unresolved;
 mod words;
 
-pub use human::Human;
+pub use human::{Human, change_body};
 pub use json::{Json, JsonLines, object as event_json};
 pub use redact::{HIDDEN, Redactor};
 pub use terminal::printable;
+pub use unresolved::UnresolvedItem;
 pub use words::{diff, fold, wrap};
 
 use std::time::Duration;
@@ -162,8 +164,10 @@ pub enum Event<'a> {
         run: Option<&'a str>,
         /// What went over the wire.
         wire: Wire,
-        /// How long it took.
+        /// How long it took, without the time in which a person was asked.
         seconds: f64,
+        /// Everything that is left.
+        unresolved: &'a [UnresolvedItem],
     },
 }
 

@@ -5,11 +5,16 @@ pub(super) fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-/// Words in lines of at most `width` characters; longer words stand alone.
+/// Words in lines of at most `width` characters; longer words stand alone. A line that begins with four blanks is a command
+/// to paste, and stays whole.
 #[must_use]
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut out = Vec::new();
     for para in text.lines() {
+        if para.starts_with("    ") {
+            out.push(para.trim_end().to_owned());
+            continue;
+        }
         let mut line = String::new();
         for word in para.split_whitespace() {
             if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
@@ -70,6 +75,8 @@ mod tests {
         let w = wrap("one two three", 7);
         assert_eq!(w, ["one two", "three"]);
         assert_eq!(wrap("averyveryverylongword x", 5), ["averyveryverylongword", "x"]);
+        let command = "    sudo runbook apply x -e 'a=b  c'";
+        assert_eq!(wrap(&format!("one two:\n{command}"), 5), ["one", "two:", command]);
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod faults;
 mod find;
 mod firewall;
 mod fleet;
+mod hand;
 mod hidden_errors;
 mod hosts_access;
 mod inventory;

@@ -81,7 +81,12 @@ fn everything_is_as_it_was_and_an_undo_can_be_undone() {
     let after = all(&b);
     let planned = undo(&b, &id, &["-n"]).expect(4);
     assert_eq!(all(&b), after, "a dry run changes nothing");
-    for line in ["-2\n", "+{{ 7 * 7 }}\n", ". run rm ", "the same line without --dry-run"] {
+    for line in [
+        "-2\n",
+        "+{{ 7 * 7 }}\n",
+        ". run rm ",
+        &format!("To make them:\n    {} undo {id} --via ", env!("CARGO_BIN_EXE_runbook")),
+    ] {
         assert!(planned.text.contains(line), "{line:?}: {}", planned.text);
     }
     assert!(!planned.text.contains("before\n+") && !planned.text.contains("after"), "{}", planned.text);

@@ -7,7 +7,7 @@ use crate::apply::risk::risky;
 use crate::apply::{Answer, Ask, Asked, Leave};
 use crate::book::Runbook;
 use crate::channel::ChannelError;
-use crate::plan::{Place, Plan, Question};
+use crate::plan::{Place, Plan, Planned, Question};
 use crate::target::Target;
 
 /// One target, and how to get there.
@@ -27,7 +27,7 @@ pub(super) enum Wait {
     /// A variable's value.
     Decide(Question, oneshot::Sender<Option<String>>),
     /// Leave to make one change.
-    Change(String, oneshot::Sender<Leave>),
+    Change(Box<Planned>, oneshot::Sender<Leave>),
 }
 
 /// A plan that waits for an answer.
@@ -64,7 +64,8 @@ impl Ask for Messenger<'_> {
     fn decide<'a>(&'a mut self, question: &'a Question) -> Asked<'a, Option<String>> {
         Box::pin(async move { self.send(|reply| Wait::Decide(question.clone(), reply)).await.flatten() })
     }
-    fn change<'a>(&'a mut self, title: &'a str) -> Asked<'a, Leave> {
-        Box::pin(async move { self.send(|reply| Wait::Change(title.to_owned(), reply)).await.unwrap_or(Leave::Quit) })
+    fn change<'a>(&'a mut self, planned: &'a Planned) -> Asked<'a, Leave> {
+        let change = Box::new(planned.clone());
+        Box::pin(async move { self.send(|reply| Wait::Change(change, reply)).await.unwrap_or(Leave::Quit) })
     }
 }

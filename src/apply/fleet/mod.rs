@@ -18,7 +18,7 @@ pub use order::{Brake, Serial, badness, batches, worst};
 
 use super::{Answer, Asked, Leave, Options, Session, exit};
 use crate::book::Runbook;
-use crate::plan::{Place, Question};
+use crate::plan::{Place, Planned, Question};
 use crate::report::fleet::{Crowd, Many};
 use crate::report::{Event, Proof, Sink};
 use crate::target::{Target, Wire};
@@ -58,7 +58,7 @@ pub trait People {
     /// About a variable that these have in question.
     fn decide<'a>(&'a mut self, question: &'a Question, targets: &'a [&'a str]) -> Asked<'a, Option<String>>;
     /// About one change on one target.
-    fn change<'a>(&'a mut self, target: &'a str, title: &'a str) -> Asked<'a, Leave>;
+    fn change<'a>(&'a mut self, target: &'a str, planned: &'a Planned) -> Asked<'a, Leave>;
 }
 
 /// Where a target stands.
@@ -140,6 +140,8 @@ struct Fleet<'a> {
     quit: bool,
     /// Targets whose result was not shown yet.
     unseen: Vec<usize>,
+    /// How long a person was asked.
+    thinking: Duration,
 }
 
 /// Runs a runbook on all of them; the worst exit code. Every event was given to the report.
@@ -178,10 +180,12 @@ pub async fn run(
         brake: Brake::new(how.max_fail),
         quit: false,
         unseen: Vec::new(),
+        thinking: Duration::ZERO,
     };
     fleet.drive(&mut asked, people).await;
     let exit = worst(fleet.rows.iter().map(|r| if let State::Finished(code) = r.state { code } else { exit::FAILED }));
-    report.borrow_mut().many(&Many::Finished { exit, seconds: started.elapsed().as_secs_f64() });
+    let seconds = started.elapsed().saturating_sub(fleet.thinking).as_secs_f64();
+    report.borrow_mut().many(&Many::Finished { exit, seconds });
     exit
 }
 
@@ -285,7 +289,8 @@ impl<'a> Fleet<'a> {
             }
             report.event(target, &Event::Broken { why, hint, changed: false });
             let wire = Wire::default();
-            report.event(target, &Event::Finished { exit, rounds: 0, run: None, wire, seconds: 0.0 });
+            let unresolved = &[];
+            report.event(target, &Event::Finished { exit, rounds: 0, run: None, wire, seconds: 0.0, unresolved });
         }
         self.rows[target].state = State::Finished(exit);
         self.unseen.push(target);
@@ -308,13 +313,16 @@ impl<'a> Fleet<'a> {
 
     async fn waits(&mut self, target: usize, wait: Wait, people: &mut dyn People) {
         match wait {
-            Wait::Change(title, reply) => {
+            Wait::Change(planned, reply) => {
                 // Who quits at one host is asked about no other.
                 let answer = if self.quit {
                     Leave::Quit
                 } else {
                     self.say(&Many::Asking);
-                    people.change(&self.names[target], &title).await
+                    let asked = Instant::now();
+                    let answer = people.change(&self.names[target], &planned).await;
+                    self.thinking += asked.elapsed();
+                    answer
                 };
                 if answer == Leave::Quit {
                     self.quit = true;
@@ -409,7 +417,9 @@ impl<'a> Fleet<'a> {
         for (question, targets) in questions {
             let names: Vec<&str> = targets.iter().map(|t| self.names[*t].as_str()).collect();
             self.say(&Many::Asking);
+            let asked = Instant::now();
             let value = if self.interrupted() { None } else { people.decide(&question, &names).await };
+            self.thinking += asked.elapsed();
             self.value(&targets, value.as_deref());
         }
     }
@@ -431,7 +441,10 @@ impl<'a> Fleet<'a> {
         let names: Vec<&str> = asking.iter().map(|t| self.names[*t].as_str()).collect();
         let answer = loop {
             self.say(&Many::Asking);
-            match people.plans(&names).await {
+            let asked = Instant::now();
+            let reply = people.plans(&names).await;
+            self.thinking += asked.elapsed();
+            match reply {
                 Reply::Again => self.say(&Many::Again),
                 Reply::Answer(a) => break a,
             }

@@ -8,7 +8,8 @@ use super::screen::Screen;
 use super::view::{Style, View};
 use super::{Crowd, Many, alike, table};
 use crate::apply::exit;
-use crate::report::human::{Ink, paint};
+use crate::invocation::Invocation;
+use crate::report::human::{Ink, paint, see_also, to_make_them};
 use crate::report::words::{count, wrap};
 use crate::report::{Event, Redactor, printable};
 
@@ -36,7 +37,7 @@ impl<W: Write> HumanFleet<W> {
     pub fn new(out: W, redactor: Redactor, colour: bool, size: Option<(u16, u16)>, verbose: bool, dry: bool) -> Self {
         Self {
             screen: Screen::new(out, size),
-            style: Style { redactor, colour, verbose, dry, width: WIDTH - 2 },
+            style: Style { redactor, colour, verbose, dry, invocation: Invocation::default(), width: WIDTH - 2 },
             views: Vec::new(),
             shown: HashMap::new(),
             last: String::new(),
@@ -51,6 +52,13 @@ impl<W: Write> HumanFleet<W> {
     pub fn wide(mut self, width: usize) -> Self {
         // What a target says stands two columns in.
         self.style.width = width - 2;
+        self
+    }
+
+    /// Of a command line, so that the next one can be printed whole.
+    #[must_use]
+    pub fn invoked_as(mut self, invocation: Invocation) -> Self {
+        self.style.invocation = invocation;
         self
     }
 
@@ -74,6 +82,12 @@ impl<W: Write> HumanFleet<W> {
     fn line(&self, ink: Ink, text: &str) -> String {
         let safe = printable(&self.style.redactor.clean(text));
         wrap(&safe, self.width()).iter().map(|l| paint(self.style.colour, ink, l) + "\n").collect()
+    }
+
+    /// Lines to paste, below what they are for: never wrapped.
+    fn command(&self, what: &str, lines: &str) -> String {
+        let safe = |l: &str| printable(&self.style.redactor.clean(l));
+        self.line(Ink::Plain, what) + &lines.lines().map(|l| format!("    {}\n", safe(l))).collect::<String>()
     }
 
     /// `3 hosts: web1, web2, web3`, or the name alone.
@@ -279,7 +293,7 @@ impl<W: Write> HumanFleet<W> {
     fn ended(&mut self, target: usize) {
         let v = &mut self.views[target];
         let exit = v.exit.unwrap_or(exit::FAILED);
-        let seconds = v.begun.map_or(0.0, |b| b.elapsed().as_secs_f64());
+        let seconds = v.seconds;
         let sentence = v.human.sentence(exit, v.rounds, seconds);
         let detail = std::mem::take(&mut v.detail);
         v.plan = None;
@@ -332,8 +346,7 @@ impl<W: Write> HumanFleet<W> {
             out += &self.para(Ink::Yellow, "For you to do: ", &format!("{text}{on}"));
         }
         if exit == exit::FAILED && !self.see.is_empty() {
-            let see = self.see.iter().map(|s| format!("runbook plan {s}")).collect::<Vec<_>>().join(", ");
-            out += &self.line(Ink::Plain, &format!("See also: {see}"));
+            out += &self.command("See also:", &see_also(&self.style.invocation, &self.see));
         }
         if changed {
             let kept = if self.views.iter().any(|v| v.kept) { "What was there before is kept. " } else { "" };
@@ -344,7 +357,7 @@ impl<W: Write> HumanFleet<W> {
                 }
             }
         } else if exit == exit::CHANGES && self.style.dry {
-            out += &self.line(Ink::Dim, super::super::human::to_make_them());
+            out += &self.command("To make them:", &to_make_them(&self.style.invocation, false, false));
         }
         self.screen.print(&out);
     }
@@ -414,8 +427,9 @@ impl<W: Write> Crowd for HumanFleet<W> {
             }
             Many::Nobody { count: n } => {
                 let why = format!("there are changes to make on {}, and nobody to ask", count(*n, "host"));
+                let line = self.style.invocation.with(&["--yes"]).to_sh();
                 let text = self.para(Ink::Red, "Stopped: ", &why)
-                    + &self.para(Ink::Cyan, "   hint: ", "--yes makes them; --dry-run only shows them");
+                    + &self.para(Ink::Cyan, "   hint: ", &format!("make them without asking:\n    {line}"));
                 self.screen.print(&format!("\n{text}"));
             }
             Many::Begun { target } => {

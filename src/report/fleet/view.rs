@@ -5,8 +5,10 @@ use std::time::Instant;
 use super::alike::{anonymous, key};
 use super::{Shared, table};
 use crate::apply::exit;
+use crate::invocation::Invocation;
 use crate::plan::Change;
 use crate::report::human::Human;
+use crate::report::unresolved::summary;
 use crate::report::words::count;
 use crate::report::{Event, GuardNews, Proof, Redactor, Sink};
 
@@ -45,6 +47,8 @@ pub(super) struct View {
     pub broken: Option<(String, Option<String>)>,
     pub exit: Option<u8>,
     pub begun: Option<Instant>,
+    /// How long it took, without the time in which a person was asked.
+    pub seconds: f64,
     pub not_begun: bool,
     pub declined: bool,
     pub run: Option<String>,
@@ -59,6 +63,8 @@ pub(super) struct Style {
     pub colour: bool,
     pub verbose: bool,
     pub dry: bool,
+    /// What the user typed.
+    pub invocation: Invocation,
     /// Columns for what a target says; it stands two columns in.
     pub width: usize,
 }
@@ -68,6 +74,7 @@ impl View {
         let said = Shared::default();
         let mut human = Human::new(said.clone(), style.redactor.clone(), style.colour, false, style.verbose, style.dry);
         human.width = style.width;
+        let human = human.invoked_as(style.invocation.clone());
         Self {
             name: name.to_owned(),
             human,
@@ -89,6 +96,7 @@ impl View {
             broken: None,
             exit: None,
             begun: None,
+            seconds: 0.0,
             not_begun: false,
             declined: false,
             run: None,
@@ -130,8 +138,10 @@ impl View {
                 }
                 return;
             }
-            Event::Finished { exit, run, rounds, .. } => {
+            Event::Finished { exit, run, rounds, seconds, unresolved, .. } => {
                 self.exit = Some(*exit);
+                self.seconds = *seconds;
+                self.human.unresolved = summary(unresolved);
                 self.rounds = *rounds;
                 self.run = run.map(str::to_owned);
                 self.doing = None;

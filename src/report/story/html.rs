@@ -51,13 +51,12 @@ pub fn page(s: &Story) -> String {
         }
         out.push_str("</ol>\n</section>\n");
     }
-    let open: Vec<_> = s.open().collect();
-    if !open.is_empty() {
+    if !s.left.is_empty() {
         out.push_str("<section>\n<h2>What is left</h2>\n<ul>\n");
-        for step in open {
-            let _ = writeln!(out, "<li><strong>{}</strong>: {}", text(&step.name), text(&step.evidence.join("; ")));
-            if let Some(m) = &step.manual {
-                let _ = writeln!(out, "<p>By hand: {}</p>", text(m));
+        for left in &s.left {
+            let _ = writeln!(out, "<li><span class=\"way\">{}</span> {}", left.why, text(&left.finding));
+            if let Some(m) = &left.manual {
+                let _ = writeln!(out, "<p>{}</p>", text(m));
             }
             out.push_str("</li>\n");
         }

@@ -34,13 +34,12 @@ pub fn ticket(s: &Story) -> String {
             }
         }
     }
-    let open: Vec<_> = s.open().collect();
-    if !open.is_empty() {
+    if !s.left.is_empty() {
         out.push_str("\n## What is left\n\n");
-        for step in open {
-            let _ = writeln!(out, "- {} ({}): {}", text(&step.name), way(step), text(&step.evidence.join("; ")));
-            if let Some(m) = &step.manual {
-                let _ = writeln!(out, "  - by hand: {}", text(m));
+        for left in &s.left {
+            let _ = writeln!(out, "- {}: {}", left.why, text(&left.finding));
+            if let Some(m) = &left.manual {
+                let _ = writeln!(out, "  - {}", text(m));
             }
         }
     }

@@ -44,6 +44,16 @@ pub struct ChangeStory {
     pub undo: Option<String>,
 }
 
+/// What the run has left.
+pub struct LeftStory {
+    /// Why: `failed`, `not tried`, `by hand`, ….
+    pub why: &'static str,
+    /// What is wrong.
+    pub finding: String,
+    /// What a person is to do about it.
+    pub manual: Option<String>,
+}
+
 /// A moment and what happened.
 pub struct Moment {
     /// `2026-11-26 03:40:12 UTC`.
@@ -76,6 +86,8 @@ pub struct Story {
     pub steps: Vec<StepStory>,
     /// In the order in which they were made.
     pub changes: Vec<ChangeStory>,
+    /// Everything that the run has left, by its finding.
+    pub left: Vec<LeftStory>,
     /// In the order of time.
     pub moments: Vec<Moment>,
     /// There is something that `undo` could take back.
@@ -104,6 +116,7 @@ pub fn of(id: &str, records: &[Value], told: &[Value]) -> Option<Story> {
     let steps = steps(&plans);
     let mut findings: Vec<String> = steps.iter().filter_map(|s| s.finding.clone()).collect();
     findings.dedup();
+    let left = left(told, &steps);
     Some(Story {
         id: id.to_owned(),
         title: started.map_or_else(|| name.clone(), |s| text(&s["title"])),
@@ -115,6 +128,7 @@ pub fn of(id: &str, records: &[Value], told: &[Value]) -> Option<Story> {
         findings,
         steps,
         changes: changes(records),
+        left,
         moments: moments(records, told),
         undoable: exit != Some(5) && records.iter().any(|r| r["record"] == "change"),
     })
@@ -293,11 +307,40 @@ fn moments(records: &[Value], told: &[Value]) -> Vec<Moment> {
     out.into_iter().map(|(_, m)| m).collect()
 }
 
-impl Story {
-    /// What a person has to see to.
-    pub fn open(&self) -> impl Iterator<Item = &StepStory> {
-        self.steps.iter().filter(|s| !matches!(s.last.as_str(), "ok" | "skipped"))
-    }
+/// What the run has left, as its end has it; of one that did not come to its end, the steps that are not well.
+fn left(told: &[Value], steps: &[StepStory]) -> Vec<LeftStory> {
+    let text = |v: &Value| printable(v.as_str().unwrap_or_default());
+    let end = told.iter().rev().find(|e| e["event"] == "finished");
+    let Some(items) = end.and_then(|e| e["unresolved"].as_array()) else {
+        let open = steps.iter().filter(|s| !matches!(s.last.as_str(), "ok" | "skipped"));
+        let one = |s: &StepStory| LeftStory {
+            why: way(s),
+            finding: s.finding.clone().unwrap_or_else(|| format!("\"{}\": {}", s.name, s.evidence.join("; "))),
+            manual: s.manual.clone(),
+        };
+        return open.map(one).collect();
+    };
+    let one = |item: &Value| {
+        let step = steps.iter().find(|s| item["step"].as_str().is_some_and(|name| printable(name) == s.name));
+        let finding = text(&item["finding"]);
+        let why = match item["status"].as_str() {
+            Some("not-tried") => "not tried",
+            Some("rolled-back") => "rolled back",
+            Some("manual") => "by hand",
+            Some("unknown") => "not checked",
+            Some("declined") => "left, as was said",
+            Some("deferred") => "not in effect",
+            _ => "failed",
+        };
+        // What could not be checked has no finding: its step says what it is about.
+        let finding = match step.filter(|_| why == "not checked") {
+            Some(s) => format!("\"{}\": {finding}", s.name),
+            None => finding,
+        };
+        let manual = step.and_then(|s| s.manual.clone()).filter(|m| *m != finding);
+        LeftStory { why, finding, manual }
+    };
+    items.iter().map(one).collect()
 }
 
 /// The words of a step's way: `repaired`, `ok`, ….

@@ -1,0 +1,201 @@
+//! What a hand meets: the last line, the next command, questions at a terminal, names of runs.
+#![allow(clippy::disallowed_methods)] // A test may start what it tests.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::bench::{Bench, Run};
+use crate::support::BIN;
+
+/// A case of ../shared/cases/authoring on files of this bench.
+fn case(b: &Bench, name: &str) -> &'static str {
+    let text = fs::read_to_string(crate::support::fixture(&format!("authoring/{name}.yaml"))).unwrap();
+    let dir = b.dir.path().display().to_string();
+    b.write("book.yaml", &text.replace("/tmp/", "/etc/").replace("/etc/", &format!("{dir}/")));
+    "./book.yaml"
+}
+
+/// At a terminal, a whole command line of sh in which `RUNBOOK` is the program.
+fn at_terminal(b: &Bench, line: &str, keys: &str, wait: Duration) -> Run {
+    let mut c = Command::new("script");
+    c.args(["-qec", &line.replace("RUNBOOK", BIN), "/dev/null"]).current_dir(b.dir.path());
+    c.env("NO_COLOR", "1").env("XDG_STATE_HOME", b.path("state"));
+    let mut c = c.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut stdin = c.stdin.take().unwrap();
+    std::thread::sleep(wait);
+    std::io::Write::write_all(&mut stdin, keys.as_bytes()).unwrap();
+    let out = c.wait_with_output().unwrap();
+    drop(stdin);
+    let text = String::from_utf8_lossy(&out.stdout).replace('\r', "");
+    Run { exit: out.status.code().unwrap(), json: Value::Null, text }
+}
+
+/// t10: an edit is done, a command fails, one edit is never tried, one step is by hand.
+#[test]
+fn the_last_line_names_what_failed_what_was_not_tried_and_what_is_by_hand() {
+    let b = Bench::new();
+    let book = case(&b, "t10");
+    let run = b.run(&["apply", book, "-y"]).expect(1);
+    let last = run.text.rsplit("\n\n").next().unwrap().replace('\n', " ");
+    assert!(last.starts_with("1 change made; still unresolved: "), "{}", run.text);
+    let dir = b.dir.path().display();
+    for part in [
+        "status 1; to run echo no >&2; exit 3 failed: ",
+        ": no; ",
+        &format!("{dir}/two does not"),
+        " (not tried); ",
+        "this does not hold: three holds (",
+    ] {
+        assert!(last.contains(part), "{part:?}: {last}");
+    }
+    for name in ["zero holds", "one holds", "two holds"] {
+        assert!(!last.contains(name), "a step's name says the opposite: {last}");
+    }
+
+    fs::remove_file(b.path("zero")).unwrap();
+    let run = b.run(&["apply", book, "-y", "-o", "json"]).expect(1);
+    let items = run.json["unresolved"].as_array().unwrap();
+    let of: Vec<(&str, &str)> =
+        items.iter().map(|i| (i["step"].as_str().unwrap(), i["status"].as_str().unwrap())).collect();
+    assert_eq!(of, [("one holds", "failed"), ("two holds", "not-tried"), ("three holds", "manual")], "{items:?}");
+
+    // The report of that run says the same.
+    let report = b.run_with(&[], &["runs"]).text;
+    let id = report.lines().next().unwrap().split_whitespace().next().unwrap().to_owned();
+    let report = Command::new(BIN).args(["report", "last"]).env("XDG_STATE_HOME", b.path("state")).output().unwrap();
+    let report = String::from_utf8(report.stdout).unwrap();
+    let left = report.split("## What is left").nth(1).unwrap().split("\n## ").next().unwrap();
+    assert!(report.contains(&id), "{report}");
+    for part in ["- failed: ", "- not tried: ", "- by hand: this does not hold: three holds", "  - do it"] {
+        assert!(left.contains(part), "{part:?}: {left}");
+    }
+}
+
+/// A check of `verify` that failed is named by what it saw, and not as "not all is well yet".
+#[test]
+fn a_failed_proof_is_named_in_the_last_line() {
+    let b = Bench::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    b.write(
+        "book.yaml",
+        &format!(
+            "name: book\ntitle: t\nverify: [connect: {{port: {port}, timeout: 1s}}]\nsteps:\n\
+             - {{name: a, ensure: {{file: {{path: DIR/a, content: x}}}}}}\n"
+        ),
+    );
+    let run = b.run(&["apply", "./book.yaml", "-y", "--address", "127.0.0.1"]).expect(1);
+    let last = run.text.lines().filter(|l| l.contains("1 change made")).next().unwrap_or_default();
+    assert!(last.contains("still unresolved: ") && run.text.contains(&format!("port {port}")), "{}", run.text);
+}
+
+#[test]
+fn the_next_command_is_whole_and_can_be_pasted() {
+    let b = Bench::new();
+    b.write(
+        "book.yaml",
+        "name: book\ntitle: t\nvars: {text: {type: string}}\nsteps:\n\
+         - {name: a, ensure: {file: {path: DIR/a, content: '{{ text }}'}}}\n",
+    );
+    let plan = b.run(&["plan", "./book.yaml", "-e", "text=it's $HOME"]).expect(4);
+    let line = plan.text.split("To make them:\n    ").nth(1).unwrap_or_else(|| panic!("{}", plan.text));
+    let line = line.lines().next().unwrap();
+    assert!(line.starts_with(&format!("{BIN} apply ./book.yaml -e 'text=it'\\''s $HOME' --via ")), "{line}");
+    // Nobody to ask: the line that makes them is there, too, and works as it stands.
+    let unasked = b.run(&["apply", "./book.yaml", "-e", "text=it's $HOME"]).expect(2);
+    let line = unasked
+        .text
+        .lines()
+        .find_map(|l| l.trim_start().strip_prefix(BIN))
+        .unwrap_or_else(|| panic!("{}", unasked.text));
+    assert!(line.ends_with(" --yes"), "{line}");
+    let mut sh = Command::new("sh");
+    sh.args(["-c", &format!("{BIN}{line}")]).current_dir(b.dir.path()).env("XDG_STATE_HOME", b.path("state"));
+    let out = sh.output().unwrap();
+    assert!(out.status.success(), "{line}\n{}", String::from_utf8_lossy(&out.stdout));
+    assert_eq!(b.read("a"), "it's $HOME");
+}
+
+#[test]
+fn each_question_of_step_by_step_shows_the_diff() {
+    let b = Bench::new();
+    b.write("a", "old\n");
+    b.write(
+        "book.yaml",
+        "name: book\ntitle: t\nsteps:\n- {name: a, ensure: {file: {path: DIR/a, content: \"new\\n\"}}}\n\
+         - {name: b, ensure: {file: {path: DIR/b, content: s3cret, sensitive: true}}}\n",
+    );
+    let run = b.typed(&["apply", "./book.yaml", "--step"], "y\ny\n").expect(0);
+    let asked: Vec<&str> = run.text.split("Make this change?").collect();
+    assert_eq!(asked.len(), 3, "{}", run.text);
+    let before = |n: usize| asked[n].lines().rev().take(8).collect::<Vec<_>>().join("\n");
+    assert!(before(0).contains("     -old") && before(0).contains("     +new"), "{}", run.text);
+    assert!(
+        before(1).contains("(the content is sensitive and is not shown)") && !run.text.contains("s3cret"),
+        "{}",
+        run.text
+    );
+}
+
+const ONE: &str = "name: book\ntitle: t\nsteps:\n- {name: a, ensure: {file: {path: DIR/a, content: x}}}\n";
+
+/// The question and the answer go by /dev/tty, what is printed goes into the pipe.
+#[test]
+fn through_a_pipe_a_person_is_asked_at_the_terminal() {
+    let b = Bench::new();
+    b.write("book.yaml", ONE);
+    let line = format!("RUNBOOK apply ./book.yaml --via '{}' | tee log", b.via.replace('\'', r"'\''"));
+    let run = at_terminal(&b, &line, "y\n", Duration::from_millis(300));
+    assert!(b.path("a").exists() && run.text.contains("Make these changes?"), "{}", run.text);
+    let log = b.read("log");
+    assert!(log.contains("Repaired: 1 change") && log.contains("What will happen"), "{log}");
+    assert!(!log.contains("Make these changes?"), "what is asked is no part of the log: {log}");
+    // What goes into a file is seen by nobody: as before, nobody is asked.
+    fs::remove_file(b.path("a")).unwrap();
+    let line = line.replace("| tee log", ">log");
+    at_terminal(&b, &line, "y\n", Duration::ZERO).expect(2);
+    assert!(!b.path("a").exists());
+}
+
+/// A person thinks for two seconds; the run took less.
+#[test]
+fn thinking_is_no_part_of_how_long_it_took() {
+    let b = Bench::new();
+    b.write("book.yaml", ONE);
+    let line = format!("RUNBOOK apply ./book.yaml --via '{}'", b.via.replace('\'', r"'\''"));
+    let begun = std::time::Instant::now();
+    let run = at_terminal(&b, &line, "y\n", Duration::from_secs(3)).expect(0);
+    let whole = begun.elapsed().as_secs_f64();
+    let said = run.text.split("Repaired: 1 change (").nth(1).and_then(|t| t.split_once(" s)")).unwrap().0;
+    let said: f64 = said.parse().unwrap();
+    assert!(whole >= 3.0 && said < whole - 1.0, "{said} s of {whole}: {}", run.text);
+}
+
+#[test]
+fn a_run_is_named_by_a_beginning_of_its_id_or_as_the_last() {
+    let b = Bench::new();
+    b.write("book.yaml", ONE);
+    b.apply().expect(0);
+    let record = |args: &[&str]| {
+        let out = Command::new(BIN).args(args).env("XDG_STATE_HOME", b.path("state")).output().unwrap();
+        (out.status.code().unwrap(), String::from_utf8(out.stdout).unwrap() + &String::from_utf8_lossy(&out.stderr))
+    };
+    let id = record(&["runs"]).1.split_whitespace().next().unwrap().to_owned();
+    for word in ["last", &id[..8], &id] {
+        assert!(record(&["runs", word]).1.contains("create "), "{word}");
+        assert!(record(&["report", word]).1.contains(&id), "{word}");
+    }
+    let (code, said) = record(&["runs", "1999"]);
+    assert!(code == 2 && said.contains("no run \"1999\""), "{said}");
+    // The undo is a run, too: then there are two of that day, and the last one is the undo itself.
+    b.run(&["undo", "last", "-y"]).expect(0);
+    assert!(!b.path("a").exists());
+    let (code, said) = record(&["report", &id[..8]]);
+    assert!(code == 2 && said.contains("could be any of 2 runs") && said.contains(&id), "{said}");
+    b.run(&["undo", "last", "-y"]).expect(0);
+    assert!(b.path("a").exists(), "an undo can itself be undone");
+}
