@@ -76,6 +76,16 @@ impl Invocation {
         out
     }
 
+    /// The values of a flag, in order.
+    pub fn values<'a>(&'a self, flag: &'a str) -> impl Iterator<Item = &'a str> {
+        let of = self.arguments.iter().filter(move |a| a.flag.as_deref() == Some(flag));
+        of.filter_map(|a| match a.words.as_slice() {
+            [one] => one.split_once('=').map(|(_, value)| value),
+            [_, value, ..] => Some(value.as_str()),
+            [] => None,
+        })
+    }
+
     /// With a variable's value, in place of what was said of it before.
     #[must_use]
     pub fn with_variable(&self, name: &str, value: &str) -> Self {

@@ -20,7 +20,7 @@ pub(super) fn this() -> Invocation {
 }
 
 /// The words of a command line that clap has taken.
-fn invocation(words: &[String], program: &Command) -> Invocation {
+pub(super) fn invocation(words: &[String], program: &Command) -> Invocation {
     let word = |n: usize| words.get(n).cloned().unwrap_or_default();
     let mut out = Invocation { program: word(0), program_for_root: word(0), verb: word(1), arguments: Vec::new() };
     let Some(command) = program.find_subcommand(&out.verb) else { return out };

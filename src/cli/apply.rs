@@ -3,10 +3,11 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use clap_complete::engine::ArgValueCompleter;
 use serde_json::{Map, Value};
 
 use super::access::{Access, AccessArgs};
-use super::again;
+use super::{again, complete};
 use super::interrupt::on_interrupt;
 use super::many::{self, ManyArgs};
 use super::secret::secret;
@@ -26,13 +27,14 @@ use crate::target::Target;
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// A path, a name (`runbook list`), or GIT-URL//PATH@REV
+    #[arg(add = ArgValueCompleter::new(complete::runbooks))]
     runbook: String,
     #[command(flatten)]
     target: TargetArgs,
     #[command(flatten)]
     access: AccessArgs,
     /// A variable: NAME=VALUE; several: {NAME: VALUE, …}, or @FILE (YAML)
-    #[arg(short = 'e', long = "extra-vars", value_name = "K=V")]
+    #[arg(short = 'e', long = "extra-vars", value_name = "K=V", add = ArgValueCompleter::new(complete::variables))]
     extra: Vec<String>,
     #[command(flatten)]
     pub(super) how: HowArgs,

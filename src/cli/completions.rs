@@ -1,7 +1,6 @@
 //! `runbook completions` and `runbook man`.
 
 use clap_complete::Shell;
-use clap_complete::aot::generate;
 
 use super::{Failure, commands, say};
 use crate::apply::exit;
@@ -16,9 +15,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(a: &Args) -> Result<u8, Failure> {
-    let mut out = Vec::new();
-    generate(a.shell, &mut commands(), "runbook", &mut out);
-    say(&String::from_utf8_lossy(&out));
+    let unknown = |e: std::io::Error| Failure::usage(format!("{}: {e}", a.shell), "bash, zsh, fish, elvish or powershell");
+    say(&super::complete::registration(&a.shell.to_string()).map_err(unknown)?);
     Ok(exit::OK)
 }
 

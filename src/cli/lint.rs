@@ -40,6 +40,7 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
     for f in &files {
         match source::find(f) {
             Ok((b, _)) => {
+                errors.extend(misnamed(f, &b.name));
                 warnings.extend(b.warnings);
                 notes.extend(untested(f));
             }
@@ -106,6 +107,23 @@ fn files(named: &[String]) -> Result<Vec<String>, Failure> {
         out.extend(inside);
     }
     Ok(out)
+}
+
+/// A runbook that is a file, and is called something else than its file: it is found by one name, and on record by the other.
+fn misnamed(file: &str, name: &str) -> Option<book::Diagnostic> {
+    let path = Path::new(file);
+    let stem = path.file_stem()?.to_str()?;
+    if !path.is_file() || stem == name {
+        return None;
+    }
+    let text = book::read_text(path).ok()?;
+    let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
+    let at = starts.filter(|at| text[*at..].starts_with("name:")).next().unwrap_or(0);
+    let end = text[at..].find('\n').map_or(text.len(), |n| at + n);
+    let source = Arc::new(book::Source::new(file, text));
+    let message = format!("the file is called \"{stem}\", and the runbook \"{name}\"");
+    let hint = format!("write name: {stem}, or call the file {name}.yaml");
+    Some(book::Diagnostic::at((&source, at..end), "file-name-differs", message).hint(hint))
 }
 
 /// A runbook that is a file, and has no fixture.

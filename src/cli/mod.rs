@@ -4,6 +4,7 @@ mod access;
 mod again;
 mod apply;
 mod choose;
+mod complete;
 mod completions;
 mod find;
 mod habits;
@@ -73,7 +74,7 @@ enum Command {
     Source(source::Args),
     /// Print the JSON Schema of runbooks, for editors
     Schema(schema::Args),
-    /// Print what completes commands and flags in a shell
+    /// Print what makes a shell complete commands, flags, runbooks, runs, hosts and variables
     Completions(completions::Args),
     /// Print or write the manual pages
     Man(completions::ManArgs),
@@ -239,6 +240,9 @@ pub fn main() -> ExitCode {
     if let Ok(socket) = std::env::var(crate::channel::ASKPASS) {
         let prompt = std::env::args().nth(1).unwrap_or_default();
         return ExitCode::from(crate::channel::askpass(&socket, &prompt));
+    }
+    if let Some(code) = complete::answer() {
+        return code;
     }
     let words: Vec<String> = std::env::args_os().map(|w| w.to_string_lossy().into_owned()).collect();
     let instead = |(why, hint)| {

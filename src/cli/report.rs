@@ -1,6 +1,7 @@
 //! `runbook report`.
 
 use clap::ValueEnum;
+use clap_complete::engine::ArgValueCompleter;
 
 use super::runs::unread;
 use super::{Failure, say, warn};
@@ -10,6 +11,7 @@ use crate::report::story;
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// The run: its id (`runbook runs` lists them), the beginning of one, or "last"
+    #[arg(add = ArgValueCompleter::new(super::complete::runs))]
     id: String,
     /// For a ticket, or for a postmortem
     #[arg(short = 'o', long, value_enum, default_value = "markdown")]

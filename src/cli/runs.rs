@@ -1,5 +1,6 @@
 //! `runbook runs`.
 
+use clap_complete::engine::ArgValueCompleter;
 use serde_json::json;
 
 use super::{Failure, Output, colour, say, warn, width};
@@ -10,6 +11,7 @@ use crate::report::{printable, record};
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// Show this run: its id, the beginning of one, or "last"
+    #[arg(add = ArgValueCompleter::new(super::complete::runs))]
     id: Option<String>,
     /// Remove all but the newest thirty
     #[arg(long)]

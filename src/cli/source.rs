@@ -62,15 +62,17 @@ enum What {
 }
 
 pub(super) fn run(a: &Args) -> Result<u8, Failure> {
-    let lock = Lock::find().map_err(|d| vec![d])?;
+    let layers = Lock::layers().map_err(|d| vec![d])?;
     match &a.what {
         What::Add { url, name, rev, require_signed, here } => {
-            let lock = if *here { Lock::read(std::path::Path::new(lock::NAME)).map_err(|d| vec![d])? } else { lock };
+            let own = layers.last().cloned();
+            let lock = if *here { Lock::read(std::path::Path::new(lock::NAME)).map(Some) } else { Ok(own) };
+            let Some(lock) = lock.map_err(|d| vec![d])? else { return Ok(exit::USAGE) };
             add(lock, url, name.as_deref(), rev.as_deref(), *require_signed)
         }
-        What::Update { names, yes, force } => update(lock, names, *yes, *force),
-        What::List { output } => list(&lock, *output),
-        What::Remove { name } => remove(lock, name),
+        What::Update { names, yes, force } => update(layers, names, *yes, *force),
+        What::List { output } => list(&layers, *output),
+        What::Remove { name } => remove(layers, name),
     }
 }
 
@@ -133,13 +135,23 @@ fn names(books: &[&str]) {
     wrap(&printable(&text), width().saturating_sub(2)).iter().for_each(|l| say(&format!("  {l}\n")));
 }
 
-fn update(mut lock: Lock, only: &[String], yes: bool, force: bool) -> Result<u8, Failure> {
-    if let Some(unknown) = only.iter().find(|n| !lock.sources.iter().any(|s| s.name == **n)) {
+fn update(layers: Vec<Lock>, only: &[String], yes: bool, force: bool) -> Result<u8, Failure> {
+    let all = || layers.iter().flat_map(|l| &l.sources);
+    if let Some(unknown) = only.iter().find(|n| !all().any(|s| s.name == **n)) {
         return Err(Failure::usage(format!("there is no source \"{unknown}\""), "runbook source list shows them"));
     }
-    if lock.sources.is_empty() {
+    if all().next().is_none() {
         return Err(Failure::usage("there are no sources", "runbook source add URL"));
     }
+    let mut code = exit::OK;
+    for lock in layers {
+        code = code.max(update_lock(lock, only, yes, force)?);
+    }
+    Ok(code)
+}
+
+/// The sources of one lock file.
+fn update_lock(mut lock: Lock, only: &[String], yes: bool, force: bool) -> Result<u8, Failure> {
     let mut code = exit::OK;
     for at in 0..lock.sources.len() {
         let s = lock.sources[at].clone();
@@ -199,37 +211,54 @@ fn agreed(name: &str) -> Result<bool, Failure> {
     Ok(read.is_ok() && matches!(answer.trim(), "y" | "yes"))
 }
 
-fn list(lock: &Lock, output: Output) -> Result<u8, Failure> {
+fn list(layers: &[Lock], output: Output) -> Result<u8, Failure> {
     let mut rows = Vec::new();
-    for s in &lock.sources {
-        rows.push((s, source::of_source(s)?));
+    for lock in layers {
+        for s in &lock.sources {
+            // Of two with one name the nearer one counts.
+            let hidden = rows.iter().any(|(_, known, _): &(&Lock, &Source, _)| known.name == s.name);
+            rows.push((lock, s, if hidden { Vec::new() } else { source::of_source(s)? }));
+        }
     }
     if output != Output::Human {
         let sources: Vec<_> = rows
             .iter()
-            .map(|(s, books)| {
+            .map(|(lock, s, books)| {
                 let books: Vec<_> = books.iter().map(|k| &k.name).collect();
-                json!({"name": s.name, "url": s.url, "rev": s.rev, "commit": s.commit, "signed": s.signed, "runbooks": books})
+                json!({"name": s.name, "url": s.url, "rev": s.rev, "commit": s.commit, "signed": s.signed, "runbooks": books, "lock": lock.path})
             })
             .collect();
-        say(&format!("{}\n", json!({"schema": 1, "lock": lock.path, "sources": sources})));
+        let first = layers.first().map(|l| &l.path);
+        say(&format!("{}\n", json!({"schema": 1, "lock": first, "sources": sources})));
         return Ok(exit::OK);
     }
     if rows.is_empty() {
         say("no sources; runbook source add URL\n");
     }
-    for (s, books) in rows {
+    for (lock, s, books) in &rows {
         let rev = s.rev.as_ref().map(|r| format!(" ({r})")).unwrap_or_default();
         let signed = if s.signed { ", signed commits only" } else { "" };
         say(&printable(&format!("{}  {}{rev}, {}{signed}\n", s.name, &s.commit[..12], s.url)));
-        names(&books.iter().map(|k| k.name.as_str()).collect::<Vec<_>>());
+        let nearer = rows.iter().find(|(_, other, _)| other.name == s.name).filter(|(l, ..)| l.path != lock.path);
+        match nearer {
+            Some((l, ..)) => say(&printable(&format!("  hidden by the one of that name in {}\n", l.path.display()))),
+            None => names(&books.iter().map(|k| k.name.as_str()).collect::<Vec<_>>()),
+        }
+        if rows.iter().any(|(l, ..)| l.path != lock.path) {
+            say(&printable(&format!("  locked in {}\n", lock.path.display())));
+        }
     }
-    say(&printable(&format!("locked in {}\n", lock.path.display())));
+    if let Some((lock, ..)) = rows.first().filter(|(l, ..)| rows.iter().all(|(other, ..)| other.path == l.path)) {
+        say(&printable(&format!("locked in {}\n", lock.path.display())));
+    } else if let (true, Some(lock)) = (rows.is_empty(), layers.last()) {
+        say(&printable(&format!("locked in {}\n", lock.path.display())));
+    }
     Ok(exit::OK)
 }
 
-fn remove(mut lock: Lock, name: &str) -> Result<u8, Failure> {
-    let Some(at) = lock.sources.iter().position(|s| s.name == name) else {
+fn remove(layers: Vec<Lock>, name: &str) -> Result<u8, Failure> {
+    let holds = |lock: Lock| lock.sources.iter().position(|s| s.name == name).map(|at| (lock.clone(), at));
+    let Some((mut lock, at)) = layers.into_iter().find_map(holds) else {
         return Err(Failure::usage(format!("there is no source \"{name}\""), "runbook source list shows them"));
     };
     let gone = lock.sources.remove(at);

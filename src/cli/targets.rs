@@ -1,5 +1,6 @@
 //! `-t`, `-i`, `--via`, `--address`: which targets, and how to get there.
 
+use clap_complete::engine::ArgValueCompleter;
 use futures_util::future::join_all;
 
 use crate::book::{Diagnostic, Given};
@@ -8,12 +9,13 @@ use crate::inventory::{Elevate, Host, Inventory, Selected, Way};
 use crate::plan::Place;
 
 use super::access::Access;
+use super::complete;
 use super::{Failure, warn, warning};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct TargetArgs {
     /// Hosts, groups and patterns of the inventory (web*:!web3), or where ssh goes; without -t: this machine
-    #[arg(short = 't', long = "target", value_name = "TARGET")]
+    #[arg(short = 't', long = "target", value_name = "TARGET", add = ArgValueCompleter::new(complete::hosts))]
     pub target: Vec<String>,
     /// Hosts and their channels: ours (YAML), or Ansible's (INI, YAML, a directory)
     #[arg(short = 'i', long, value_name = "FILE")]

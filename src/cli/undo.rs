@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap_complete::engine::ArgValueCompleter;
 use serde_json::{Map, Value};
 
 use super::access::{Access, AccessArgs};
@@ -19,6 +20,7 @@ use crate::plan::Tags;
 #[command(after_help = "Without -t and --via it goes to the host that the run changed, the way that the run went.")]
 pub(super) struct Args {
     /// The run: its id (`runbook runs` lists them), the beginning of one, or "last"
+    #[arg(add = ArgValueCompleter::new(super::complete::runs))]
     id: String,
     #[command(flatten)]
     target: TargetArgs,

@@ -47,16 +47,32 @@ pub const NAME: &str = "runbook.lock";
 const HEAD: &str = "# Written by `runbook source`. Commit it, and everybody runs the same commits.\n";
 
 impl Lock {
-    /// `RUNBOOK_LOCK`, else a `runbook.lock` in this directory or above that is our own, else the user's own (XDG Base Directory
-    /// Specification).
-    pub fn find() -> Result<Self, Diagnostic> {
+    /// The lock files in use, each of which may be missing yet: `RUNBOOK_LOCK` alone; else a `runbook.lock` in this directory
+    /// or above that is our own, and then the user's own (XDG Base Directory Specification).
+    pub fn layers() -> Result<Vec<Self>, Diagnostic> {
+        if let Some(only) = std::env::var_os("RUNBOOK_LOCK") {
+            return Ok(vec![Self::read(Path::new(&only))?]);
+        }
         let above = || {
             let here = std::env::current_dir().ok()?;
             here.ancestors().map(|d| d.join(NAME)).find(|p| p.is_file()).filter(|p| own_file(p))
         };
-        let path = std::env::var_os("RUNBOOK_LOCK").map(PathBuf::from).or_else(above).or_else(own);
-        let path = path.ok_or_else(|| Diagnostic::new("lock", "neither XDG_CONFIG_HOME nor HOME is set"))?;
-        Self::read(&path)
+        let paths: Vec<PathBuf> = above().into_iter().chain(own()).collect();
+        if paths.is_empty() {
+            return Err(Diagnostic::new("lock", "neither XDG_CONFIG_HOME nor HOME is set"));
+        }
+        paths.iter().map(|p| Self::read(p)).collect()
+    }
+
+    /// The sources of all lock files. Of two with one name the nearer one counts: a team runs the same commits.
+    pub fn sources() -> Result<Vec<Source>, Diagnostic> {
+        let mut out: Vec<Source> = Vec::new();
+        for source in Self::layers()?.into_iter().flat_map(|lock| lock.sources) {
+            if !out.iter().any(|s| s.name == source.name) {
+                out.push(source);
+            }
+        }
+        Ok(out)
     }
 
     /// The file there; none is an empty one.

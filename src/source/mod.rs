@@ -87,13 +87,34 @@ pub fn known() -> Result<(Vec<Known>, Vec<Diagnostic>), Vec<Diagnostic>> {
         file: None,
     });
     let (mut out, mut missing): (Vec<Known>, Vec<Diagnostic>) = (shipped.collect(), Vec::new());
-    for source in &Lock::find().map_err(|d| vec![d])?.sources {
+    for source in &Lock::sources().map_err(|d| vec![d])? {
         match of_source(source) {
             Ok(books) => out.extend(books),
             Err(why) => missing.extend(why),
         }
     }
     Ok((out, missing))
+}
+
+/// The runbooks of sources whose files are here already; nothing is fetched.
+#[must_use]
+pub fn known_here() -> Vec<Known> {
+    let sources = Lock::sources().unwrap_or_default();
+    sources.iter().filter(|s| is_here(s)).filter_map(|s| of_source(s).ok()).flatten().collect()
+}
+
+/// The runbook of that name, as far as it is here already: a file, one of the binary, or of a source; nothing is fetched.
+#[must_use]
+pub fn find_here(name: &str) -> Option<Runbook> {
+    if GitUrl::parse(name).is_some() {
+        return None;
+    }
+    let of_source = |k: &Known| matches!(&k.origin, Origin::Git { source, .. } if name == format!("{source}/{}", k.name));
+    let known = known_here();
+    match known.iter().find(|k| of_source(k) || k.name == name) {
+        Some(k) if !Path::new(name).is_file() => k.load().ok(),
+        _ => book::find(name).ok(),
+    }
 }
 
 /// The runbooks of a source, by name: files `NAME.yaml` at its root or in `runbooks/` that have steps.
@@ -133,15 +154,15 @@ pub fn find(name: &str) -> Result<(Runbook, Origin), Vec<Diagnostic>> {
         let known = url.get().map_err(|e| vec![diagnostic(e)])?;
         return Ok((known.load()?, known.origin));
     }
-    let lock = Lock::find().map_err(|d| vec![d])?;
+    let sources = Lock::sources().map_err(|d| vec![d])?;
     let there = Path::new(name).is_file();
     let stem = |n: &str| n.strip_suffix(".yaml").or(n.strip_suffix(".yml")).unwrap_or(n).to_owned();
-    if let Some((source, rest)) = name.split_once('/').filter(|(s, _)| lock.sources.iter().any(|l| l.name == *s)) {
+    if let Some((source, rest)) = name.split_once('/').filter(|(s, _)| sources.iter().any(|l| l.name == *s)) {
         if there {
             let message = format!("\"{name}\" is a file here and a runbook of the source \"{source}\"");
             return Err(vec![Diagnostic::new("ambiguous", message).hint(format!("write ./{name} for the file"))]);
         }
-        let of: Vec<&Source> = lock.sources.iter().filter(|l| l.name == source).collect();
+        let of: Vec<&Source> = sources.iter().filter(|l| l.name == source).collect();
         let all = of.iter().map(|s| of_source(s)).collect::<Result<Vec<_>, _>>()?.concat();
         return match all.iter().find(|k| k.name == stem(rest)) {
             Some(k) => Ok((k.load()?, k.origin.clone())),
@@ -151,7 +172,7 @@ pub fn find(name: &str) -> Result<(Runbook, Origin), Vec<Diagnostic>> {
     let plain = !name.contains('/') && !there;
     let shipped = SHIPPED.iter().any(|s| s.name == stem(name));
     let mut of_sources = Vec::new();
-    for source in lock.sources.iter().filter(|_| plain || !name.contains(['/', '.'])) {
+    for source in sources.iter().filter(|_| plain || !name.contains(['/', '.'])) {
         // What is here already needs no network, and must not wait for one.
         if (shipped || there) && !is_here(source) {
             continue;

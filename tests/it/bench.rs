@@ -57,7 +57,7 @@ impl Bench {
     }
     /// With these in its environment.
     pub fn run_with(&self, env: &[(&str, &str)], args: &[&str]) -> Run {
-        let out = assert_cmd::Command::new(env!("CARGO_BIN_EXE_runbook"))
+        let out = assert_cmd::Command::new(crate::support::bin())
             .args(args)
             .envs(env.iter().copied())
             .args(if args[0] == "runs" { vec![] } else { vec!["--via", &self.via] })
@@ -95,7 +95,7 @@ impl Bench {
     /// At a terminal, with what a person types.
     pub fn typed(&self, args: &[&str], keys: &str) -> Run {
         let quote = |w: &str| format!("'{}'", w.replace('\'', r"'\''"));
-        let words = [&[env!("CARGO_BIN_EXE_runbook")], args, &["--via", &self.via]].concat();
+        let words = [&[crate::support::bin()], args, &["--via", &self.via]].concat();
         let line = words.iter().map(|w| quote(w)).collect::<Vec<_>>().join(" ");
         let out = assert_cmd::Command::new("script")
             .args(["-qec", &line, "/dev/null"])

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::bench::{Bench, Run};
-use crate::support::BIN;
+use crate::support::bin;
 
 /// A case of ../shared/cases/authoring on files of this bench.
 fn case(b: &Bench, name: &str) -> &'static str {
@@ -21,7 +21,7 @@ fn case(b: &Bench, name: &str) -> &'static str {
 /// At a terminal, a whole command line of sh in which `RUNBOOK` is the program.
 fn at_terminal(b: &Bench, line: &str, keys: &str, wait: Duration) -> Run {
     let mut c = Command::new("script");
-    c.args(["-qec", &line.replace("RUNBOOK", BIN), "/dev/null"]).current_dir(b.dir.path());
+    c.args(["-qec", &line.replace("RUNBOOK", bin()), "/dev/null"]).current_dir(b.dir.path());
     c.env("NO_COLOR", "1").env("XDG_STATE_HOME", b.path("state"));
     let mut c = c.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
     let mut stdin = c.stdin.take().unwrap();
@@ -43,9 +43,8 @@ fn the_last_line_names_what_failed_what_was_not_tried_and_what_is_by_hand() {
     assert!(last.starts_with("1 change made; still unresolved: "), "{}", run.text);
     let dir = b.dir.path().display();
     for part in [
-        "status 1; to run echo no >&2; exit 3 failed: ",
-        ": no; ",
-        &format!("{dir}/two does not"),
+        "status 1; to run echo no >&2; exit 3 (cannot be undone) failed: status 3: no; ",
+        &format!("{dir}/two lacks \"x\""),
         " (not tried); ",
         "this does not hold: three holds (",
     ] {
@@ -65,7 +64,7 @@ fn the_last_line_names_what_failed_what_was_not_tried_and_what_is_by_hand() {
     // The report of that run says the same.
     let report = b.run_with(&[], &["runs"]).text;
     let id = report.lines().next().unwrap().split_whitespace().next().unwrap().to_owned();
-    let report = Command::new(BIN).args(["report", "last"]).env("XDG_STATE_HOME", b.path("state")).output().unwrap();
+    let report = Command::new(bin()).args(["report", "last"]).env("XDG_STATE_HOME", b.path("state")).output().unwrap();
     let report = String::from_utf8(report.stdout).unwrap();
     let left = report.split("## What is left").nth(1).unwrap().split("\n## ").next().unwrap();
     assert!(report.contains(&id), "{report}");
@@ -104,17 +103,17 @@ fn the_next_command_is_whole_and_can_be_pasted() {
     let plan = b.run(&["plan", "./book.yaml", "-e", "text=it's $HOME"]).expect(4);
     let line = plan.text.split("To make them:\n    ").nth(1).unwrap_or_else(|| panic!("{}", plan.text));
     let line = line.lines().next().unwrap();
-    assert!(line.starts_with(&format!("{BIN} apply ./book.yaml -e 'text=it'\\''s $HOME' --via ")), "{line}");
+    assert!(line.starts_with(&format!("{} apply ./book.yaml -e 'text=it'\\''s $HOME' --via ", bin())), "{line}");
     // Nobody to ask: the line that makes them is there, too, and works as it stands.
     let unasked = b.run(&["apply", "./book.yaml", "-e", "text=it's $HOME"]).expect(2);
     let line = unasked
         .text
         .lines()
-        .find_map(|l| l.trim_start().strip_prefix(BIN))
+        .find_map(|l| l.trim_start().strip_prefix(bin()))
         .unwrap_or_else(|| panic!("{}", unasked.text));
     assert!(line.ends_with(" --yes"), "{line}");
     let mut sh = Command::new("sh");
-    sh.args(["-c", &format!("{BIN}{line}")]).current_dir(b.dir.path()).env("XDG_STATE_HOME", b.path("state"));
+    sh.args(["-c", &format!("{}{line}", bin())]).current_dir(b.dir.path()).env("XDG_STATE_HOME", b.path("state"));
     let out = sh.output().unwrap();
     assert!(out.status.success(), "{line}\n{}", String::from_utf8_lossy(&out.stdout));
     assert_eq!(b.read("a"), "it's $HOME");
@@ -181,7 +180,7 @@ fn a_run_is_named_by_a_beginning_of_its_id_or_as_the_last() {
     b.write("book.yaml", ONE);
     b.apply().expect(0);
     let record = |args: &[&str]| {
-        let out = Command::new(BIN).args(args).env("XDG_STATE_HOME", b.path("state")).output().unwrap();
+        let out = Command::new(bin()).args(args).env("XDG_STATE_HOME", b.path("state")).output().unwrap();
         (out.status.code().unwrap(), String::from_utf8(out.stdout).unwrap() + &String::from_utf8_lossy(&out.stderr))
     };
     let id = record(&["runs"]).1.split_whitespace().next().unwrap().to_owned();

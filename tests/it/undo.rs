@@ -85,7 +85,7 @@ fn everything_is_as_it_was_and_an_undo_can_be_undone() {
         "-2\n",
         "+{{ 7 * 7 }}\n",
         ". run rm ",
-        &format!("To make them:\n    {} undo {id} --via ", env!("CARGO_BIN_EXE_runbook")),
+        &format!("To make them:\n    {} undo {id} --via ", crate::support::bin()),
     ] {
         assert!(planned.text.contains(line), "{line:?}: {}", planned.text);
     }

@@ -102,7 +102,7 @@ fn what_is_printed_is_as_wide_as_the_terminal() {
                 .filter(wide)
                 .filter(|l| !l.contains("never folded") && !l.trim_start().starts_with("| "))
                 // A command to paste is never folded, either.
-                .filter(|l| !l.contains(&format!("    {BIN} ")))
+                .filter(|l| !l.contains(&format!("    {bin} ")))
                 .collect();
             assert!(wide.is_empty() && text.len() > 50, "{columns}: {wide:#?}");
         }
