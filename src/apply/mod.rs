@@ -526,7 +526,9 @@ impl<'a> Session<'a> {
                 return Err(Stop::Interrupted);
             }
             let Some(value) = answer.filter(|a| q.choices.contains(a)) else { continue };
-            self.vars.insert(q.var.clone(), value.clone().into());
+            let kind = self.book.vars.get(&q.var).map(|v| &v.kind);
+            let Some(typed) = kind.and_then(|k| k.read(&value.clone().into()).ok()) else { continue };
+            self.vars.insert(q.var.clone(), typed);
             let decided = Decided { var: q.var.clone(), value, by: "prompt" };
             if let Some(j) = &mut self.journal {
                 j.record("decided", serde_json::json!(decided))?;

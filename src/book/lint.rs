@@ -177,6 +177,10 @@ impl<'a> Linter<'a> {
         for t in s.finding.iter().chain(&s.note).chain(s.manual.as_ref().map(|m| &m.text)) {
             self.template(t, seen);
         }
+        if let Some((var, choices)) = s.manual.as_ref().and_then(|m| m.asks.as_ref()) {
+            self.asked(var);
+            self.expression(choices, seen);
+        }
         if let Some(c) = &s.check {
             self.call(c, inner);
         }
@@ -192,6 +196,16 @@ impl<'a> Linter<'a> {
         }
         for (n, id) in s.needs.iter().enumerate() {
             self.needed(id, || s.place.below(&["needs".into(), n.to_string()]));
+        }
+    }
+
+    /// A variable that a person may decide is one of the runbook's.
+    fn asked(&mut self, var: &Text) {
+        self.used.insert(var.text.clone());
+        if !self.vars.contains(&var.text) {
+            let message = format!("this runbook has no variable \"{}\"", var.text);
+            let hint = nearest("variables", &var.text, self.vars.iter().map(String::as_str));
+            self.errors.push(Diagnostic::at(var.place.clone(), "unknown-variable", message).hint(hint));
         }
     }
 

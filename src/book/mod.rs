@@ -111,6 +111,8 @@ pub struct Manual {
     pub text: Text,
     /// Where to read on.
     pub link: Option<String>,
+    /// A variable whose value decides it, and an expression for the list of its values.
+    pub asks: Option<(Text, Text)>,
 }
 
 /// A step: a check, a condition and a remediation.

@@ -7,13 +7,13 @@ use clap_complete::engine::ArgValueCompleter;
 use serde_json::{Map, Value};
 
 use super::access::{Access, AccessArgs};
-use super::{again, complete};
 use super::interrupt::on_interrupt;
 use super::many::{self, ManyArgs};
 use super::secret::secret;
 use super::targets::{Chosen, TargetArgs};
 use super::terminal::Terminal;
 use super::{Failure, Output, colour, learn_secret_names, say, secrets, warn, warning, width};
+use super::{again, complete};
 use crate::apply::{Options, Session, exit};
 use crate::book::excerpt::{hide_secrets, is_secret_name};
 use crate::book::{self, Diagnostic, Given, Runbook, VarKind};

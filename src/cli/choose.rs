@@ -16,7 +16,12 @@ impl<'a> Choices<'a> {
                 let letter = c.to_ascii_lowercase().to_string();
                 // A word of one letter is typed whole.
                 let elsewhere = all.iter().any(|w| w != word && w.to_lowercase() == letter);
-                c.is_ascii_alphanumeric() && !elsewhere && !out.iter().any(|o| letter_of(o) == Some(letter.clone()))
+                // A number is typed whole, too.
+                let number = word.bytes().all(|b| b.is_ascii_digit());
+                c.is_ascii_alphanumeric()
+                    && !number
+                    && !elsewhere
+                    && !out.iter().any(|o| letter_of(o) == Some(letter.clone()))
             };
             let at = word.char_indices().find(|(_, c)| free(*c)).map(|(at, _)| at);
             out.push((word, at));
@@ -77,6 +82,7 @@ mod tests {
             // Nothing free is left for "aa", and "x" is a word itself.
             (&["a", "aa", "xx", "x"], "[a] / aa / xx / [x] / [l]eave it", "a, aa, xx, x or l"),
             (&["Über", "-"], "Ü[b]er / - / [l]eave it", "b, - or l"),
+            (&["22", "2222"], "22 / 2222 / [l]eave it", "22, 2222 or l"),
         ] {
             let of = words(of);
             let c = Choices::new(&of);

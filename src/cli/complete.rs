@@ -21,9 +21,8 @@ pub(super) fn answer() -> Option<ExitCode> {
     let asked = std::env::var_os("RUNBOOK_COMPLETE").filter(|shell| !shell.is_empty() && shell != "0");
     asked.as_ref()?;
     let here = std::env::current_dir().ok();
-    let answered = CompleteEnv::with_factory(super::commands)
-        .var(VARIABLE)
-        .try_complete(std::env::args_os(), here.as_deref());
+    let answered =
+        CompleteEnv::with_factory(super::commands).var(VARIABLE).try_complete(std::env::args_os(), here.as_deref());
     Some(match answered {
         Ok(_) => ExitCode::from(exit::OK),
         Err(e) => {

@@ -15,7 +15,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(a: &Args) -> Result<u8, Failure> {
-    let unknown = |e: std::io::Error| Failure::usage(format!("{}: {e}", a.shell), "bash, zsh, fish, elvish or powershell");
+    let unknown =
+        |e: std::io::Error| Failure::usage(format!("{}: {e}", a.shell), "bash, zsh, fish, elvish or powershell");
     say(&super::complete::registration(&a.shell.to_string()).map_err(unknown)?);
     Ok(exit::OK)
 }

@@ -49,7 +49,7 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
             Some(records) => {
                 let target = where_it_was(&records, &a.target);
                 let chosen = || target.as_ref().map_or_else(|| one(&a.target), one);
-                match more_of_target(&a.id, &records, chosen()?, &access).await {
+                match more_of_target(id, &records, chosen()?, &access).await {
                     Some(theirs) => (theirs, chosen()?, Record::Theirs),
                     None => (records, chosen()?, Record::Ours),
                 }

@@ -316,7 +316,10 @@ impl Maker<'_> {
         }
         match (changes.is_empty(), manual) {
             (false, manual) => Outcome { status: StepStatus::Change, changes, manual, ..base },
-            (true, Some(m)) => Outcome { status: StepStatus::Manual, manual: Some(m), ..base },
+            (true, Some(m)) => {
+                let asks = self.asks(step, &extra);
+                Outcome { status: StepStatus::Manual, manual: Some(m), asks, ..base }
+            }
             (true, None) if step.remediation.is_empty() && !step.ensure => {
                 Outcome { hint: Some("no step of this runbook repairs it".into()), ..base }
             }
@@ -447,6 +450,19 @@ impl Maker<'_> {
         let m = step.manual.as_ref()?;
         let text = self.said(&m.text, extra)?;
         Some(m.link.as_ref().map_or(text.clone(), |l| format!("{text} ({l})")))
+    }
+
+    /// The variable that decides what is left to a person, where it has no value yet.
+    fn asks(&self, step: &Step, extra: &Map<String, Value>) -> Option<Box<Question>> {
+        let (var, choices) = step.manual.as_ref()?.asks.as_ref()?;
+        let var = self.input.book.vars.get(&var.text).filter(|v| !self.input.vars.contains_key(&v.name))?;
+        let Ok(Value::Array(all)) = self.expression(choices, extra) else { return None };
+        let text = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
+        Some(Box::new(Question {
+            var: var.name.clone(),
+            choices: all.iter().map(text).collect(),
+            help: var.help.clone(),
+        }))
     }
 
     /// As [`Self::text`]; a template may well have nothing to say here.

@@ -10,7 +10,7 @@ use crate::apply::risk::GuardPreview;
 use crate::book::{Runbook, Where};
 use crate::invocation::Invocation;
 use crate::plan::diff::{self, Tag};
-use crate::plan::{Change, CommandChange, NOT_HERE, Plan, Planned, StepPlan, StepStatus, Verdict};
+use crate::plan::{Change, CommandChange, NOT_HERE, Plan, Planned, Question, StepPlan, StepStatus, Verdict};
 use crate::target::files::{Content, Kind};
 
 /// What texts are wrapped to where nobody says how wide the terminal is.
@@ -639,6 +639,16 @@ impl<W: Write> Human<W> {
         if self.offline && exit == 0 && !self.undoes {
             let host = self.invocation.to_check_on_host();
             self.command("After booting that disk, check on the host:", &host.to_sh());
+        }
+        let asks = self.shown.iter().flat_map(|p| &p.steps).filter_map(|s| s.asks.as_deref());
+        let mut asks: Vec<Question> = if exit == 1 { asks.cloned().collect() } else { Vec::new() };
+        asks.dedup();
+        for q in asks {
+            let line = |c: &String| self.invocation.to_apply().with_variable(&q.var, c);
+            let root = self.here && !self.root;
+            let lines = q.choices.iter().map(line).map(|i| if root { i.to_sudo() } else { i.to_sh() } + "\n");
+            let lines: String = lines.collect();
+            self.command(&format!("To decide \"{}\":", q.var), &lines);
         }
         if exit == 1 && !self.see.is_empty() {
             let see = see_also(&self.invocation, &self.see);

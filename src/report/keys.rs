@@ -36,7 +36,10 @@ pub(super) const STEP: &[(&str, &str)] = &[
     ("note", "a template: what a person should know although the step is ok; nothing is said where it is empty"),
     ("remediation", "what is done about it: a list of modules"),
     ("ensure", "short for check X, condition \"not check.ok\", remediation X"),
-    ("manual", "what only a person can do: a text, or `{text, link}`"),
+    (
+        "manual",
+        "what only a person can do: a text, or `{text, link, asks, choices}`; a line that begins with four blanks is a command to paste; `asks` is a variable that decides it, asked at a terminal, and `choices` an expression that gives its values",
+    ),
     ("notify", "handlers to run after the round's edits"),
     ("needs", "steps that must be ok, or be about to be repaired"),
     ("loop", "an expression that gives a list: the step is done for each `item`; `steps.ID` is then a list"),

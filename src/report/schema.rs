@@ -160,7 +160,7 @@ fn step() -> Value {
             ("ensure", call()),
             (
                 "manual",
-                json!({"anyOf": [{"type": "string"}, described(MANUAL, &[("text", text()), ("link", text())])]}),
+                json!({"anyOf": [{"type": "string"}, described(MANUAL, &[("text", text()), ("link", text()), ("asks", text()), ("choices", expression())])]}),
             ),
             ("notify", words()),
             ("needs", words()),
@@ -190,7 +190,12 @@ fn step() -> Value {
     step.into()
 }
 
-const MANUAL: &[(&str, &str)] = &[("text", "what to do"), ("link", "where to read on")];
+const MANUAL: &[(&str, &str)] = &[
+    ("text", "what to do; a line that begins with four blanks is a command to paste"),
+    ("link", "where to read on"),
+    ("asks", "a variable that decides it: asked at a terminal"),
+    ("choices", "an expression that gives a list of its values"),
+];
 const RETRIES: &[(&str, &str)] = &[("times", "how often at most"), ("delay", "how long in between")];
 
 fn handler(own: &[String]) -> Value {

@@ -109,7 +109,8 @@ pub fn find_here(name: &str) -> Option<Runbook> {
     if GitUrl::parse(name).is_some() {
         return None;
     }
-    let of_source = |k: &Known| matches!(&k.origin, Origin::Git { source, .. } if name == format!("{source}/{}", k.name));
+    let of_source =
+        |k: &Known| matches!(&k.origin, Origin::Git { source, .. } if name == format!("{source}/{}", k.name));
     let known = known_here();
     match known.iter().find(|k| of_source(k) || k.name == name) {
         Some(k) if !Path::new(name).is_file() => k.load().ok(),

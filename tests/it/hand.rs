@@ -198,3 +198,151 @@ fn a_run_is_named_by_a_beginning_of_its_id_or_as_the_last() {
     b.run(&["undo", "last", "-y"]).expect(0);
     assert!(b.path("a").exists(), "an undo can itself be undone");
 }
+
+/// A real bash completes runbooks, runs, hosts and variables, and nothing of them is executed.
+#[test]
+fn bash_completes_what_there_is() {
+    let b = Bench::new();
+    b.write("book.yaml", ONE);
+    b.apply().expect(0);
+    b.write(
+        "hosts.yaml",
+        "hosts: {web1: {address: 192.0.2.1}, web2: {address: 192.0.2.2}}\ngroups: {west: {hosts: [web1]}}\n",
+    );
+    // An inventory that is a program is not started.
+    b.write("dynamic", "#!/bin/sh\ntouch DIR/started\n");
+    fs::set_permissions(b.path("dynamic"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let dir = std::path::Path::new(bin()).parent().unwrap();
+    let path = format!("{}:{}", dir.display(), std::env::var("PATH").unwrap());
+    let complete = |words: &[&str]| {
+        let script = "source <(runbook completions bash) || exit 9\n\
+             COMP_WORDS=(\"$@\") COMP_CWORD=$(($# - 1)) COMP_TYPE=9\n\
+             compopt() { :; }\n\
+             _clap_complete_runbook runbook \"${!#}\" \"\"\n\
+             printf '%s\\n' \"${COMPREPLY[@]}\"\n";
+        let out = Command::new("bash")
+            .args([&["-c", script, "bash"], words].concat())
+            .current_dir(b.dir.path())
+            .env("PATH", &path)
+            .env("HOME", b.dir.path())
+            .env("XDG_STATE_HOME", b.path("state"))
+            .output()
+            .unwrap();
+        assert!(out.status.success(), "{words:?}: {}", String::from_utf8_lossy(&out.stderr));
+        let mut all: Vec<String> = String::from_utf8(out.stdout).unwrap().lines().map(str::to_owned).collect();
+        all.sort();
+        all
+    };
+    assert_eq!(complete(&["runbook", "pla"]), ["plan"]);
+    assert_eq!(complete(&["runbook", "plan", "ssh-re"]), ["ssh-refused"]);
+    assert_eq!(complete(&["runbook", "plan", "./bo"]), ["./book.yaml"]);
+    assert_eq!(complete(&["runbook", "plan", "ssh-refused", "-i", "hosts.yaml", "-t", "we"]), ["web1", "web2", "west"]);
+    assert_eq!(complete(&["runbook", "plan", "ssh-refused", "-i", "dynamic", "-t", "we"]), [""]);
+    assert_eq!(complete(&["runbook", "apply", "ssh-refused", "-e", "wra"]), ["wrappers="]);
+    assert_eq!(complete(&["runbook", "undo", "la"]), ["last"]);
+    let id = b.run(&["runs"]).text.split_whitespace().next().unwrap().to_owned();
+    assert_eq!(complete(&["runbook", "report", &id[..4]]), [id]);
+    assert!(complete(&["runbook", "apply", "x", "--be"]).contains(&"--become".to_owned()));
+    assert!(!b.path("started").exists());
+}
+
+/// A runbook is found by its file's name, and is on record by its own.
+#[test]
+fn a_runbook_that_is_called_otherwise_than_its_file_is_an_error_of_lint() {
+    let b = Bench::new();
+    b.write("motd.yaml", &ONE.replace("name: book", "name: greeting"));
+    let lint = |args: &[&str]| {
+        let out = Command::new(bin()).arg("lint").args(args).current_dir(b.dir.path()).output().unwrap();
+        (
+            out.status.code().unwrap(),
+            String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr),
+        )
+    };
+    let (code, said) = lint(&["motd.yaml"]);
+    assert!(code == 2 && said.contains("motd.yaml:1:1") && said.contains("write name: motd"), "{said}");
+    let (_, json) = lint(&["-o", "json", "motd.yaml"]);
+    assert!(json.contains("\"rule\":\"file-name-differs\""), "{json}");
+    b.write("greeting.yaml", &b.read("motd.yaml"));
+    assert_eq!(lint(&["greeting.yaml"]).0, 0);
+    // What comes with the program, and what it shows, is called as its file.
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    assert_eq!(lint(&[root.join("runbooks").to_str().unwrap()]).0, 0);
+}
+
+#[test]
+fn the_sample_inventory_is_one() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/hosts.yaml");
+    let list = |target: &str| {
+        let args = ["plan", "ssh-refused", "-i", file, "-t", target, "--list-hosts"];
+        let out = Command::new(bin()).args(args).output().unwrap();
+        assert!(out.stderr.is_empty(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
+    };
+    assert_eq!(list("all"), "web1\nweb2\ndb1\n");
+    assert_eq!(list("web:!web2"), "web1\n");
+}
+
+/// A disk whose sshd is told to listen on 2222 alone.
+fn disk_on_2222(b: &Bench) -> String {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/broken-host");
+    let copied = Command::new("cp").arg("-a").arg(example).arg(b.path("disk")).status().unwrap();
+    assert!(copied.success());
+    fs::remove_file(b.path("disk/etc/ssh/sshd_config.d/90-test.conf")).unwrap();
+    format!("root:{}", b.path("disk").display())
+}
+
+fn plan_disk(b: &Bench, via: &str, more: &[&str]) -> Run {
+    let out = Command::new(bin())
+        .args(["plan", "ssh-refused", "--via", via])
+        .args(more)
+        .current_dir(b.dir.path())
+        .env("XDG_STATE_HOME", b.path("state"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+    let json = serde_json::from_slice(&out.stdout).unwrap_or(Value::Null);
+    Run { exit: out.status.code().unwrap(), json, text }
+}
+
+const UNNAMED: &str = "clients use port 22 unless they are told otherwise, and sshd is told to listen on 2222";
+
+/// Where nobody names a port and sshd does not listen on 22, that is the finding, with what to type on either side.
+#[test]
+fn a_port_that_nobody_named_is_the_finding() {
+    let b = Bench::new();
+    let via = disk_on_2222(&b);
+    let run = plan_disk(&b, &via, &["--address", "192.0.2.7"]);
+    let flat = run.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(run.exit == 1 && flat.contains(&format!("Found: {UNNAMED}: /etc/ssh/sshd_config:6 says")), "{}", run.text);
+    for line in [
+        "    ssh -p 2222 192.0.2.7\n",
+        &format!("    {} apply ssh-refused --via {via} --address 192.0.2.7 -e port=22\n", bin()),
+        &format!("    {} apply ssh-refused --via {via} --address 192.0.2.7 -e port=2222\n", bin()),
+    ] {
+        assert!(run.text.contains(line), "{line}: {}", run.text);
+    }
+    // A port that somebody named is as it was.
+    for (more, found) in [(&["-e", "port=2222"][..], 0), (&["-e", "port=22"], 1)] {
+        let json = plan_disk(&b, &via, &[more, &["-o", "json"]].concat()).json;
+        let steps = json["rounds"][0]["steps"].as_array().unwrap();
+        let of = |id: &str| steps.iter().find(|s| s["id"] == id).unwrap()["status"].as_str().unwrap().to_owned();
+        assert_eq!(of("unnamed"), "skipped", "{more:?}");
+        assert_eq!(usize::from(of("port") == "change"), found, "{more:?}");
+    }
+    b.write("hosts.ini", &format!("web1 ansible_host=192.0.2.7 ansible_port=2222 port=2222\n"));
+    let named = plan_disk(&b, &via, &["-i", "hosts.ini", "-t", "web1"]);
+    assert!(!named.text.contains(UNNAMED), "{}", named.text);
+}
+
+/// At a terminal it is asked; what was typed is a port, and no text.
+#[test]
+fn a_port_that_nobody_named_is_asked_for() {
+    let b = Bench::new();
+    let via = disk_on_2222(&b);
+    let line = format!("RUNBOOK apply ssh-refused --via {via}");
+    let run = at_terminal(&b, &line, "22\nn\n", Duration::from_millis(500));
+    assert!(run.text.contains("port: 22 / 2222 / [l]eave it? "), "{}", run.text);
+    assert!(run.text.contains("With port=22:") && run.text.contains("+Port 22\n"), "{}", run.text);
+    let run = at_terminal(&b, &line, "2222\nn\n", Duration::from_millis(500));
+    assert!(run.text.contains("With port=2222:") && !run.text.contains("+Port 22\n"), "{}", run.text);
+}

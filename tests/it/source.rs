@@ -444,3 +444,19 @@ fn a_key_that_nobody_trusts_signs_nothing() {
     assert_eq!(gpg("bob", &["--import-ownertrust", owner.to_str().unwrap()]).code, 0);
     team.fine("bob", &["source", "add", &team.url(), "--require-signed"]);
 }
+
+/// A lock in a directory adds to the user's own sources; of two with one name the nearer one counts.
+#[test]
+fn a_lock_here_hides_nobody_s_own_sources() {
+    let team = Team::new();
+    team.fine("ann", &["source", "add", "--name", "mine", &team.url()]);
+    team.fine("ann", &["source", "add", "--here", "--name", "ours", &team.url()]);
+    let listed = team.fine("ann", &["source", "list"]);
+    assert!(listed.contains("mine  ") && listed.contains("ours  "), "{listed}");
+    let shown = team.fine("ann", &["list"]);
+    assert!(shown.contains("mine at ") && shown.contains("ours at "), "{shown}");
+    // Each is removed from where it is.
+    team.fine("ann", &["source", "remove", "mine"]);
+    let listed = team.fine("ann", &["source", "list"]);
+    assert!(!listed.contains("mine  ") && listed.contains("ours  "), "{listed}");
+}

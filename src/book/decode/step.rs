@@ -181,12 +181,22 @@ impl Decoder<'_> {
     fn manual(&mut self, node: &Node) -> Option<Manual> {
         let n = node.get("manual")?;
         if n.entries().is_none() {
-            return self.text_of(&n).map(|text| Manual { text, link: None });
+            return self.text_of(&n).map(|text| Manual { text, link: None, asks: None });
         }
-        self.errors.extend(n.unknown_keys(&["text", "link"]));
+        self.errors.extend(n.unknown_keys(&["text", "link", "asks", "choices"]));
         let text = self.text(&n, "text");
         let link = self.optional(&n, "link").map(|t| t.text);
-        text.map(|text| Manual { text, link })
+        let (asks, choices) = (self.optional(&n, "asks"), self.optional(&n, "choices"));
+        let asks = match (asks, choices) {
+            (Some(asks), Some(choices)) => Some((asks, choices)),
+            (None, None) => None,
+            _ => {
+                let d = Diagnostic::at(n.place(), "missing-key", "\"asks\" and \"choices\" come together");
+                self.error(d.hint("asks: VARIABLE, and choices: an expression that gives a list of its values"));
+                None
+            }
+        };
+        text.map(|text| Manual { text, link, asks })
     }
 
     fn vantage(&mut self, node: &Node) -> Where {
