@@ -76,6 +76,12 @@ impl Invocation {
         out
     }
 
+    /// The same as root on the target.
+    #[must_use]
+    pub fn as_become(&self) -> Self {
+        self.without(&["become"]).with(&["--become"])
+    }
+
     /// The values of a flag, in order.
     pub fn values<'a>(&'a self, flag: &'a str) -> impl Iterator<Item = &'a str> {
         let of = self.arguments.iter().filter(move |a| a.flag.as_deref() == Some(flag));

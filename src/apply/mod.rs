@@ -567,7 +567,7 @@ impl<'a> Session<'a> {
                 "--become becomes root there (sudo, doas or su); or use a channel that gives root".to_owned()
             }
             (false, false) => {
-                let line = invocation.without(&["become"]).with(&["--become"]).to_sh();
+                let line = invocation.as_become().to_sh();
                 format!("become root there, with sudo, doas or su:\n    {line}")
             }
         }

@@ -64,7 +64,7 @@ pub(super) struct HowArgs {
     #[arg(short = 'n', long, visible_alias = "check", visible_short_alias = 'C')]
     pub dry_run: bool,
     /// Diffs are always shown; for hands used to Ansible
-    #[arg(long, hide = true)]
+    #[arg(short = 'D', long, hide = true)]
     diff: bool,
     /// Ask before each change
     #[arg(long)]

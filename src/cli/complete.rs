@@ -41,7 +41,7 @@ pub(super) fn registration(shell: &str) -> std::io::Result<String> {
     let shell = shells.completer(shell).ok_or_else(|| std::io::Error::other("no such shell"))?;
     let mut out = Vec::new();
     shell.write_registration(VARIABLE, "runbook", "runbook", "runbook", &mut out)?;
-    Ok(String::from_utf8_lossy(&out).into_owned())
+    Ok(String::from_utf8_lossy(&out).trim_start().to_owned())
 }
 
 /// Those whose value begins as what was typed does.

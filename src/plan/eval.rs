@@ -396,6 +396,11 @@ impl Maker<'_> {
         for change in o.changes {
             if !made {
                 self.left.extend(change.writes());
+                if o.needs_root {
+                    let item = item.map(|(_, shown)| shown.to_owned());
+                    let (name, notify) = (name.clone(), step.notify.clone());
+                    self.plan.for_root.push(Planned { step: index, item, name, handler: None, notify, change });
+                }
                 continue;
             }
             self.overlay.add(&change, index);

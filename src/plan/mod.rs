@@ -205,6 +205,8 @@ pub struct Plan {
     pub steps: Vec<StepPlan>,
     /// Every change, in the order in which it will happen; handlers last.
     pub changes: Vec<Planned>,
+    /// Changes that take root, where we are not: shown, and not made.
+    pub for_root: Vec<Planned>,
     /// Validations that must hold before the first write.
     pub validations: Vec<Validation>,
     /// Handlers left over by earlier runs, that this one takes up.

@@ -403,6 +403,18 @@ impl<W: Write> Human<W> {
     }
 
     fn changes(&mut self, plan: &Plan) {
+        self.changes_to_make(plan);
+        if plan.for_root.is_empty() {
+            return;
+        }
+        self.blank();
+        self.line(&[(Ink::Bold, "As root, this would happen:")]);
+        for (n, p) in plan.for_root.iter().enumerate() {
+            self.change(plan.changes.len() + n + 1, p);
+        }
+    }
+
+    fn changes_to_make(&mut self, plan: &Plan) {
         if plan.changes.is_empty() {
             return self.validations(plan);
         }
@@ -649,6 +661,11 @@ impl<W: Write> Human<W> {
             let lines = q.choices.iter().map(line).map(|i| if root { i.to_sudo() } else { i.to_sh() } + "\n");
             let lines: String = lines.collect();
             self.command(&format!("To decide \"{}\":", q.var), &lines);
+        }
+        let unseen = |p: &Plan| !p.for_root.is_empty() || p.with(StepStatus::Unknown).any(|s| s.waits_for.is_none());
+        if self.dry && exit == 1 && !self.root && !self.offline && self.shown.as_ref().is_some_and(unseen) {
+            let line = if self.here { self.invocation.to_sudo() } else { self.invocation.as_become().to_sh() };
+            self.command("Root sees and repairs more:", &line);
         }
         if exit == 1 && !self.see.is_empty() {
             let see = see_also(&self.invocation, &self.see);

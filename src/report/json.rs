@@ -186,6 +186,7 @@ fn plan_json(round: usize, plan: &Plan, book: &crate::book::Runbook, guard: Opti
         "finding": cause(plan),
         "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
         "changes": plan.changes.iter().map(change).collect::<Vec<_>>(),
+        "changes_for_root": plan.for_root.iter().map(change).collect::<Vec<_>>(),
         "kept_back": plan.kept_back.iter().map(|(h, why)| json!({"handler": h, "why": why})).collect::<Vec<_>>(),
         "validations": plan.validations.iter().map(validation).collect::<Vec<_>>(),
     })

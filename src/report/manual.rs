@@ -29,10 +29,11 @@ pub(super) const WORDS: &[(&str, &str, &str)] = &[
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("RUNBOOK_PASSWORD", "the password of a console's or ssh's login"),
     ("RUNBOOK_BECOME_PASSWORD", "the password of `--become`"),
+    ("RUNBOOK_COMPLETE", "set by a shell that asks for completions: its name (`runbook completions`)"),
     ("SUDO_UID", "whose `runbook.lock` is our own, too, beside root's: that of who called sudo"),
     (
         "RUNBOOK_LOCK",
-        "the lock file of git sources; else `runbook.lock` in this directory or above, else the user's own",
+        "the only lock file of git sources; else `runbook.lock` in this directory or above, and the user's own",
     ),
     (
         "XDG_CONFIG_HOME",
@@ -178,13 +179,14 @@ One target, `-o json` of plan and apply: one object.
 | `runbook`, `title`, `digest` | what was run |
 | `target`, `channel`, `address` | where, and over what; the address is the one that is probed |
 | `tried` | channels that did not work: `channel`, `why`, `hint`, `lost` (it worked first) |
-| `rounds` | what was planned: `round`, `guard` (null, or `seconds`, and by their places from 1 `risks`: the changes that it is armed for, `irreversible`: those that it cannot roll back), `facts`, `finding` (the cause in a sentence, or null), `steps`, `changes`, `kept_back`, `validations`; after an apply `results`, one for each change: `title`, `ok`, and `seconds` or `why`, `hint`, `said` |
+| `rounds` | what was planned: `round`, `guard` (null, or `seconds`, and by their places from 1 `risks`: the changes that it is armed for, `irreversible`: those that it cannot roll back), `facts`, `finding` (the cause in a sentence, or null), `steps`, `changes`, `changes_for_root` (shown, and not made: they take root), `kept_back`, `validations`; after an apply `results`, one for each change: `title`, `ok`, and `seconds` or `why`, `hint`, `said` |
 | `rounds[].steps[]` | `id`, `item` (of a loop), `name`, `status`, `evidence`, `finding`, `note`, `symptom`, `hint`, `manual`, `asks` (a variable that decides it), `result` (the check's fields), `waits_for` (a step's name) |
 | `rounds[].changes[]` | `kind` (`file`, `unit`, `command`), `title`, `step`, `handler`, `notify`, and by kind `path`, `real`, `before`, `after`, `diff`, `attributes`, `sensitive`; `unit`, `verb`; `command`, `where`, `writes`, `undo` |
 | `decided` | variables that somebody decided at the terminal |
 | `verified` | changed steps on a new reading: `name`, `status`, `evidence` |
 | `guard` | what became of the guard, in order, each with its `state`: `armed` (`seconds`, `boot`: a reboot rolls back too), `kept` (`measured`: something was looked at from outside), `back` (`whole`, `why`, `rest`: what could not be rolled back, with what to type), `waiting` (the connection was lost: `why`, `seconds`), `unknown` (the host did not answer again: `why`, `seconds`), `earlier` (of the run before: `run`, `kept`, `whole`, `rest`) |
 | `proofs` | the `verify` list: `proof` (`passed`, `failed`, `not-possible`), `evidence` |
+| `unresolved` | everything that is left: `status` (`failed`, `not-tried`, `rolled-back`, `manual`, `unknown`, `declined`, `deferred`), `finding` (what is wrong, in a sentence), `step` (its name, or a handler's; null for one of `verify`) |
 | `error` | why it stopped: `why`, `hint`, `changed`; or null |
 | `rounds_applied`, `run`, `wire`, `seconds` | rounds that changed something, the record's id or null, bytes and round trips, how long it took |
 
@@ -194,7 +196,7 @@ What chooses the shape is how many targets `-t` gave: a script that may meet eit
 Bad input, here as with lint: `{\"schema\": 1, \"errors\": […], \"warnings\": […], \"exit\": 2}` on stdout (lint's has no `exit`); an error has `rule`, `message`, `hint`, and `file`, `line`,
 `column`, `end_line`, `end_column`, null where there is no text to point into. A flag that is unknown is said on stderr alone.
 
-`-o jsonl` has the same objects as they come, one a line, each with `event` (`tried`, `started`, `plan`, `decided`, `doing`, `done`, `not-done`, `verified`, `guard`, `proof`, `error`, `finished`) and,
+`-o jsonl` has the same objects as they come, one a line, each with `event` (`tried`, `started`, `plan`, `decided`, `declined`, `doing`, `done`, `not-done`, `verified`, `guard`, `proof`, `error`, `finished`) and,
 for several targets, `target`.
 ";
 
@@ -218,28 +220,212 @@ mod tests {
     use crate::plan::{StepPlan, StepStatus};
     use crate::report::human::word;
 
+    fn step(status: StepStatus, waits_for: Option<usize>, symptom: bool) -> StepPlan {
+        StepPlan {
+            step: 1,
+            item: None,
+            name: String::new(),
+            status,
+            evidence: String::new(),
+            hint: None,
+            finding: None,
+            note: None,
+            manual: None,
+            asks: None,
+            needs_root: false,
+            not_checked: false,
+            waits_for,
+            symptom,
+            result: serde_json::Value::Null,
+        }
+    }
+
+    /// The names that a row of the page's table names first, in backticks.
+    fn names_of(row: &str) -> Vec<String> {
+        row.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    /// Every event has its name on the page, and every field of it stands in its row.
+    #[test]
+    fn events_and_fields_are_those_of_the_page() {
+        use crate::plan::{Place, Plan, Planned};
+        use crate::report::{Decided, Earlier, Event, GuardNews, Proof, event_json, unresolved};
+        use std::collections::BTreeSet;
+
+        let book = crate::book::find("ssh-refused").unwrap();
+        let place = Place {
+            name: String::new(),
+            address: None,
+            port: None,
+            live: true,
+            here: true,
+            channel: String::new(),
+            via: String::new(),
+            login: None,
+            proxy: None,
+        };
+        let unit = crate::plan::UnitChange {
+            unit: "x.service".into(),
+            verb: crate::target::units::Verb::Restart,
+            before: String::new(),
+        };
+        let planned = Planned {
+            step: 0,
+            item: None,
+            name: String::new(),
+            handler: None,
+            notify: Vec::new(),
+            change: crate::plan::Change::Unit(unit),
+        };
+        let plan = Plan { changes: vec![planned.clone()], ..Plan::default() };
+        let step = step(StepStatus::Ok, None, false);
+        let decided = Decided { var: String::new(), value: String::new(), by: "prompt" };
+        let left = [unresolved::UnresolvedItem {
+            status: unresolved::UnresolvedStatus::Failed,
+            finding: String::new(),
+            step: None,
+        }];
+        let (why, hint) = ("", None);
+        let rest = &[][..];
+        let guard = |news| Event::Guard { news };
+        let events = [
+            Event::Tried { channel: "", why, hint, lost: false },
+            Event::Started { book: &book, place: &place },
+            Event::Planned { round: 1, plan: &plan, book: &book, guard: None },
+            Event::Decided { decided: &decided },
+            Event::Left { planned: &planned },
+            Event::Doing { number: 1, of: 1, planned: &planned },
+            Event::Done { planned: &planned, seconds: 0.0 },
+            Event::NotDone { planned: &planned, why, hint, said: "" },
+            Event::Verified { step: &step },
+            Event::Proved { proof: Proof::Passed, evidence: "" },
+            guard(GuardNews::Armed { within: std::time::Duration::ZERO, boot: true }),
+            guard(GuardNews::Kept { measured: true }),
+            guard(GuardNews::Waiting { why, within: std::time::Duration::ZERO }),
+            guard(GuardNews::Unknown { why, waited: std::time::Duration::ZERO }),
+            guard(GuardNews::Back { all: true, why, rest }),
+            guard(GuardNews::Earlier { run: "", became: Earlier::Kept, rest }),
+            Event::Broken { why, hint, changed: false },
+            Event::Finished {
+                exit: 0,
+                rounds: 0,
+                run: None,
+                wire: crate::target::Wire::default(),
+                seconds: 0.0,
+                unresolved: &left,
+            },
+        ];
+        let row = |begins: &str| {
+            let row = JSON.lines().find(|l| l.starts_with(&format!("| `{begins}`")));
+            row.unwrap_or_else(|| panic!("no row for {begins}"))
+        };
+        let lines = JSON.lines().find(|l| l.starts_with("`-o jsonl`")).unwrap();
+        let listed: BTreeSet<String> =
+            names_of(lines.split_once("each with `event` (").unwrap().1.split_once(')').unwrap().0)
+                .into_iter()
+                .collect();
+        let mut names = BTreeSet::new();
+        for e in &events {
+            let (name, body) = event_json(e).unwrap();
+            names.insert(name.to_owned());
+            // What is of the whole run has a row for each key; else there is one row for each kind of event.
+            let of = match name {
+                "started" | "finished" => "",
+                "plan" => "rounds",
+                "done" | "not-done" => "rounds",
+                "proof" => "proofs",
+                "declined" | "doing" => continue,
+                other => other,
+            };
+            for (key, value) in body.as_object().unwrap() {
+                let known = if of.is_empty() {
+                    JSON.lines().any(|l| l.split(" | ").next().is_some_and(|c| names_of(c).contains(key)))
+                } else {
+                    names_of(row(of)).contains(key) || of == "decided"
+                };
+                assert!(known, "{name}: the page does not have {key}");
+                if let (Some(state), "state") = (value.as_str(), key.as_str()) {
+                    assert!(names_of(row(of)).iter().any(|n| n == state), "guard: {state}");
+                }
+            }
+            if name == "finished" {
+                let items = names_of(row("unresolved"));
+                let item = body["unresolved"][0].as_object().unwrap();
+                assert!(item.keys().all(|k| items.contains(k)), "{items:?}");
+            }
+            if name == "plan" {
+                for (list, begins) in [("changes", "rounds[].changes[]"), ("steps", "rounds[].steps[]")] {
+                    let known = names_of(row(begins));
+                    let keys = body[list].as_array().and_then(|a| a.first()).and_then(|o| o.as_object());
+                    for key in keys.into_iter().flat_map(|o| o.keys()) {
+                        assert!(known.contains(key), "{list}: the page does not have {key}");
+                    }
+                }
+            }
+        }
+        assert_eq!(names, listed, "the events of -o jsonl");
+    }
+
+    /// Commands on the pages have the flags that they are shown with.
+    #[test]
+    fn flags_on_the_pages_are_there() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut pages: Vec<std::path::PathBuf> = vec![root.join("README.md"), root.join("CONTRIBUTING.md")];
+        pages.extend(std::fs::read_dir(root.join("docs")).unwrap().flatten().map(|e| e.path()).filter(|p| p.is_file()));
+        let program = crate::cli::commands();
+        let (mut seen, mut unknown) = (0, Vec::new());
+        for page in pages {
+            let text = std::fs::read_to_string(&page).unwrap();
+            for line in text.lines() {
+                for (at, _) in line.match_indices("runbook ") {
+                    // To the end of the code, of the command, or of what is said of it.
+                    let rest = &line[at + "runbook ".len()..];
+                    let end = [" | ", "`", "   ", " #", ";", "&&"].iter().filter_map(|e| rest.find(e)).min();
+                    // What stands in quotes is another program's, or a text.
+                    let own: String = rest[..end.unwrap_or(rest.len())].split(['\'', '"']).step_by(2).collect();
+                    let words: Vec<&str> = own.split_whitespace().filter(|w| *w != "--help").collect();
+                    let Some(mut command) = words.first().and_then(|w| program.find_subcommand(w)) else { continue };
+                    if let Some(below) = words.get(1).and_then(|w| command.find_subcommand(w)) {
+                        command = below;
+                    }
+                    for w in words.iter().skip(1).filter(|w| w.starts_with('-') && w.len() > 1 && **w != "--") {
+                        seen += 1;
+                        let long = w.strip_prefix("--").map(|l| l.split('=').next().unwrap_or(l));
+                        let short = w.chars().nth(1);
+                        let has = command.get_arguments().any(|a| match long {
+                            Some(l) => a.get_long_and_visible_aliases().is_some_and(|all| all.contains(&l)),
+                            None => short
+                                .is_some_and(|s| a.get_short_and_visible_aliases().is_some_and(|all| all.contains(&s))),
+                        });
+                        // One that another program has is shown to say so.
+                        let foreign = crate::cli::habits().iter().any(|(there, _)| there == w);
+                        if !has && !foreign {
+                            unknown.push(format!("{}: {w} in: {line}", page.display()));
+                        }
+                    }
+                }
+            }
+        }
+        assert!(seen > 40 && unknown.is_empty(), "{seen} seen: {unknown:#?}");
+        // Ansible's flags that are said to be the same.
+        let table = std::fs::read_to_string(root.join("docs/ansible.md")).unwrap();
+        let same = table.lines().find(|l| l.starts_with("| `-C`")).unwrap();
+        let apply = program.find_subcommand("apply").unwrap();
+        for flag in names_of(same.split(" | ").next().unwrap()) {
+            let c = flag.chars().nth(1);
+            let has = apply
+                .get_arguments()
+                .any(|a| a.get_short_and_visible_aliases().is_some_and(|all| c.is_some_and(|c| all.contains(&c))));
+            assert!(has, "{flag} is not taken");
+        }
+    }
+
     #[test]
     fn the_words_are_those_of_the_screen() {
         use StepStatus::{Blocked, Change, Declined, Failed, Manual, Ok, Skipped, Unknown};
         for status in [Ok, Change, Manual, Skipped, Declined, Blocked, Unknown, Failed] {
             for (waits_for, symptom) in [(None, false), (Some(0), false), (Some(0), true), (None, true)] {
-                let step = StepPlan {
-                    step: 1,
-                    item: None,
-                    name: String::new(),
-                    status,
-                    evidence: String::new(),
-                    hint: None,
-                    finding: None,
-                    note: None,
-                    manual: None,
-                    asks: None,
-                    needs_root: false,
-                    not_checked: false,
-                    waits_for,
-                    symptom,
-                    result: serde_json::Value::Null,
-                };
+                let step = step(status, waits_for, symptom);
                 let with = match (status, waits_for, symptom) {
                     (Unknown | Failed, _, true) => " (`symptom`)",
                     (Unknown, Some(_), false) => " (`waits_for`)",

@@ -256,6 +256,19 @@ fn without_root_what_takes_root_is_unknown_and_apply_says_so() {
         assert!(run.text.contains("takes root"), "{}", run.text);
         assert!(!b.path("theirs/f").exists());
     }
+    // What may be read is shown with its diff; what may not is unknown; and either way with the line that sees more.
+    b.write("theirs/open", "old\n");
+    b.write("theirs/hidden", "old\n");
+    fs::set_permissions(b.path("theirs/hidden"), fs::Permissions::from_mode(0o600)).unwrap();
+    let step = |f: &str| format!("- {{name: {f}, ensure: {{file: {{path: DIR/theirs/{f}, content: \"new\\n\"}}}}}}\n");
+    b.write("book.yaml", &format!("name: t\ntitle: t\nsteps:\n{}{}", step("open"), step("hidden")));
+    let plan = b.run(&["plan", "./book.yaml"]).expect(1);
+    let shown = plan.text.split("As root, this would happen:").nth(1).unwrap_or_else(|| panic!("{}", plan.text));
+    assert!(shown.contains("     -old\n     +new\n") && plan.text.matches("-old").count() == 1, "{}", plan.text);
+    assert!(plan.text.contains("unknown hidden"), "{}", plan.text);
+    let line =
+        shown.split("Root sees and repairs more:\n    ").nth(1).and_then(|l| l.lines().next()).unwrap_or_default();
+    assert!(line.contains(" plan ./book.yaml --via 'exec:setpriv ") && line.ends_with(" --become"), "{line}");
 }
 
 /// A disk as some images have it: /etc/systemd is an absolute link, which must be followed inside the disk.
