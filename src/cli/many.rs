@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use super::access::Access;
 use super::apply::{Args, controller, engine, open, tags};
+use super::prompter::Terminal;
 use super::targets::Chosen;
-use super::terminal::Terminal;
 use super::{Failure, Output, colour, width};
 use crate::apply::fleet::{self, How, Member, People, Reply, Serial};
 use crate::apply::{Answer, Asked, Leave};

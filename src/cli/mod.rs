@@ -14,6 +14,7 @@ mod list;
 mod many;
 mod new;
 mod ping;
+mod prompter;
 mod report;
 mod runs;
 mod schema;
@@ -21,7 +22,6 @@ mod secret;
 mod show;
 mod source;
 mod targets;
-mod terminal;
 mod test;
 mod undo;
 
