@@ -9,7 +9,7 @@ use crate::edit::references::{
 };
 use crate::edit::sshd_config::Tree;
 use crate::plan::View;
-use crate::target::existence::{Absence, Existence};
+use crate::target::existence::Absence;
 use crate::target::files::{Kind, Look};
 use crate::target::tree::SSHD;
 
@@ -80,13 +80,7 @@ pub fn missing_references(view: &View<'_>, references: &[Reference]) -> Result<V
     names.sort_unstable();
     names.dedup();
     let found = view.existence(&names)?;
-    let absence = |r: &Reference| {
-        let at = names.iter().position(|(kind, name)| (*kind, *name) == (r.kind, r.name.as_str()))?;
-        match found.get(at)? {
-            Existence::Absent(a) => Some(a.clone()),
-            _ => None,
-        }
-    };
+    let absence = |r: &Reference| found.absence(r.kind, &r.name).cloned();
     let missing =
         references.iter().filter_map(|r| Some(MissingReference { reference: r.clone(), absence: absence(r)? }));
     Ok(missing.collect())

@@ -130,7 +130,8 @@ fn is_name(name: &str) -> bool {
 impl Account {
     fn read(out: &str) -> Self {
         let mut a = Account::default();
-        for line in out.lines() {
+        // Not lines(): a carriage return at the end of a line of passwd(5) is the last letter of the shell.
+        for line in out.split('\n') {
             let (key, rest) = line.split_once(' ').unwrap_or((line, ""));
             let f: Vec<&str> = rest.split(':').collect();
             match key {

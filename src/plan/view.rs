@@ -13,7 +13,7 @@ use crate::edit::references::NamedKind;
 use crate::facts::Facts;
 use crate::module::Halt;
 use crate::plan::{Change, FileChange, Overlay, Resource};
-use crate::target::existence::{Existence, existence_script, parse_existence};
+use crate::target::existence::{Existences, existence_script, parse_existence};
 use crate::target::files::{self, FileReading, FileState, Kind, Look};
 use crate::target::frame::{Answer, Status};
 use crate::target::inits;
@@ -426,14 +426,12 @@ impl<'a> View<'a> {
         }))
     }
 
-    /// Whether these exist, in their order, and what is there where they do not. What earlier steps would change is not
-    /// laid over it.
-    pub fn existence(&self, names: &[(NamedKind, &str)]) -> Result<Vec<Existence>, Halt> {
+    /// Whether these exist, and what is there where they do not. What earlier steps would change is not laid over it.
+    pub fn existence(&self, names: &[(NamedKind, &str)]) -> Result<Existences, Halt> {
         if names.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Existences::default());
         }
-        let about = names.iter().map(|(kind, name)| format!(" {} {name}", kind.word())).collect::<String>();
-        let a = whole(self.fragment(About::Named(format!("exists{about}")), existence_script(names))?)?;
+        let a = whole(self.fragment(About::Named("existence".to_owned()), existence_script(names))?)?;
         Ok(parse_existence(&a.stdout))
     }
 

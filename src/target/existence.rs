@@ -1,5 +1,7 @@
 //! Whether what a configuration names exists, and what is there where it does not: asked in sh, read as a typed answer.
 
+use std::collections::BTreeMap;
+
 use crate::edit::references::NamedKind;
 use crate::edit::sshd_config::nearest_word;
 use crate::payload::sh_quote;
@@ -45,19 +47,21 @@ impl Absence {
     /// "… does not exist", and what there is instead: a dangling link, a missing directory, a neighbour's name.
     #[must_use]
     pub fn describe(&self, kind: NamedKind, name: &str) -> String {
-        let title = kind.title(name);
-        if let Some((path, to)) = &self.link {
-            return format!("{path} is a link to {to}, which does not exist");
+        match &self.link {
+            Some((path, to)) => format!("{path} is a link to {to}, which does not exist"),
+            None => format!("{} does not exist{}", kind.title(name), self.detail(name)),
         }
-        if let Some(file) = &self.not_a_directory {
-            return format!("{title} does not exist: {file} is not a directory");
-        }
-        if let Some(directory) = &self.directory {
-            return format!("{title} does not exist: there is no directory {directory}");
-        }
-        match self.neighbour(name) {
-            Some(near) => format!("{title} does not exist ({near} does)"),
-            None => format!("{title} does not exist"),
+    }
+
+    /// What there is instead, in words that follow "does not exist"; empty where there is nothing to say.
+    #[must_use]
+    pub fn detail(&self, name: &str) -> String {
+        match (&self.link, &self.not_a_directory, &self.directory, self.neighbour(name)) {
+            (Some((path, to)), ..) => format!(" ({path} is a link to {to}, which is not there)"),
+            (_, Some(file), ..) => format!(": {file} is not a directory"),
+            (_, _, Some(directory), _) if directory != name => format!(": there is no directory {directory}"),
+            (.., Some(near)) => format!(" ({near} does)"),
+            _ => String::new(),
         }
     }
 
@@ -83,33 +87,63 @@ pub fn existence_script(names: &[(NamedKind, &str)]) -> Option<String> {
     Some(out)
 }
 
-/// Reads the answer: for each name, in order, a line `=`, and then `ok KIND|MODE|UID|GID`, `ok`, `unknown WHY`, or `no` with
+/// What is known of each thing that was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Existences(BTreeMap<(NamedKind, String), Existence>);
+
+impl Existences {
+    /// What is known of it; none where nothing is, or it was not asked for.
+    #[must_use]
+    pub fn get(&self, kind: NamedKind, name: &str) -> Option<&Existence> {
+        self.0.get(&(kind, name.to_owned()))
+    }
+    /// What is there in its place, where it surely does not exist.
+    #[must_use]
+    pub fn absence(&self, kind: NamedKind, name: &str) -> Option<&Absence> {
+        match self.get(kind, name)? {
+            Existence::Absent(a) => Some(a),
+            _ => None,
+        }
+    }
+    /// stat(1) of a file that exists.
+    #[must_use]
+    pub fn stat(&self, kind: NamedKind, name: &str) -> Option<&Stat> {
+        match self.get(kind, name)? {
+            Existence::Present(stat) => stat.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+/// Reads the answer: for each name a line `= KIND NAME`, and then `ok KIND|MODE|UID|GID`, `ok`, `unknown WHY`, or `no` with
 /// lines `link PATH|TO`, `directory PATH`, `file PATH` and `near NAME`.
 #[must_use]
-pub fn parse_existence(out: &[u8]) -> Vec<Existence> {
+pub fn parse_existence(out: &[u8]) -> Existences {
     let text = String::from_utf8_lossy(out);
-    let mut all = Vec::new();
-    for line in text.lines() {
+    let mut all = BTreeMap::new();
+    let mut last = None;
+    for line in text.split('\n') {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         if word == "=" {
-            all.push(Existence::Unknown("no answer".into()));
+            let (kind, name) = rest.split_once(' ').unwrap_or((rest, ""));
+            last = NamedKind::from_word(kind).map(|kind| (kind, name.to_owned()));
             continue;
         }
-        let Some(last) = all.last_mut() else { continue };
-        match (word, &mut *last) {
-            ("ok", _) => *last = Existence::Present(parse_stat(rest)),
-            ("unknown", _) => *last = Existence::Unknown(rest.to_owned()),
-            ("no", _) => *last = Existence::Absent(Absence::default()),
-            ("link", Existence::Absent(a)) => {
+        let Some(key) = &last else { continue };
+        match (word, all.get_mut(key)) {
+            ("ok", _) => _ = all.insert(key.clone(), Existence::Present(parse_stat(rest))),
+            ("unknown", _) => _ = all.insert(key.clone(), Existence::Unknown(rest.to_owned())),
+            ("no", _) => _ = all.insert(key.clone(), Existence::Absent(Absence::default())),
+            ("link", Some(Existence::Absent(a))) => {
                 a.link = rest.split_once('|').map(|(p, t)| (p.to_owned(), t.to_owned()));
             }
-            ("directory", Existence::Absent(a)) => a.directory = Some(rest.to_owned()),
-            ("file", Existence::Absent(a)) => a.not_a_directory = Some(rest.to_owned()),
-            ("near", Existence::Absent(a)) => a.neighbours.push(rest.to_owned()),
+            ("directory", Some(Existence::Absent(a))) => a.directory = Some(rest.to_owned()),
+            ("file", Some(Existence::Absent(a))) => a.not_a_directory = Some(rest.to_owned()),
+            ("near", Some(Existence::Absent(a))) => a.neighbours.push(rest.to_owned()),
             _ => {}
         }
     }
-    all
+    Existences(all)
 }
 
 fn parse_stat(text: &str) -> Option<Stat> {
@@ -132,7 +166,7 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
         "rb_exist",
         r#"rb_exist() {
 while [ $# -gt 1 ]; do
-echo =
+echo "= $1 $2"
 case $1 in
 file|directory) rb_there "$2";;
 program) case $2 in /*) rb_there "$2";; *) rb_search "$2" /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin;; esac;;
@@ -200,7 +234,7 @@ else echo no; cut -d: -f1 "$R/etc/$1" 2>/dev/null | awk -v n="$2" 'BEGIN { n = t
 mod tests {
     use super::*;
 
-    async fn ask(root: &std::path::Path, names: &[(NamedKind, &str)]) -> Vec<Existence> {
+    async fn ask(root: &std::path::Path, names: &[(NamedKind, &str)]) -> Existences {
         let script = existence_script(names).unwrap();
         let library = super::super::functions([script.as_str()].into_iter(), false);
         let sh = format!("R='{}'\n{library}{script}\n", root.display());
@@ -242,13 +276,12 @@ mod tests {
             (Device, "/dev/sdz1"),
         ];
         let all = ask(dir.path(), &names).await;
-        let said: Vec<String> = all
+        let said: Vec<String> = names
             .iter()
-            .zip(names)
-            .map(|(e, (kind, name))| match e {
-                Existence::Present(_) => "ok".to_owned(),
-                Existence::Absent(a) => a.describe(kind, name),
-                Existence::Unknown(_) => "unknown".to_owned(),
+            .map(|(kind, name)| match all.get(*kind, name) {
+                Some(Existence::Present(_)) => "ok".to_owned(),
+                Some(Existence::Absent(a)) => a.describe(*kind, name),
+                _ => "unknown".to_owned(),
             })
             .collect();
         assert_eq!(

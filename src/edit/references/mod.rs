@@ -52,6 +52,14 @@ impl NamedKind {
         }
     }
 
+    /// The kind of that word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        use NamedKind::{Device, Directory, File, Group, NssModule, PamModule, Program, User};
+        let all = [File, Directory, Program, User, Group, PamModule, NssModule, Device];
+        all.into_iter().find(|k| k.word() == word)
+    }
+
     /// What a person calls it, with its name.
     #[must_use]
     pub fn title(self, name: &str) -> String {

@@ -5,6 +5,7 @@
 //! `check_shadow_expiry` (pam_unix, passverify.c).
 
 mod keys;
+mod named;
 mod pam;
 
 use serde_json::{Map, Value, json};
@@ -12,7 +13,9 @@ use serde_json::{Map, Value, json};
 use super::names;
 use super::seen::{Account, Seen};
 use crate::edit::hosts_access::Truth;
+use crate::edit::references::{NamedKind, PamLine};
 use crate::edit::sshd_config::{Directive, Tree};
+use crate::target::existence::Existences;
 
 /// Something that stands in the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +73,10 @@ pub struct Judge<'a> {
     pub asked: &'a Asked<'a>,
     pub seen: &'a Seen,
     pub tree: &'a Tree,
+    /// The lines of PAM that sshd's service comes to.
+    pub pam: &'a [PamLine],
+    /// What exists of what is named ([`Judge::names`]).
+    pub exists: &'a Existences,
 }
 
 impl Judge<'_> {
@@ -82,6 +89,7 @@ impl Judge<'_> {
             return vec![Obstacle::new("user", format!("there is no user {name} on this host")).todo(todo)];
         };
         let mut out = Vec::new();
+        out.extend(self.sessions());
         out.extend(self.locked());
         out.extend(self.shell(account));
         out.extend(self.lists());
@@ -89,13 +97,22 @@ impl Judge<'_> {
         out.extend(self.hung());
         if self.asked.password {
             out.extend(self.by_password())
+        } else if let Some(home) = self.home(account) {
+            out.push(home);
         } else if self.seen.hangs.is_empty() {
-            out.extend(self.by_key(account))
+            out.extend(self.unsafe_command());
+            out.extend(self.by_key(account));
         }
+        out.extend(self.named());
         out.extend(self.methods());
         out.extend(self.nologin(account));
         out.extend(self.access());
         out.extend(self.expiry());
+        out.extend(self.modules());
+        out.extend(self.chrooted(account));
+        if out.is_empty() {
+            out.extend(self.logged());
+        }
         out
     }
 
@@ -122,10 +139,18 @@ impl Judge<'_> {
             return None;
         }
         match &self.seen.shell {
-            None => Some(
-                Obstacle::new("shell", format!("{name}'s shell {shell} does not exist"))
-                    .with("shell", self.seen.spare_shell.clone()),
-            ),
+            None => {
+                let bare = shell.trim_end();
+                let there = bare != shell && self.exists.stat(NamedKind::File, bare).is_some();
+                let what = match shell.ends_with('\r') {
+                    true => format!(
+                        "{name}'s shell does not exist: in /etc/passwd its name \"{bare}\" ends in a carriage return, as Windows ends lines"
+                    ),
+                    false => format!("{name}'s shell {shell} does not exist{}", self.instead(shell)),
+                };
+                let new = if there { bare.to_owned() } else { self.seen.spare_shell.clone() };
+                Some(Obstacle::new("shell", what).with("shell", new))
+            }
             Some((kind, mode)) if kind.starts_with("regular") && mode & 0o111 != 0 => {
                 let base = shell.rsplit('/').next().unwrap_or_default();
                 let unlisted = !self.seen.valid_shell
@@ -225,7 +250,11 @@ impl Judge<'_> {
             let (line, at) = self.line("allowgroups", None);
             let first = groups.iter().find(|g| !g.contains(['*', '?']));
             let join = first.map(|g| format!(": usermod --append --groups {g} {name}")).unwrap_or_default();
-            let what = format!("the groups that sshd lets in are none of {name}'s: {at}");
+            let gone = groups.iter().filter(|g| self.exists.absence(NamedKind::Group, g).is_some());
+            let gone: Vec<&str> = gone.map(String::as_str).collect();
+            let gone =
+                if gone.is_empty() { String::new() } else { format!("; there is no group {}", gone.join(" and no ")) };
+            let what = format!("the groups that sshd lets in are none of {name}'s: {at}{gone}");
             out.push(
                 policy("AllowGroups", what, &line)
                     .todo(format!("if {name} is to be let in, make it a member of one{join}")),
@@ -295,6 +324,11 @@ impl Judge<'_> {
                     .todo(todo)
                     .with("set", self.global(&line, json!({"PasswordAuthentication": "yes"}))),
             );
+        }
+        if seen.securetty && seen.account.as_ref().is_some_and(|a| a.uid == 0) && seen.asks("auth", "pam_securetty.so")
+        {
+            let what = "PAM takes no password of root's over ssh: /etc/securetty has no line \"ssh\"".to_owned();
+            out.push(Obstacle::new("access", what).todo("use a key, or log in as another user"));
         }
         let password = seen.shadow.as_ref().map_or("", |s| s.password.as_str());
         let why = match password {

@@ -8,9 +8,11 @@ use serde_json::{Map, Value, json};
 
 use super::{Decision, Field, Halt, Module, Param, Params, Rule, Spec, Ty, is_user};
 use crate::edit::authorized_keys;
+use crate::edit::references::pam_lines;
 use crate::edit::sshd_config::Tree;
 use crate::payload::sh_quote;
 use crate::plan::{Change, View, first_line};
+use crate::target::existence::Existences;
 use crate::target::files::{Content, FileState, Kind, Look};
 use crate::target::frame::Status;
 use crate::target::tree::SSHD;
@@ -56,7 +58,7 @@ static SPEC: Spec = Spec {
     fields: &[
         Field {
             name: "obstacles",
-            help: "what stands in the way: a list of {kind, what, todo, path, mode, owner, state, file, line, set, unset, add, command, undo, shell}; kind is user, locked, shell, shell_mode, no_shell, policy, keys, spoiled, modes, place, nologin, closed, booting, going_down, access, expired or aged",
+            help: "what stands in the way: a list of {kind, what, todo, path, mode, owner, state, file, line, set, unset, add, command, undo, shell}; kind is user, locked, shell, shell_mode, no_shell, policy, keys, spoiled, modes, place, nologin, closed, booting, going_down, access, expired, aged, named (a line names what does not exist), home, chroot or log",
         },
         Field { name: "client", help: "the address that the answer is about; empty if it is not known" },
         Field { name: "keys", help: "fingerprints of the keys that sshd would look at: a list" },
@@ -69,7 +71,7 @@ static SPEC: Spec = Spec {
 };
 
 /// The lines that say who may come in.
-const TELLING: &str = r#"^[[:space:]]*"?(allow(users|groups)|deny(users|groups)|permitrootlogin|pubkeyauthentication|passwordauthentication|kbdinteractiveauthentication|authenticationmethods|authorizedkeysfile|include|match)[[:space:]="]"#;
+const TELLING: &str = r#"^[[:space:]]*"?(allow(users|groups)|deny(users|groups)|permitrootlogin|pubkeyauthentication|passwordauthentication|kbdinteractiveauthentication|authenticationmethods|authorizedkeys(file|command|commanduser)|authorizedprincipals[a-z]*|trustedusercakeys|revokedkeys|chrootdirectory|forcecommand|subsystem|refuseconnection|maxsessions|permittty|include|match)[[:space:]="]"#;
 
 impl Module for Login {
     fn spec(&self) -> &'static Spec {
@@ -120,6 +122,7 @@ impl Module for Login {
             &[],
         );
         let lines = view.lines(super::sshd::MAIN, SSHD, TELLING, &[]);
+        let pam = view.pam_lines("sshd");
         let (answer, lines) = (answer?, lines?);
         if !view.facts()?.root {
             return Err(view.takes_root("who may log in is told by files that only root can read"));
@@ -137,7 +140,12 @@ impl Module for Login {
         }
         let asked = Asked { name, password: p.str("by") == Some("password"), key };
         let tree = Tree::new(super::sshd::MAIN, lines);
-        let judge = Judge { asked: &asked, seen: &seen, tree: &tree };
+        let pam = pam_lines("sshd", &known(pam)?);
+        let judge = Judge { asked: &asked, seen: &seen, tree: &tree, pam: &pam, exists: &Existences::default() };
+        let names = judge.names();
+        let names: Vec<_> = names.iter().map(|(kind, name)| (*kind, name.as_str())).collect();
+        let exists = known(view.existence(&names))?;
+        let judge = Judge { exists: &exists, ..judge };
         let obstacles = judge.obstacles();
         let about: Vec<&Obstacle> = obstacles.iter().filter(|o| p.str("about").is_none_or(|a| a == o.what)).collect();
         let evidence = match about.first() {
@@ -155,6 +163,14 @@ impl Module for Login {
             .with("keys", json!(fingerprints().collect::<Vec<_>>()))
             .with("said", seen.said.clone())
             .with("system", seen.system.clone()))
+    }
+}
+
+/// What cannot be told is as if nothing were said of it: nothing is called a fault for it.
+fn known<T: Default>(answer: Result<T, Halt>) -> Result<T, Halt> {
+    match answer {
+        Err(Halt::Unknown { .. }) => Ok(T::default()),
+        other => other,
     }
 }
 

@@ -16,6 +16,21 @@ g=$(journalctl -q --no-pager -t sshd -t sshd-session -n 2000 -o short-iso 2>/dev
 if [ -z "$c" ]; then echo guessed; c=$(printf '%s\n' "$g" | sed -n 's/.* \([0-9a-fA-F]*[.:][0-9a-fA-F.:]*\) \(port\|not allowed\).*/\1/p' | tail -n 1); fi
 echo "from $c"
 printf '%s\n' "$g" | grep -E 'not allowed because|Authentication refused|access denied|has expired|expired password|locked|ROOT LOGIN REFUSED' | tail -n 1 | sed 's/^[^ ]* [^ ]* /said /'
+# Of the last try of this user from there (or, where that is not known, of this user): every line of that process that says why. A
+# login after it takes all of it back.
+{ journalctl -q --no-pager -t sshd -t sshd-session -t sshd-auth -n 2000 -o short-iso 2>/dev/null || tail -n 2000 /var/log/auth.log /var/log/secure 2>/dev/null; } | awk -v u="$u" -v c="$c" '
+  match($0, /sshd[a-z-]*\[[0-9]+\]: /) {
+    p = substr($0, RSTART, RLENGTH); sub(/.*\[/, "", p); sub(/\].*/, "", p); t = substr($0, RSTART + RLENGTH)
+    if (t ~ /^Server listening|^Received signal/) next
+    n = split(t, w, /[^A-Za-z0-9._@+:-]+/); is = 0; other = 0
+    for (i = 1; i <= n; i++) { if (w[i] == u) is = 1; if (c != "" && w[i] == "from" && w[i + 1] != c && w[i + 1] ~ /[.:]/) other = 1 }
+    if (other) { not[p] = 1; next }
+    if (is && t ~ /^Accepted/) { last = ""; split("", mine); next }
+    if (is || c != "" && index(t " ", " " c " ")) { mine[p] = 1; last = p }
+    if (t ~ /not allowed because|refused|REFUSED|denied|expired|locked|[Uu]nsafe|bad ownership|prohibited|[Nn]o such file|cannot open|unable to|faulty|revoked|Failed password|^fatal: |^error: |^PAM / &&
+        t !~ /Connection (closed|reset)|[Dd]isconnect|session (opened|closed)|maximum authentication|kex_exchange|Timeout before|authentication failure|pam_unix.*check pass|Host key|hostkeys/) { k = ++m[p]; l[p, k] = t }
+  }
+  END { if (last != "" && !(last in not)) for (i = 1; i <= m[last] && i <= 20; i++) print "reason " l[last, i] }'
 s=$(command -v sshd)
 if [ -z "$s" ]; then echo nosshd; exit 0; fi
 # sshd -V does not tell who built it; its programs have the whole version in them.
@@ -40,6 +55,11 @@ hangs() {
   done
   kill -9 $p 2>/dev/null; echo "hangs $1"
 }
+if [ -n "$h" ] && [ ! -d "$h" ]; then
+  f=/home/$u; [ "$u" != root ] || f=/root; [ ! -d "$f" ] || echo "usual $f"
+  awk -v h="$h/" '$1 !~ /^#/ && $2 ~ /^\/./ && index(h, $2 "/") == 1 { print $2 }' /etc/fstab 2>/dev/null | while read -r f; do grep -qs " $f " /proc/mounts || echo "unmounted $f"; done
+fi
+[ ! -e /etc/securetty ] || grep -qx ssh /etc/securetty || echo securetty
 if [ -n "$h" ] && ! hangs "$h"; then
   echo "home $(readlink -f "$h" || printf '%s\n' "$h")"
   set -f; set -- $(printf '%s\n' "$t" | sed -n 's/^authorizedkeysfile //p'); set +f

@@ -96,6 +96,14 @@ pub struct Seen {
     pub job: String,
     /// The modules of PAM for sshd: auth or account, and the name.
     pub pam: Vec<(String, String)>,
+    /// Why sshd's log says that the last try failed, its words in their order; none after a login.
+    pub reasons: Vec<String>,
+    /// A mount point of fstab's above the home that nothing is mounted on.
+    pub unmounted: String,
+    /// Where a home of that name would be by custom, if that is a directory.
+    pub usual_home: Option<String>,
+    /// /etc/securetty is there, and does not name ssh.
+    pub securetty: bool,
     /// Lines of access.conf(5): file, number, text.
     pub access: Vec<(String, usize, String)>,
 }
@@ -180,6 +188,10 @@ impl Seen {
             "from" => self.client = value.parse().ok(),
             "guessed" => self.guessed = true,
             "said" => value.clone_into(&mut self.said),
+            "reason" => self.reasons.push(value.to_owned()),
+            "unmounted" => value.clone_into(&mut self.unmounted),
+            "usual" => self.usual_home = Some(value.to_owned()),
+            "securetty" => self.securetty = true,
             "nosshd" => self.no_sshd = true,
             "debian" => self.debian = true,
             "home" => value.clone_into(&mut self.home),

@@ -91,7 +91,9 @@ impl Judge<'_> {
         let what = match (&self.asked.key, lost) {
             (Some(key), _) if !all.is_empty() => format!("the key {key} is not among the {} in {places}", all.len()),
             (_, Some((f, l))) => format!("sshd can read no key of {name}'s: {}:{}: {}", f.name, l.line, l.why),
-            _ if listed.iter().all(|f| f.absent) => format!("there is no key of {name}'s: {path} does not exist"),
+            _ if listed.iter().all(|f| f.absent) => {
+                format!("there is no key of {name}'s: {path} does not exist{}", self.instead(&path))
+            }
             _ => format!("there is no key of {name}'s: {path} has none in it"),
         };
         let todo = format!(
@@ -214,7 +216,7 @@ impl Judge<'_> {
     }
 
     /// Whether somebody else may write there; Debian's and Ubuntu's sshd let a group, if nobody else is in it.
-    fn writable(&self, part: &Part, account: &Account) -> bool {
+    pub(super) fn writable(&self, part: &Part, account: &Account) -> bool {
         let group = part.mode & 0o020 != 0;
         let others = |of: Option<&Vec<String>>| of.is_some_and(|all| all.iter().any(|m| m != self.asked.name));
         let members = self.seen.members.get(&part.gid);
