@@ -84,6 +84,7 @@ impl Session<'_> {
                 }
                 // What was just restarted may need a moment; what nothing changed needs none.
                 if self.done.is_empty()
+                    || !call.module.may_repeat()
                     || matches!(&answer, Ok(d) if d.ok)
                     || matches!(answer, Err(Halt::Skipped(_)))
                     || Instant::now() >= deadline

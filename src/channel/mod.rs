@@ -1,6 +1,7 @@
 //! Channels: ways to a target. A channel moves one script there and its answer back; all else (quoting, files,
 //! deadlines of checks, temporary directories) is written once above it, in [`crate::target`].
 
+pub mod client;
 pub mod console;
 mod console_pty;
 mod exec;

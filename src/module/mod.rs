@@ -22,6 +22,7 @@ mod journal;
 pub(crate) mod listening;
 mod login;
 mod mount;
+mod negotiation;
 mod package;
 mod process;
 pub(crate) mod put_back;
@@ -32,6 +33,7 @@ mod sandbox;
 mod security_group;
 mod selinux_port;
 mod service;
+mod ssh_login;
 mod sshd;
 mod sshd_config;
 mod sudo;
@@ -533,6 +535,10 @@ pub trait Module: Send + Sync {
     /// up, a host or a port that is connected to. See [`crate::source::trust`].
     fn destinations(&self) -> &'static [&'static str] {
         &[]
+    }
+    /// Whether asking again and again while something settles does no harm.
+    fn may_repeat(&self) -> bool {
+        true
     }
     /// The answer, from what the view shows.
     fn decide(&self, params: &Params, view: &View<'_>) -> Result<Decision, Halt>;

@@ -20,6 +20,7 @@ pub static BUILTIN: &[&dyn Module] = &[
     &super::host_keys::HostKeys,
     &super::sshd::Sshd,
     &super::references::References,
+    &super::negotiation::Negotiation,
     &super::listening::Listening,
     &super::firewall::Firewall,
     &super::selinux_port::SelinuxPort,
@@ -30,6 +31,7 @@ pub static BUILTIN: &[&dyn Module] = &[
     &super::mount::Mount,
     &super::sudo::Sudo,
     &super::connect::Connect,
+    &super::ssh_login::SshLogin,
     &super::resolve::Resolve,
     &super::security_group::SecurityGroup,
 ];

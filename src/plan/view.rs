@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::book::Retries;
+use crate::channel::client::{LoginAttempt, LoginResult};
 use crate::channel::net::{Knock, Knocked, Proxy};
 use crate::edit::references::NamedKind;
 use crate::facts::Facts;
@@ -534,6 +535,17 @@ impl<'a> View<'a> {
         }
         match self.get(Read::Knock(knock))? {
             Reading::Knocks(k) => Ok(k),
+            _ => Err(Halt::unknown("an answer of another kind")),
+        }
+    }
+
+    /// A login by the controller's ssh.
+    pub fn login(&self, attempt: LoginAttempt) -> Result<&'a LoginResult, Halt> {
+        if self.ahead {
+            return Err(Halt::Pending);
+        }
+        match self.get(Read::Login(attempt))? {
+            Reading::Login(result) => Ok(result),
             _ => Err(Halt::unknown("an answer of another kind")),
         }
     }

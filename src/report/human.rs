@@ -510,6 +510,9 @@ impl<W: Write> Human<W> {
         let changes = format!("{} {}", self.changed, if self.changed == 1 { "change" } else { "changes" });
         let rounds = if rounds > 1 { format!(" in {rounds} rounds") } else { String::new() };
         let unresolved = &self.unresolved;
+        // Healthy is what was seen: how far, where a client was not let all the way in.
+        let seen = self.proofs.iter().find(|p| p.0 == Proof::NotPossible && p.1.contains("no login was tried"));
+        let seen = seen.map(|p| format!("; {}", p.1)).unwrap_or_default();
         let left = if self.left.is_empty() { String::new() } else { format!("; you left: {}", self.left.join(", ")) };
         match (exit, self.changed) {
             (0, 0) if self.offline && !self.undoes => format!("Offline checks passed ({took})."),
@@ -517,12 +520,12 @@ impl<W: Write> Human<W> {
                 format!("Nothing is wrong on the host itself; nobody looked from outside ({took}).")
             }
             (0, 0) if self.undoes => format!("Nothing to take back ({took})."),
-            (0, 0) => format!("Healthy: nothing to do ({took})."),
+            (0, 0) => format!("Healthy: nothing to do{seen} ({took})."),
             (0, _) if self.undoes => format!("Taken back: {changes}{rounds} ({took})."),
             (0, _) if self.offline => {
                 format!("{changes} made on the disk{rounds}; offline checks passed ({took}).")
             }
-            (0, _) => format!("Repaired: {changes}{rounds} ({took})."),
+            (0, _) => format!("Repaired: {changes}{rounds}{seen} ({took})."),
             (4, _) if self.dry => format!("{} to make; none was made ({took}).", count(self.planned, "change")),
             (4, _) => "Nothing was changed.".into(),
             (3, _) => {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::channel::{ChannelError, net, run_program};
+use crate::channel::{ChannelError, client, net, run_program};
 use crate::payload::{sh_quote, text_payload};
 use crate::target::files::{Content, FileState, Kind};
 use crate::target::frame::{Answer, Status};
@@ -153,6 +153,7 @@ pub fn parent(path: &str) -> &str {
 async fn elsewhere(read: Read) -> (Read, Reading) {
     let reading = match &read {
         Read::Knock(k) => net::knock(k).await.map_or_else(Reading::Failed, Reading::Knocks),
+        Read::Login(a) => client::try_login(a).await.map_or_else(Reading::Failed, Reading::Login),
         Read::Resolve { host } => net::resolve(host).await.map_or_else(Reading::Failed, Reading::Addresses),
         Read::Program { path, stdin, deadline } => {
             let started = std::time::Instant::now();

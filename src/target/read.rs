@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::channel::client::{LoginAttempt, LoginResult};
 use crate::channel::net::{Knock, Knocked};
 use crate::target::files::FileState;
 use crate::target::frame::Answer;
@@ -60,6 +61,8 @@ pub enum Read {
     },
     /// A TCP connection from the controller.
     Knock(Knock),
+    /// A login by the controller's ssh.
+    Login(LoginAttempt),
     /// A name's addresses, as the controller resolves them.
     Resolve {
         /// The name.
@@ -83,6 +86,8 @@ pub enum Reading {
     Output(Answer),
     /// How a connection went, per address.
     Knocks(Vec<Knocked>),
+    /// How far a login went.
+    Login(LoginResult),
     /// Addresses in the order that ssh would try them.
     Addresses(Vec<IpAddr>),
     /// It could not be asked; why.

@@ -62,6 +62,7 @@ static SPEC: Spec = Spec {
         },
         Field { name: "client", help: "the address that the answer is about; empty if it is not known" },
         Field { name: "keys", help: "fingerprints of the keys that sshd would look at: a list" },
+        Field { name: "host_keys", help: "the host's own public keys: a list of TYPE BASE64" },
         Field { name: "said", help: "the last line of sshd's log that says why; empty if there is none" },
         Field { name: "system", help: "running, degraded, starting … (systemctl is-system-running)" },
     ],
@@ -161,6 +162,7 @@ impl Module for Login {
             .with("obstacles", obstacles.iter().map(Obstacle::value).collect::<Vec<_>>())
             .with("client", seen.client.map(|a| a.to_string()).unwrap_or_default())
             .with("keys", json!(fingerprints().collect::<Vec<_>>()))
+            .with("host_keys", json!(seen.host_keys))
             .with("said", seen.said.clone())
             .with("system", seen.system.clone()))
     }

@@ -92,4 +92,5 @@ pam() { sed 's/\[[^]]*\]/x/' "/etc/pam.d/$1" 2>/dev/null | while read -r w k m _
 pam sshd
 grep -nHE '^[^#]*:.*:' /etc/security/access.conf /etc/security/access.d/*.conf 2>/dev/null | sed 's/^/access /'
 if grep -qsxF -e "$x" /etc/shells; then echo valid; fi
+cat /etc/ssh/ssh_host_*_key.pub 2>/dev/null | awk 'NF > 1 { print "hostkey " $1 " " $2 }'
 exit 0

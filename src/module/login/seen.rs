@@ -96,6 +96,8 @@ pub struct Seen {
     pub job: String,
     /// The modules of PAM for sshd: auth or account, and the name.
     pub pam: Vec<(String, String)>,
+    /// The host's public keys, `TYPE BASE64`.
+    pub host_keys: Vec<String>,
     /// Why sshd's log says that the last try failed, its words in their order; none after a login.
     pub reasons: Vec<String>,
     /// A mount point of fstab's above the home that nothing is mounted on.
@@ -188,6 +190,7 @@ impl Seen {
             "from" => self.client = value.parse().ok(),
             "guessed" => self.guessed = true,
             "said" => value.clone_into(&mut self.said),
+            "hostkey" => self.host_keys.push(value.to_owned()),
             "reason" => self.reasons.push(value.to_owned()),
             "unmounted" => value.clone_into(&mut self.unmounted),
             "usual" => self.usual_home = Some(value.to_owned()),

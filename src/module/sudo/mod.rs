@@ -34,7 +34,7 @@ static SPEC: Spec = Spec {
     fields: &[
         Field {
             name: "problems",
-            help: "what is wrong: a list of {kind, what, todo, path, mode, line, group}; kind is missing, program, nosuid, file, syntax, ignored or not_allowed",
+            help: "what is wrong: a list of {kind, what, todo, path, mode, line, group}; kind is missing, program, nosuid, file, lost (there is no /etc/sudoers), syntax, ignored or not_allowed",
         },
         Field { name: "allowed", help: "the user may use it; null where that was not asked, or cannot be told" },
     ],
@@ -60,6 +60,8 @@ struct Seen {
     on: (String, String),
     files: Vec<File>,
     visudo: bool,
+    /// visudo(8) finds no /etc/sudoers.
+    lost: bool,
     refused: Vec<Refused>,
     groups: Vec<String>,
     grants: Vec<String>,
@@ -74,6 +76,9 @@ struct File {
     gid: u32,
     path: String,
 }
+
+/// The package brings it back only where it is told so: dpkg(1), --force-confmiss; an rpm does.
+const RESTORE: &str = "have its package bring it back, as root: apt-get install --reinstall -o Dpkg::Options::=--force-confmiss sudo (Fedora and its kin: dnf reinstall sudo), or copy it from another host with mode 0440; then put the lines of your own back";
 
 impl Module for Sudo {
     fn spec(&self) -> &'static Spec {
@@ -168,7 +173,10 @@ impl Seen {
                     path: (*path).to_owned(),
                 }),
                 ("visudo", _) => s.visudo = true,
-                ("check", _) => s.refused.extend(refused(rest)),
+                ("check", _) => {
+                    s.lost |= rest.contains("/etc/sudoers: No such file");
+                    s.refused.extend(refused(rest));
+                }
                 ("groups", _) => s.groups = rest.split(' ').map(str::to_owned).collect(),
                 ("grants", _) => s.grants.push(rest.to_owned()),
                 ("may", _) => s.may.push(rest.to_owned()),
@@ -216,6 +224,10 @@ impl Seen {
                 p["mode"] = if f.directory { "0755" } else { "0440" }.into();
                 out.push(p);
             }
+        }
+        if !self.files.is_empty() && !self.files.iter().any(|f| f.path == "/etc/sudoers") || self.lost {
+            let what = "/etc/sudoers does not exist, and sudo lets nobody use it without".to_owned();
+            out.push(problem("lost", what, RESTORE.to_owned()));
         }
         for r in &self.refused {
             let what = format!("sudo cannot read {}:{}: {}", r.file, r.line, r.why);
@@ -314,6 +326,8 @@ mod tests {
             "sudo cannot read /etc/sudoers:7: syntax error"
         );
         assert_eq!(ways("visudo\n", "")[0].0, "missing");
+        let lost = WELL.replace("file regular file|440|0|0|/etc/sudoers\n", "");
+        assert_eq!(ways(&lost, "")[0].0, "lost");
         let unknown = "check /etc/sudoers:9:43: Cmnd_Alias \"GONE\" referenced but not defined";
         assert!(ways(&WELL.replace("check /etc/sudoers: parsed OK", unknown), "").is_empty());
     }

@@ -32,6 +32,7 @@ mod firewall;
 mod healthy;
 mod inits;
 mod keys;
+mod login;
 mod permission;
 mod port;
 mod resources;
@@ -54,6 +55,7 @@ const GROUPS: &[&[Fault]] = &[
     firewall::FAULTS,
     closed::FAULTS,
     permission::FAULTS,
+    login::FAULTS,
     resources::FAULTS,
 ];
 

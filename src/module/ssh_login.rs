@@ -1,0 +1,165 @@
+//! `ssh_login`: the user's own ssh client, as far as it goes.
+
+use serde_json::{Map, Value, json};
+
+use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty, is_user};
+use crate::channel::client::{LoginAttempt, LoginResult, LoginStage};
+use crate::plan::View;
+
+/// A login by the ssh of this machine.
+pub struct SshLogin;
+
+static SPEC: Spec = Spec {
+    name: "ssh_login",
+    summary: "Runs the ssh of the controller, with the user's own configuration, keys and agent, as far as it goes without a password: connection, key exchange, host key, authentication, session. A host key that is not known here is not accepted, and nothing is written to known_hosts. Ok: a session began, or sshd takes a key whose passphrase nobody typed. Where no login could be tried (no ssh here, an unknown host key, no key that sshd is to take) it does not apply, and says how far a client got.",
+    scalar: Some("user"),
+    params: &[
+        Param { name: "user", ty: Ty::Str, required: false, help: "who logs in; else whom ssh's configuration names" },
+        Param {
+            name: "port",
+            ty: Ty::Port,
+            required: false,
+            help: "TCP port; the target's ssh port unless said otherwise",
+        },
+        Param {
+            name: "keys",
+            ty: Ty::List,
+            required: false,
+            help: "fingerprints of the keys that sshd is to take: a refusal of one of them is a fault; of others it is none",
+        },
+        Param {
+            name: "host_keys",
+            ty: Ty::List,
+            required: false,
+            help: "the host's public keys (TYPE BASE64), as they are known by another way: taken where known_hosts has none",
+        },
+    ],
+    fields: &[
+        Field {
+            name: "stage",
+            help: "how far it went: not-connected, connected, banner, unknown-host, changed-host, authentication, authenticated or session",
+        },
+        Field { name: "message", help: "the client's own last words" },
+        Field { name: "offered", help: "fingerprints of the keys that the client offered: a list" },
+    ],
+    reads: "socket:*, rules, cloud, file:/etc/**",
+    writes: "",
+    open: false,
+};
+
+impl Module for SshLogin {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+    /// Failed logins count against an address (PerSourcePenalties, fail2ban).
+    fn may_repeat(&self) -> bool {
+        false
+    }
+    fn destinations(&self) -> &'static [&'static str] {
+        &["user", "port"]
+    }
+    fn lint(&self, p: &Map<String, Value>) -> Vec<(&'static str, String, String)> {
+        let name = p.get("user").and_then(Value::as_str).filter(|n| !n.contains("{{") && !is_user(n));
+        name.map(|n| ("user", format!("\"{n}\" is no user's name"), "letters, digits and . _ - @ +".to_owned()))
+            .into_iter()
+            .collect()
+    }
+    fn decide(&self, p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
+        let place = view.place();
+        if !place.live {
+            return Err(Halt::Skipped("not running".into()));
+        }
+        let destination = place.via.strip_prefix("ssh:").map(str::to_owned);
+        if destination.is_none() && place.address.is_none() {
+            return Err(Halt::Skipped("no address of the target is known (give --address); no login was tried".into()));
+        }
+        let user = p.str("user").filter(|u| !u.is_empty()).map(str::to_owned);
+        if user.as_deref().is_some_and(|u| !is_user(u)) {
+            return Err(Halt::error("user", "this is no user's name"));
+        }
+        let attempt = LoginAttempt {
+            address: place.address.clone(),
+            port: p.port("port").or(place.port).or(destination.is_none().then_some(22)),
+            user: user.clone().or_else(|| place.login.clone().filter(|_| destination.is_some())),
+            host_keys: p.list("host_keys"),
+            salt: view.salt(),
+            destination,
+        };
+        let found = match view.login(attempt) {
+            // A machine without ssh shows nothing of the host.
+            Err(Halt::Unknown { why, .. }) => {
+                return Err(Halt::Skipped(format!("no login was tried: {why}")));
+            }
+            other => other?,
+        };
+        judge(found, user.as_deref(), &p.list("keys"))
+    }
+}
+
+fn judge(found: &LoginResult, user: Option<&str>, keys: &[String]) -> Result<Decision, Halt> {
+    let who = user.unwrap_or("the user of ssh's configuration");
+    let said = if found.message.is_empty() { "the connection is closed" } else { found.message.as_str() };
+    let (stage, ok, evidence) = match found.stage {
+        LoginStage::Session => ("session", true, format!("ssh logs {who} in, and a session begins")),
+        LoginStage::Authenticated => {
+            ("authenticated", false, format!("ssh logs {who} in, and no session begins: {said}"))
+        }
+        LoginStage::Authentication => match &found.accepted {
+            Some(key) => ("authentication", true, format!("sshd takes the key {key} of {who}, whose passphrase was not asked for")),
+            None if found.offered.iter().any(|k| keys.contains(k)) => {
+                ("authentication", false, format!("ssh offers a key that {who} may log in with, and gets: {said}"))
+            }
+            // Closed before it was the turn of any key.
+            None if !said.contains("Permission denied") && !said.contains("Too many authentication failures") && found.offered.is_empty() => {
+                ("authentication", false, format!("ssh gets as far as authentication, and then: {said}"))
+            }
+            None => return Err(Halt::Skipped("a client gets as far as authentication; no login was tried with a key that the host knows".into())),
+        },
+        LoginStage::ChangedHost => (
+            "changed-host",
+            false,
+            "ssh on this machine knows another host key for that address; if the host's keys are new: ssh-keygen -R ADDRESS".to_owned(),
+        ),
+        LoginStage::UnknownHost => {
+            return Err(Halt::Skipped("a client gets as far as the host's key, which this machine does not know; no login was tried".into()));
+        }
+        LoginStage::Banner => ("banner", false, format!("ssh gets: {said}")),
+        LoginStage::Connected => ("connected", false, format!("ssh gets: {said}")),
+        LoginStage::NotConnected => ("not-connected", false, format!("ssh gets: {said}")),
+    };
+    Ok(Decision::new(ok, evidence)
+        .with("stage", stage)
+        .with("message", found.message.clone())
+        .with("offered", json!(found.offered)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_refusal_proves() {
+        let result = |stage, message: &str, offered: &[&str]| LoginResult {
+            stage,
+            message: message.into(),
+            offered: offered.iter().map(|o| (*o).to_owned()).collect(),
+            accepted: None,
+            status: Some(255),
+        };
+        let keys = ["SHA256:a".to_owned()];
+        let denied = "root@h: Permission denied (publickey).";
+        let of = |r: &LoginResult| judge(r, Some("root"), &keys);
+        assert!(!of(&result(LoginStage::Authentication, denied, &["SHA256:a"])).unwrap().ok);
+        // A stranger's key shows nothing.
+        assert!(matches!(of(&result(LoginStage::Authentication, denied, &["SHA256:b"])), Err(Halt::Skipped(_))));
+        assert!(!of(&result(LoginStage::Authentication, "Connection closed by h port 22", &[])).unwrap().ok);
+        assert!(matches!(
+            of(&result(LoginStage::UnknownHost, "Host key verification failed.", &[])),
+            Err(Halt::Skipped(_))
+        ));
+        let kex = of(&result(LoginStage::Banner, "Unable to negotiate with h port 22: no matching cipher found.", &[]))
+            .unwrap();
+        assert_eq!(kex.evidence, "ssh gets: Unable to negotiate with h port 22: no matching cipher found.");
+        assert!(of(&result(LoginStage::Session, "", &[])).unwrap().ok);
+    }
+}

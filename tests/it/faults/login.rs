@@ -1,0 +1,103 @@
+//! Faults from public reports: the banner comes, and the user is out all the same.
+
+use super::{Fault, Kind, REPAIRED};
+
+/// The user is root, who has the lab's key.
+const OUT: Fault = Fault {
+    number: "59",
+    book: "ssh-permission-denied",
+    symptom: "Permission denied|Connection closed",
+    args: &["-e", "user=root", "-e", "client=10.77.0.1"],
+    ..REPAIRED
+};
+
+/// Named and left to a person.
+const NAMED: Fault = Fault { rounds: 0, exit: 1, ..OUT };
+
+/// The connection ends before any login.
+const CLOSED: Fault = Fault { book: "ssh-closed", args: &[], ..NAMED };
+
+faults! {
+    hostkey_algs {
+        title: "no client of today has the types of host keys that are offered",
+        breaks: "config 'HostKeyAlgorithms ssh-dss,ssh-rsa'",
+        symptom: "no matching host key type found",
+        says: r#"a type of host key: /etc/ssh/sshd_config\.d/50-lab\.conf:1 says "HostKeyAlgorithms ssh-dss,ssh-rsa""#,
+        ci: true,
+        ..CLOSED
+    }
+    no_common_cipher {
+        title: "no client of today has the cipher that is asked for",
+        breaks: "config 'Ciphers aes128-cbc'",
+        symptom: "no matching cipher found",
+        says: r#"a cipher: /etc/ssh/sshd_config\.d/50-lab\.conf:1 says "Ciphers aes128-cbc""#,
+        ..CLOSED
+    }
+    refuse_connection {
+        title: "RefuseConnection was left from a maintenance",
+        kind: Kind::TrixieService,
+        breaks: "config 'RefuseConnection yes'",
+        symptom: "Connection (closed|reset)",
+        says: r#"50-lab\.conf:1 says "RefuseConnection yes""#,
+        ..CLOSED
+    }
+    pam_module_gone {
+        title: "PAM asks a module that does not exist any more",
+        breaks: "sed -i '1i account required pam_tally2.so' /etc/pam.d/common-account",
+        says: r#"/etc/pam\.d/common-account:1 says "account required pam_tally2\.so", and the PAM module pam_tally2\.so does not exist"#,
+        ci: true,
+        ..NAMED
+    }
+    revoked_gone {
+        title: "the list of revoked keys does not exist",
+        breaks: "config 'RevokedKeys /etc/ssh/revoked_keys'",
+        says: "refuses every key.*/etc/ssh/revoked_keys does not exist",
+        ..NAMED
+    }
+    keyscmd_unsafe {
+        title: "others may write where the command is that gives sshd its keys",
+        breaks: r#"
+            mv /root/.ssh/authorized_keys /root/keys; printf '#!/bin/sh\ncat /root/keys\n' >/usr/local/bin/keys.sh
+            chmod 755 /usr/local/bin/keys.sh; chmod 777 /usr/local/bin
+            config 'AuthorizedKeysCommand /usr/local/bin/keys.sh %u' 'AuthorizedKeysCommandUser root'"#,
+        says: r"others than root may write to /usr/local/bin \(mode 0777\)",
+        ..OUT
+    }
+    chroot_of_another {
+        title: "the directory that sshd locks the session into is not root's",
+        breaks: "mkdir -p /srv/sftp; chown nobody /srv/sftp; config 'Match User root' 'ChrootDirectory /srv/sftp' 'ForceCommand internal-sftp'",
+        symptom: "",
+        says: "/srv/sftp belongs to uid 65534, not to root",
+        ..NAMED
+    }
+    shell_with_a_carriage_return {
+        title: "the user's shell ends in a carriage return",
+        breaks: r#"sed -i "s|^\(root:.*\)\$|\1\r|" /etc/passwd"#,
+        says: "/etc/passwd its name \"/bin/bash\" ends in a carriage return",
+        ci: true,
+        ..OUT
+    }
+    home_gone {
+        title: "the user's home directory is not there",
+        breaks: r#"mkdir /data; sed -i "s|^root:\(.*\):/root:|root:\1:/data/root:|" /etc/passwd"#,
+        says: "/etc/passwd says /data/root, and /data/root does not exist",
+        ..NAMED
+    }
+    force_command_gone {
+        title: "ForceCommand names a program that does not exist",
+        breaks: "config 'Match User root' 'ForceCommand /opt/gate/shell'",
+        symptom: "",
+        says: r#"ForceCommand /opt/gate/shell", and the program /opt/gate/shell does not exist: there is no directory /opt/gate"#,
+        ..NAMED
+    }
+    blackhole {
+        number: "47",
+        title: "a route throws the answers to the client away",
+        book: "ssh-timeout",
+        breaks: "ip route add blackhole 10.77.0.1/32",
+        symptom: "timed out",
+        says: r#"a client gets: .*connection timed out"#,
+        args: &["-e", "client=10.77.0.1"],
+        ..NAMED
+    }
+}
