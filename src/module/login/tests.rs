@@ -248,3 +248,64 @@ fn what_cannot_be_told() {
     assert!(matches!(decide("", "", json!({"user": "a b"})), Err(Halt::Error { .. })));
     assert!(matches!(decide("", "", json!({"user": "bob", "key": "x"})), Err(Halt::Error { .. })));
 }
+
+/// The kinds and words of what stands in bob's way, by what PAM's files say and what exists.
+fn named(changes: &[(&str, &str)], config: &str, pam: &str, exists: &str) -> Vec<(String, String)> {
+    let out = host(changes);
+    let canned = Canned::new(|sh| {
+        let text = match () {
+            () if sh.contains("rb_included") => format!("= /etc/ssh/sshd_config\n{config}"),
+            () if sh.starts_with("rb_pam") => pam.to_owned(),
+            () if sh.starts_with("rb_exist") => exists.to_owned(),
+            () => out.clone(),
+        };
+        (0, text)
+    });
+    let d = canned.decide(&Login, &json!({"user": "bob"})).unwrap();
+    let text = |o: &Value, k: &str| o[k].as_str().unwrap_or_default().to_owned();
+    d.fields["obstacles"].as_array().unwrap().iter().map(|o| (text(o, "kind"), text(o, "what"))).collect()
+}
+
+#[test]
+fn lines_that_name_what_does_not_exist() {
+    let pam = "= /etc/pam.d/sshd\n1:account required pam_tally2.so\n2:account sufficient pam_ldap.so\n";
+    let gone = "= pam pam_tally2.so\nno\n= pam pam_ldap.so\nno\n";
+    assert_eq!(
+        named(&[], "", pam, gone),
+        [(
+            "named".to_owned(),
+            "PAM lets nobody in: /etc/pam.d/sshd:1 says \"account required pam_tally2.so\", and the PAM module pam_tally2.so does not exist".to_owned()
+        )]
+    );
+    let with = |setting: &str| format!("usepam yes\n{setting}\n");
+    let revoked = with("revokedkeys /etc/ssh/revoked_keys");
+    let all = named(
+        &[("usepam yes\n", &revoked)],
+        "3:RevokedKeys /etc/ssh/revoked_keys\n",
+        "",
+        "= file /etc/ssh/revoked_keys\nno\nnear revoked_key\n",
+    );
+    assert!(all[0].1.ends_with("/etc/ssh/revoked_keys does not exist (/etc/ssh/revoked_key does)"), "{all:?}");
+    // A line that does not count for bob is no fault of his.
+    assert!(named(&[], "3:RevokedKeys /x\n", "", "= file /x\nno\n").is_empty());
+    let all = named(&[], "", "", "= directory /home/bob\nno\ndirectory /home\n");
+    assert_eq!((all.len(), all[0].0.as_str()), (1, "home"));
+    assert!(all[0].1.ends_with("/home/bob does not exist: there is no directory /home"), "{all:?}");
+    let chroot = with("chrootdirectory /srv/sftp\nforcecommand internal-sftp");
+    let exists = "= file /srv/sftp\nok directory|755|65534|0\n= file /srv\nok directory|755|0|0\n= file /\nok directory|755|0|0\n";
+    let all = named(&[("usepam yes\n", &chroot)], "", "", exists);
+    assert_eq!(all[0].0, "chroot");
+    assert!(all[0].1.contains("/srv/sftp belongs to uid 65534"), "{all:?}");
+}
+
+#[test]
+fn the_log_of_the_last_try() {
+    let said = |line: &str| named(&[("valid\n", &format!("valid\nreason {line}\n"))], "", "", "");
+    let all = said("pam_listfile(sshd:account): Refused user bob for service sshd");
+    // A module that PAM does not ask any more explains nothing.
+    assert!(said("PAM unable to dlopen(pam_gone.so): /lib/security/pam_gone.so: cannot open").is_empty(), "{all:?}");
+    let all = said("fatal: Access denied for user bob by PAM account configuration [preauth]");
+    assert_eq!((all.len(), all[0].0.as_str()), (1, "log"));
+    // What is judged by looking may have been repaired since.
+    assert!(said("User bob from 10.77.0.1 not allowed because not listed in AllowUsers").is_empty());
+}

@@ -73,7 +73,7 @@ faults! {
         number: "60",
         title: "the host has no way back to the client",
         breaks: "ip route add blackhole 10.77.0.1/32",
-        says: r"the host has no way back to 10\.77\.0\.1",
+        says: r#"the host throws its answers to 10\.77\.0\.1 away: its routes have "blackhole 10\.77\.0\.1"#,
         rounds: 0,
         exit: 1,
         ..TIMEOUT

@@ -90,14 +90,4 @@ faults! {
         says: r#"ForceCommand /opt/gate/shell", and the program /opt/gate/shell does not exist: there is no directory /opt/gate"#,
         ..NAMED
     }
-    blackhole {
-        number: "47",
-        title: "a route throws the answers to the client away",
-        book: "ssh-timeout",
-        breaks: "ip route add blackhole 10.77.0.1/32",
-        symptom: "timed out",
-        says: r#"a client gets: .*connection timed out"#,
-        args: &["-e", "client=10.77.0.1"],
-        ..NAMED
-    }
 }
