@@ -25,8 +25,9 @@ printf '%s\n' "$g" | grep -E 'not allowed because|Authentication refused|access 
     n = split(t, w, /[^A-Za-z0-9._@+:-]+/); is = 0; other = 0
     for (i = 1; i <= n; i++) { if (w[i] == u) is = 1; if (c != "" && w[i] == "from" && w[i + 1] != c && w[i + 1] ~ /[.:]/) other = 1 }
     if (other) { not[p] = 1; next }
-    if (is && t ~ /^Accepted/) { last = ""; split("", mine); next }
-    if (is || c != "" && index(t " ", " " c " ")) { mine[p] = 1; last = p }
+    if (is && t ~ /^Accepted/) { last = ""; not[p] = 1; next }
+    if (p in not || t ~ /:session\)/) next
+    if (is || c != "" && index(t " ", " " c " ")) last = p
     if (t ~ /not allowed because|refused|REFUSED|denied|expired|locked|[Uu]nsafe|bad ownership|prohibited|[Nn]o such file|cannot open|unable to|faulty|revoked|Failed password|^fatal: |^error: |^PAM / &&
         t !~ /Connection (closed|reset)|[Dd]isconnect|session (opened|closed)|maximum authentication|kex_exchange|Timeout before|authentication failure|pam_unix.*check pass|Host key|hostkeys/) { k = ++m[p]; l[p, k] = t }
   }
