@@ -32,6 +32,7 @@ pub const NOT_BACK: i32 = 97;
 /// What the scripts share. `RUN` is the run's id, `R` the mounted disk's root or empty.
 ///
 /// * `rb_state` sets `S`, where runs are recorded: /var/lib/runbook, else the user's own state directory.
+/// * `rb_where` sets `L`, the lock: where one is held, else in the first place that is not full.
 /// * `rb_ours` fails unless the lock is this run's, and renews it.
 /// * `rb_in` goes into the directory of `P` and fails if that is another one by now; `N` is the name there. Whoever owns a
 ///   directory can put a link to anything there at any moment: what is done to `N` follows none.
@@ -62,7 +63,8 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     ),
     (
         "rb_where",
-        r#"rb_where() { if [ -n "$R" ]; then rb_state; L=$S/lock; else for L in /run /dev/shm "${TMPDIR:-/tmp}"; do [ -w "$L" ] && break; done; L=$L/runbook.lock; fi; }
+        r#"rb_where() { if [ -n "$R" ]; then rb_state; L=$S/lock; else rb_l=; for L in /run /dev/shm "${TMPDIR:-/tmp}"; do [ ! -s "$L/runbook.lock/holder" ] || { rb_l=$L; break; }; done
+[ -n "$rb_l" ] || for L in /run /dev/shm "${TMPDIR:-/tmp}"; do rb_l=$L; [ -w "$L" ] && mkdir -m 700 "$L/.rb$$" && { (echo 1 >"$L/.rb$$/y") 2>/dev/null; rb_x=$?; rm -rf "$L/.rb$$"; [ $rb_x != 0 ] || break; }; done; L=$rb_l/runbook.lock; fi; }
 "#,
     ),
     (

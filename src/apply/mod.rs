@@ -394,6 +394,7 @@ impl<'a> Session<'a> {
     /// Rounds until there is nothing more to do; `again`: the way before this one was lost.
     async fn rounds(&mut self, again: bool) -> Result<u8, Stop> {
         self.sink.event(&Event::Started { book: self.book, place: self.place() });
+        let mut stumbled = false;
         let mut plan = if again && self.round > 0 { self.rejoin().await? } else { self.gather().await? };
         loop {
             let round = self.round + 1 - self.declined.len().min(self.round);
@@ -412,7 +413,8 @@ impl<'a> Session<'a> {
                 if !self.declined.is_empty() && self.done.is_empty() && self.failed.is_empty() {
                     return Ok(exit::CHANGES);
                 }
-                let (proofs, proven) = if self.options.dry_run { (true, false) } else { self.prove(&plan).await? };
+                let (proofs, proven) =
+                    if self.options.dry_run { (true, false) } else { self.prove(&plan, stumbled).await? };
                 let unknown = plan.with(StepStatus::Unknown).next().is_some();
                 let open = plan.unresolved() || unknown || plan.nothing_checked() || !proofs;
                 // What another runbook's proofs are, nobody knows here.
@@ -471,6 +473,7 @@ impl<'a> Session<'a> {
                 self.judge().await?;
             }
             let ended = ended?;
+            stumbled = ended == RoundEnd::Stumbled;
             self.left = ended == RoundEnd::Left;
             if ended == RoundEnd::Anew {
                 self.round -= 1;

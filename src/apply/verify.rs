@@ -8,6 +8,9 @@ use crate::plan::{self, Plan, StepStatus};
 use crate::report::{Event, Proof};
 use crate::target::Cache;
 
+/// A socket that is about to be bound is bound by then.
+const SOON: Duration = Duration::from_secs(2);
+
 impl Session<'_> {
     /// After a round: looks until what was changed shows, or its time is up.
     pub(super) async fn settle(&mut self, before: &Plan, stumbled: bool) -> Result<Plan, Stop> {
@@ -17,13 +20,21 @@ impl Session<'_> {
             .filter(|s| s.status == StepStatus::Change || s.waits_for.is_some())
             .map(|s| s.step)
             .collect();
-        let within = watched.iter().filter_map(|i| self.book.steps.get(*i)).map(|s| s.within).max().unwrap_or_default();
+        // What would not start does not come up by waiting.
+        let most = if stumbled { SOON } else { Duration::MAX };
+        let within = watched
+            .iter()
+            .filter_map(|i| self.book.steps.get(*i))
+            .map(|s| s.within)
+            .max()
+            .unwrap_or_default()
+            .min(most);
         let begun = Instant::now();
         let deadline = begun + within;
         loop {
             let plan = self.gather().await?;
             // What waited and now wants a change may only need a moment more: a socket that is about to be bound.
-            let soon = Instant::now() < begun + Duration::from_secs(2);
+            let soon = Instant::now() < begun + SOON;
             let settled = |s: &plan::StepPlan| match s.status {
                 StepStatus::Ok | StepStatus::Skipped | StepStatus::Declined => true,
                 // By what was left: more time does not help.
@@ -70,7 +81,8 @@ impl Session<'_> {
     }
 
     /// The runbook's `verify` list, from the controller, over new connections: whether none failed, and whether any passed.
-    pub(super) async fn prove(&mut self, plan: &Plan) -> Result<(bool, bool), Stop> {
+    /// `stumbled`: the last round ended at a service that would not start, so there is nothing to wait for.
+    pub(super) async fn prove(&mut self, plan: &Plan, stumbled: bool) -> Result<(bool, bool), Stop> {
         let (mut all, mut any) = (true, false);
         for call in &self.book.verify {
             // A login needs what has failed already: it shows nothing more, and waits as long.
@@ -89,6 +101,7 @@ impl Session<'_> {
                 // What was just restarted may need a moment; what nothing changed needs none.
                 if self.done.is_empty()
                     || !call.module.may_repeat()
+                    || stumbled
                     || matches!(&answer, Ok(d) if d.ok)
                     || matches!(answer, Err(Halt::Skipped(_)))
                     || Instant::now() >= deadline

@@ -59,6 +59,8 @@ pub struct Facts {
     pub tools: BTreeMap<String, String>,
     /// Address of the client of our own ssh session, if we came by ssh.
     pub ssh_client: String,
+    /// `/dev/null` is missing there, or no device: scripts run in a mount namespace that has one.
+    pub no_dev_null: bool,
     /// Handlers that an earlier run left undone.
     #[serde(skip)]
     pub owed: Vec<Owed>,
@@ -87,6 +89,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("overlay", "candidates can be tried in a private namespace"),
     ("tools", "map of tool name to path, of those that are there"),
     ("ssh_client", "address of the client of our own ssh session, or empty"),
+    ("no_dev_null", "/dev/null is missing there, or is no device; commands see the host's /dev at $RB_DEV then"),
 ];
 
 /// Tools that are looked for.
@@ -143,6 +146,7 @@ pub fn parse(out: &str, live: bool) -> Facts {
             "init" => rest.clone_into(&mut f.init),
             "run" => f.can_run = true,
             "overlay" => f.overlay = true,
+            "nodevnull" => f.no_dev_null = true,
             "ssh" => rest.clone_into(&mut f.ssh_client),
             "tool" => {
                 if let Some((name, path)) = rest.split_once(' ') {

@@ -42,6 +42,12 @@ static SPEC: Spec = Spec {
             required: false,
             help: "for connecting, and again for the banner; 5s, and 12s for the banner",
         },
+        Param {
+            name: "patience",
+            ty: Ty::Duration,
+            required: false,
+            help: "for the banner alone: what never says a word is told sooner",
+        },
     ],
     fields: &[
         Field {
@@ -96,7 +102,7 @@ impl Module for Connect {
             None => None,
         };
         let timeout = p.duration("timeout");
-        let banner = p.has("banner").then(|| timeout.unwrap_or(BANNER));
+        let banner = p.has("banner").then(|| p.duration("patience").or(timeout).unwrap_or(BANNER));
         let timeout = timeout.unwrap_or(Duration::from_secs(5));
         // A host that the step names is not where ssh goes.
         let proxy = place.proxy.clone().filter(|_| !p.has("host") && !p.is("direct"));

@@ -37,7 +37,9 @@ mod ssh_login;
 mod sshd;
 mod sshd_config;
 mod sudo;
+mod unit_start;
 mod user;
+mod utf16;
 
 pub use custom::Custom;
 pub use registry::{BUILTIN, Handle, lookup};

@@ -12,6 +12,7 @@ pub static BUILTIN: &[&dyn Module] = &[
     &super::edit::Edit,
     &super::ini::Ini,
     &super::service::Service,
+    &super::unit_start::UnitStart,
     &super::sandbox::Sandbox,
     &super::package::Package,
     &super::user::User,

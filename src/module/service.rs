@@ -4,10 +4,10 @@ mod pair;
 
 use serde_json::{Map, Value};
 
-use pair::Pair;
+pub(super) use pair::Pair;
 
 use super::{Decision, Field, Halt, Module, Param, Params, Rule, Spec, Ty, journal};
-use crate::plan::{Change, UnitChange, View};
+use crate::plan::{Change, Resource, UnitChange, View};
 use crate::target::units::{UnitState, Verb};
 
 /// A service of the init system, whichever it is.
@@ -31,6 +31,7 @@ static SPEC: Spec = Spec {
             help: "the full name of the unit (of other inits than systemd: of the script or directory), empty if there is none",
         },
         Field { name: "active", help: "active, inactive, failed, activating, offline …" },
+        Field { name: "load", help: "loaded, not-found, masked, bad-setting, error" },
         Field { name: "running", help: "whether it runs, or its socket listens" },
         Field { name: "socket", help: "whether a socket unit listens in its place" },
         Field { name: "enabled", help: "whether it comes up at boot" },
@@ -83,7 +84,10 @@ impl Module for Service {
         };
         pair.known(p)?;
         // It may still run, but it will not start again (systemctl(1), LoadState).
+        let own = [format!("/etc/systemd/system/{}.d/**", main.name()), format!("/etc/systemd/system/{}", main.name())];
+        let corrected = main.needs_reload || view.edits(&own.map(Resource::File));
         if matches!(main.load.as_str(), "bad-setting" | "error")
+            && !corrected
             && (p.is("running") || p.is("enabled") || p.is("restarted"))
         {
             let files = if main.drop_ins.is_empty() { main.fragment.clone() } else { main.drop_ins.join(", ") };

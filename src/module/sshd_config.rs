@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::sshd::{MAIN, Seen, from_value, shown};
-use super::{Decision, Field, Halt, IMMUTABLE, Module, Param, Params, Rule, Spec, Ty, writing};
+use super::{Decision, Field, Halt, IMMUTABLE, Module, Param, Params, Rule, Spec, Ty, utf16, writing};
 use crate::edit::managed_by;
 use crate::edit::sshd_config::{Edits, Error, Fault, Left, Meant, Policy, Tree, canonical, one_word};
 use crate::plan::{Change, View, Writing};
@@ -132,7 +132,15 @@ impl<'a, 'v> Work<'a, 'v> {
             return Err(Halt::Person { why: format!("there is no file {main}"), todo, param: None });
         }
         let version = before.as_ref().and_then(Seen::numbers);
-        let (edited, gone, lines, said) = Default::default();
+        let (mut edited, gone, lines, mut said): (BTreeSet<String>, _, _, Vec<String>) = Default::default();
+        let mut files = files;
+        for (name, bytes) in &mut files {
+            if let Some(text) = utf16::decode(bytes) {
+                *bytes = text.into_bytes();
+                edited.insert(name.clone());
+                said.push(format!("{name} is written in UTF-16, which sshd cannot read: it becomes UTF-8"));
+            }
+        }
         Ok(Self { view, how, main, before, found, files, edited, gone, lines, said, version })
     }
 
@@ -305,6 +313,21 @@ impl<'a, 'v> Work<'a, 'v> {
             return Ok(false);
         }
         let tries = self.can_try()?;
+        // What sshd said of a file that it cannot read is about none of its lines.
+        if !self.edited.is_empty() {
+            faults = if tries {
+                let Some(seen) = self.ask()? else { return Ok(false) };
+                if seen.said.faults.is_empty() && seen.said.other.is_none() {
+                    return Ok(true);
+                }
+                seen.said.faults
+            } else {
+                self.tree().check()
+            };
+            if faults.is_empty() {
+                return Ok(false);
+            }
+        }
         // Lines that may decide who gets in, commented out for now: they are weighed when all others are repaired.
         let mut weighed: Vec<(Meant, Left)> = Vec::new();
         for _ in 0..TRIES {

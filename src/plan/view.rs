@@ -357,6 +357,12 @@ impl<'a> View<'a> {
         ask(&view)
     }
 
+    /// Whether an earlier step would change one of these files.
+    #[must_use]
+    pub fn edits(&self, files: &[Resource]) -> bool {
+        self.overlay.in_files(files).is_some()
+    }
+
     /// A change of a file from what is there to what should be; `None` if it is that already.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ mod read;
 pub mod tree;
 pub mod units;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use ask::{ask, parent};
@@ -35,6 +35,7 @@ pub struct Target {
     trips: AtomicU64,
     sent: AtomicU64,
     received: AtomicU64,
+    no_dev_null: AtomicBool,
 }
 
 /// What went over the wire.
@@ -67,7 +68,15 @@ impl Target {
     pub fn new(channel: Box<dyn Channel>) -> Self {
         let root = channel.root().map(str::to_owned).unwrap_or_default();
         let counts = || AtomicU64::new(0);
-        Self { channel, root, elevate: None, trips: counts(), sent: counts(), received: counts() }
+        Self {
+            channel,
+            root,
+            elevate: None,
+            trips: counts(),
+            sent: counts(),
+            received: counts(),
+            no_dev_null: AtomicBool::new(false),
+        }
     }
     /// As root, where the login is not.
     #[must_use]
@@ -125,26 +134,98 @@ impl Target {
             .map_err(|e| ChannelError::internal(e.to_string()))?;
         let longest = checks.iter().map(|c| c.deadline).max().unwrap_or_default();
         tracing::trace!(%script);
+        let plain = script;
         let script = match &self.elevate {
-            Some(b) => b.wrap(&nonce, &script)?,
-            None => script,
+            Some(b) => b.wrap(&nonce, &plain)?,
+            None => plain.clone(),
         };
-        tracing::debug!(bytes = script.len(), checks = checks.len(), "script sent");
-        let out = self.channel.exec(script.as_bytes(), longest + SLACK).await?;
+        self.no_dev_null.store(false, Ordering::Relaxed);
+        let answered = self.send(&nonce, checks.len(), &script, longest + SLACK).await;
+        // Nothing of the script ran: every redirection in it would have failed, or left a file there.
+        let Err(Unanswered::Frame(frame::FrameError::NoRoom { reason }, _)) = &answered else {
+            return answered.map_err(Unanswered::into_error);
+        };
+        if reason != NO_DEV_NULL || !self.root.is_empty() {
+            return answered.map_err(Unanswered::into_error);
+        }
+        let substituted = substitute_dev_null(&plain).ok_or_else(|| ChannelError::internal("a script with a NUL"))?;
+        let substituted = match &self.elevate {
+            Some(b) => b.wrap(&nonce, &substituted)?,
+            None => substituted,
+        };
+        self.no_dev_null.store(true, Ordering::Relaxed);
+        self.send(&nonce, checks.len(), &substituted, longest + SLACK).await.map_err(|e| {
+            let e = e.into_error();
+            ChannelError { hint: Some("make it by hand: rm -f /dev/null; mknod -m 666 /dev/null c 1 3".into()), ..e }
+        })
+    }
+
+    /// Whether the last script was sent to a host that has no `/dev/null`.
+    #[must_use]
+    pub fn lacks_dev_null(&self) -> bool {
+        self.no_dev_null.load(Ordering::Relaxed)
+    }
+
+    /// One script there, its answers back.
+    async fn send(
+        &self,
+        nonce: &str,
+        checks: usize,
+        script: &str,
+        deadline: Duration,
+    ) -> Result<Vec<Answer>, Unanswered> {
+        tracing::debug!(bytes = script.len(), checks, "script sent");
+        let out = self.channel.exec(script.as_bytes(), deadline).await?;
         self.trips.fetch_add(1, Ordering::Relaxed);
         self.sent.fetch_add(script.len() as u64, Ordering::Relaxed);
         self.received.fetch_add((out.stdout.len() + out.stderr.len()) as u64, Ordering::Relaxed);
-        if let Some(refused) = self.elevate.as_ref().and_then(|b| b.refused(&nonce, &out.stderr)) {
-            return Err(refused);
+        if let Some(refused) = self.elevate.as_ref().and_then(|b| b.refused(nonce, &out.stderr)) {
+            return Err(refused.into());
         }
-        let answers = frame::parse(&nonce, checks.len(), &out.stdout).map_err(|e| {
+        let answers = frame::parse(nonce, checks, &out.stdout).map_err(|e| {
             let said = crate::plan::first_line(&out.stderr);
             let code = out.status.map_or_else(|| "a signal".to_owned(), |c| format!("status {c}"));
-            let why = if said.is_empty() { format!("{e} (it ended with {code})") } else { format!("{e}: {said}") };
-            ChannelError::new(why)
+            Unanswered::Frame(e, if said.is_empty() { format!(" (it ended with {code})") } else { format!(": {said}") })
         })?;
-        Ok(answers.into_iter().map(|a| without_path(a, &nonce)).collect())
+        Ok(answers.into_iter().map(|a| without_path(a, nonce)).collect())
     }
+}
+
+/// Why no answers came.
+enum Unanswered {
+    Channel(ChannelError),
+    /// With what the shell said of it.
+    Frame(frame::FrameError, String),
+}
+
+impl From<ChannelError> for Unanswered {
+    fn from(e: ChannelError) -> Self {
+        Self::Channel(e)
+    }
+}
+
+impl Unanswered {
+    fn into_error(self) -> ChannelError {
+        match self {
+            Self::Channel(e) => e,
+            Self::Frame(e, said) => ChannelError::new(format!("{e}{said}")),
+        }
+    }
+}
+
+/// What a probe script says where `/dev/null` is missing (probe_sh.rs).
+const NO_DEV_NULL: &str = "no /dev/null";
+
+/// The script in a mount namespace of its own that has a `/dev/null`; the rest of `/dev` is the host's, by links, and the
+/// host's own `/dev` is at `$RB_DEV`. The host itself sees nothing of it. `None`: a text with a NUL.
+fn substitute_dev_null(script: &str) -> Option<String> {
+    let set_up = "K=/mnt; [ -d $K ] || K=/srv; mount -n --make-rprivate / && mount -n -t tmpfs -o mode=755 none $K && mkdir $K/dev && \
+        mount -n --rbind /dev $K/dev && mount -n -t tmpfs -o mode=755 none /dev || exit 1; \
+        for e in $K/dev/*; do [ ${e##*/} = null ] || ln -s $e /dev/; done; mknod -m 666 /dev/null c 1 3 || exit 1; \
+        export RB_DEV=$K/dev; exec sh";
+    let end = nonce();
+    // A here-document needs no /dev/null, and its end is in no script.
+    (!script.contains('\0')).then(|| format!("unshare -m sh -c '{set_up}' <<'{end}'\n{script}\n{end}\n"))
 }
 
 /// What a shell says of a script it says of the file that the probe put it into: another one each time, and of no interest.

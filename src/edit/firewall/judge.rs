@@ -24,6 +24,8 @@ pub struct Answer {
     pub unclear: Option<(Why, Place)>,
     /// Where it arrives, if a rule changes that.
     pub port: Option<u16>,
+    /// The rule that changes it.
+    pub turned: Option<Place>,
 }
 
 /// The answer in a word.
@@ -141,6 +143,7 @@ fn certain(ways: &Ways) -> Option<Answer> {
         let_in: false,
         unclear: None,
         port: ways.port,
+        turned: ways.turned.clone(),
     })
 }
 
@@ -157,6 +160,7 @@ fn unknown(ways: Ways) -> Answer {
         let_in: false,
         unclear,
         port: ways.port,
+        turned: ways.turned,
     }
 }
 

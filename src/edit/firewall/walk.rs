@@ -105,6 +105,8 @@ pub struct Ways {
     pub accepted: Option<Place>,
     /// Where it arrives, if a rule changes that.
     pub port: Option<u16>,
+    /// The rule that changes it.
+    pub turned: Option<Place>,
     /// What was not certain on the way, with the rule that asks: the first of each kind, for a list of bans has thousands.
     pub whys: Vec<(Why, Place)>,
 }
@@ -129,7 +131,14 @@ pub fn marked(rules: &Ruleset, q: &Question, usual: bool, mark: Option<u128>) ->
         q,
         usual,
         packet: packet.clone(),
-        ways: Ways { passes: Truth::Yes, endings: Vec::new(), accepted: None, port: None, whys: Vec::new() },
+        ways: Ways {
+            passes: Truth::Yes,
+            endings: Vec::new(),
+            accepted: None,
+            port: None,
+            turned: None,
+            whys: Vec::new(),
+        },
         leg: Leg::First,
         sure: true,
         passed: false,
@@ -521,6 +530,9 @@ impl Walk<'_> {
             Port::Unknown => (0, 65535),
         };
         self.packet.dport = if truth == Truth::Yes { new } else { (old.0.min(new.0), old.1.max(new.1)) };
+        if new != old && self.leg == Leg::First {
+            self.ways.turned = Some(place.clone());
+        }
         if truth == Truth::Yes {
             self.packet.states.push("dnat");
         }

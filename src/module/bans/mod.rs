@@ -47,6 +47,10 @@ struct Ban {
     /// What is banned: the address, or a network that it is in.
     address: String,
     minutes: Option<i64>,
+    /// What takes away a rule that fail2ban has left and does not know of (any more), and what puts it back.
+    left: Option<(String, String)>,
+    /// … since it does not run.
+    dead: bool,
 }
 
 impl Module for Bans {
@@ -105,6 +109,10 @@ impl Module for Bans {
 
 impl Ban {
     fn says(&self, client: &str) -> String {
+        if let Some((sh, _)) = &self.left {
+            let why = if self.dead { "fail2ban is not running" } else { "fail2ban does not know of it" };
+            return format!("{why}, and a rule that it left still keeps {client} out ({sh} takes it away)");
+        }
         let whom =
             if self.address == client { client.to_owned() } else { format!("{}, where {client} is", self.address) };
         let left = match self.minutes {
@@ -133,6 +141,9 @@ impl Ban {
         if a.parse::<IpAddr>().is_err() {
             return Err(person(format!("others are in {a}, too: lift it with {} if that is meant", self.tool)));
         }
+        if let Some((sh, undo)) = &self.left {
+            return Ok(command(sh, undo));
+        }
         let (sh, undo) = match self.tool {
             "fail2ban" => {
                 let of = |verb: &str| format!("fail2ban-client set {jail} {verb} {a}");
@@ -157,7 +168,8 @@ impl Ban {
     /// What keeps fail2ban from doing it again.
     fn ignored(&self, client: &str) -> Option<CommandChange> {
         let of = |verb: &str| format!("fail2ban-client set {} {verb} {client}", self.jail);
-        let mut change = (self.tool == "fail2ban").then(|| command(&of("addignoreip"), &of("delignoreip")))?;
+        let mut change = (self.tool == "fail2ban" && self.left.is_none())
+            .then(|| command(&of("addignoreip"), &of("delignoreip")))?;
         change.notes.push("until fail2ban is restarted; for good: ignoreip in /etc/fail2ban/jail.local".into());
         Some(change)
     }
@@ -220,7 +232,31 @@ fn read(out: &str, client: IpAddr) -> Vec<Ban> {
                 .collect::<Vec<_>>(),
         );
     }
+    // What fail2ban itself can lift, it lifts.
+    if bans.iter().all(|b| b.tool != "fail2ban") {
+        let dead = out.lines().any(|l| l == "dead fail2ban") || !out.lines().any(|l| l.starts_with("fail2ban "));
+        let stale = out.lines().filter_map(|l| stale(l.strip_prefix("stale ")?, client, dead));
+        bans.extend(stale.collect::<Vec<_>>());
+    }
     bans
+}
+
+/// A rule of fail2ban's: `iptables f2b-sshd -s ADDRESS/32 -j REJECT …`, `nft inet f2b-table SET`, `ipset SET`.
+fn stale(rest: &str, client: IpAddr, dead: bool) -> Option<Ban> {
+    let safe = |t: &str| t.chars().all(|c| c.is_ascii_alphanumeric() || " ._:/,-".contains(c));
+    let (tool, rest) = rest.split_once(' ').filter(|(tool, rest)| safe(tool) && safe(rest))?;
+    let left = match tool {
+        "nft" => {
+            let of = |verb: &str| format!("nft {verb} element {rest} '{{ {client} }}'");
+            (of("delete"), of("add"))
+        }
+        "ipset" => (format!("ipset del {rest} {client}"), format!("ipset add {rest} {client}")),
+        _ => {
+            let (chain, rule) = rest.split_once(' ')?;
+            (format!("{tool} -w -D {chain} {rule}"), format!("{tool} -w -I {chain} {rule}"))
+        }
+    };
+    Some(Ban { tool: "fail2ban", address: client.to_string(), left: Some(left), dead, ..Ban::default() })
 }
 
 fn time(text: &str) -> Option<DateTime> {
@@ -237,7 +273,7 @@ fn fail2ban(rest: &str, now: Option<DateTime>) -> Option<Ban> {
         // A ban for good ends in the year 9999.
         (0..100 * 365 * 86_400).contains(&seconds).then_some(seconds / 60)
     });
-    Some(Ban { tool: "fail2ban", jail: jail.to_owned(), address, minutes })
+    Some(Ban { tool: "fail2ban", jail: jail.to_owned(), address, minutes, ..Ban::default() })
 }
 
 /// A row of `cscli decisions list`: ID, source, scope:value, reason, action, country, AS, events, expiration, alert.
@@ -249,7 +285,13 @@ fn crowdsec(row: &str) -> Option<Ban> {
     let rest = left.split_once('h').map_or(left, |(_, r)| r);
     let minutes = rest.split_once('m').and_then(|(m, _)| m.parse::<i64>().ok());
     let minutes = minutes.map(|m| hours * 60 + m).or((hours > 0).then_some(hours * 60));
-    Some(Ban { tool: "crowdsec", jail: (*cells.get(3)?).to_owned(), address: address.to_owned(), minutes })
+    Some(Ban {
+        tool: "crowdsec",
+        jail: (*cells.get(3)?).to_owned(),
+        address: address.to_owned(),
+        minutes,
+        ..Ban::default()
+    })
 }
 
 /// `csf.deny: ADDRESS # why`, or `Temporary Blocks: IP:ADDRESS Port: Dir:in TTL:SECONDS (why)`.
@@ -332,6 +374,28 @@ mod tests {
         let denyhosts =
             Canned::new(|_| (0, "denyhosts 3:sshd: 192.0.2.7\n".into())).decide(&Bans, &json!({"client": "192.0.2.7"}));
         assert!(matches!(denyhosts, Err(Halt::Person { .. })));
+    }
+
+    #[test]
+    fn what_a_dead_fail2ban_left_goes_by_itself() {
+        let rule = "f2b-sshd -s 192.0.2.7/32 -j REJECT --reject-with icmp-port-unreachable";
+        let out: &'static str =
+            Box::leak(format!("now x\ndead fail2ban\nstale iptables-nft {rule}\n").into_boxed_str());
+        let d = decide(out, json!({"client": "192.0.2.7"}));
+        assert!(d.evidence.starts_with("fail2ban is not running, and a rule that it left still keeps 192.0.2.7 out"));
+        assert_eq!(shown(&d), [(format!("iptables-nft -w -D {rule}"), format!("iptables-nft -w -I {rule}"))]);
+        let nft = decide("dead fail2ban\nstale nft inet f2b-table addr-set-sshd\n", json!({"client": "192.0.2.7"}));
+        assert_eq!(shown(&nft)[0].0, "nft delete element inet f2b-table addr-set-sshd '{ 192.0.2.7 }'");
+        let set = decide("dead fail2ban\nstale ipset f2b-sshd\n", json!({"client": "192.0.2.7"}));
+        assert_eq!(shown(&set)[0].0, "ipset del f2b-sshd 192.0.2.7");
+        // One that runs, and has it in its list, lifts it.
+        let live =
+            "now 2026-11-25 20:12:30\nfail2ban sshd 192.0.2.7 \nstale iptables f2b-sshd -s 192.0.2.7/32 -j DROP\n";
+        assert_eq!(
+            shown(&decide(live, json!({"client": "192.0.2.7"})))[0].0,
+            "fail2ban-client set sshd unbanip 192.0.2.7"
+        );
+        assert!(decide("stale iptables f2b-sshd -s 192.0.2.7 $(x)\n", json!({"client": "192.0.2.7"})).ok);
     }
 
     #[test]

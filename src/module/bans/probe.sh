@@ -9,6 +9,18 @@ if command -v fail2ban-client >/dev/null; then
     done
   elif [ -e /run/fail2ban/fail2ban.sock ] || pidof fail2ban-server >/dev/null 2>&1; then echo 'silent fail2ban'; fi
 fi
+# Rules about the client that fail2ban made, in whatever it made them: one that does not run, or was killed, has left them.
+[ -z "$(command -v fail2ban-client)" ] || fail2ban-client ping >/dev/null 2>&1 || echo 'dead fail2ban'
+for i in iptables ip6tables; do
+  p=$i-nft; command -v $p >/dev/null || p=$i
+  for p in $p $i-legacy; do $p -S 2>/dev/null | grep -E '^-A (f2b|fail2ban)-' | grep -F -e "-s $c/32 " -e "-s $c/128 " -e "-s $c " | sed "s/^-A /stale $p /"; done
+done
+if command -v nft >/dev/null; then
+  nft list tables 2>/dev/null | sed -n 's/^table \([a-z0-9]* f2b-[^ ]*\)$/\1/p' | while read -r t; do
+    nft list table $t 2>/dev/null | sed -n 's/^[[:space:]]*set \([^ ]*\) {$/\1/p' | while read -r k; do nft get element $t "$k" "{ $c }" >/dev/null 2>&1 && echo "stale nft $t $k"; done
+  done
+fi
+if command -v ipset >/dev/null; then ipset list -n 2>/dev/null | grep -E '^(f2b|fail2ban)-' | while read -r k; do ipset test "$k" "$c" >/dev/null 2>&1 && echo "stale ipset $k"; done; fi
 if command -v cscli >/dev/null; then cscli decisions list --ip "$c" 2>/dev/null | sed 's/^/crowdsec /'; fi
 if command -v csf >/dev/null; then csf -g "$c" 2>/dev/null | sed 's/^/csf /'; fi
 if command -v nft >/dev/null; then for f in ip ip6; do nft list set $f sshguard attackers 2>/dev/null | tr '\n' ' ' | sed -n "s/.*elements = {\([^}]*\)}.*/sshguard $f \1/p"; done; fi

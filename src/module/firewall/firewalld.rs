@@ -3,9 +3,9 @@
 
 use std::net::IpAddr;
 
-use super::front::{Stopped, command, quoted};
+use super::front::{Stopped, command, listing, quoted};
 use super::{Asked, network};
-use crate::edit::firewall::model::{Part, Ruleset, Table, Verdict};
+use crate::edit::firewall::model::{Backend, Family, Part, Ruleset, Table, Verdict};
 use crate::edit::firewall::repair::{Accept, Insertion, add};
 use crate::edit::firewall::{Question, Truth};
 use crate::plan::{Change, Resource, View};
@@ -48,6 +48,85 @@ pub(super) fn zone_of<'a>(table: &Table, chain: &'a str) -> Option<&'a str> {
     let part = parts.iter().find(|p| chain.strip_suffix(**p).is_some_and(jumps));
     let zone = part.and_then(|p| zone.strip_suffix(p)).unwrap_or(zone);
     (!zone.starts_with("policy_")).then_some(zone)
+}
+
+/// How firewalld keeps the rules of a chain that were given to it as they are (firewall-cmd(1), DIRECT OPTIONS).
+pub(super) enum DirectRules {
+    /// `--add-rule`, with the lowest of their priorities.
+    Rule { chain: String, priority: i64 },
+    /// `--add-passthrough`: what comes later is inserted before the others.
+    Passthrough,
+}
+
+/// Whether firewalld keeps direct rules of the chain where a rule is to go: it makes them anew at each reload, in front of
+/// whatever else stands there.
+pub(super) fn direct(rules: &Ruleset, new: &Insertion, view: &View<'_>) -> Result<Option<DirectRules>, Stopped> {
+    let table = &rules.tables[new.table];
+    let chain = &table.chains[new.chain].name;
+    let own = chain.ends_with("_direct") || !chain.contains("IN_") && table.backend != Backend::Nft;
+    if !own || !view.facts()?.tools.contains_key("firewall-cmd") {
+        return Ok(None);
+    }
+    let sh = "firewall-cmd --state >/dev/null 2>&1 && for p in '' --permanent; do firewall-cmd $p --direct --get-all-rules | sed 's/^/rule /'; firewall-cmd $p --direct --get-all-passthroughs | sed 's/^/pass /'; done 2>/dev/null; :";
+    let a = view.script("firewalld's direct rules", sh, false, &[Resource::Rules])?;
+    let family = if table.family == Family::Ip6 { "ipv6" } else { "ipv4" };
+    Ok(read_direct(&String::from_utf8_lossy(&a.stdout), family, &table.name, chain))
+}
+
+/// `rule ipv4 filter INPUT 0 -p tcp …`, `pass ipv4 -I INPUT -p tcp …`
+fn read_direct(out: &str, family: &str, table: &str, chain: &str) -> Option<DirectRules> {
+    let plain = chain.strip_suffix("_direct").unwrap_or(chain);
+    let (mut lowest, mut passthrough) = (None::<i64>, false);
+    for line in out.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["rule", f, t, c, priority, ..] if *f == family && *t == table && *c == plain => {
+                let priority = priority.parse().unwrap_or(0);
+                lowest = Some(lowest.map_or(priority, |old| old.min(priority)));
+            }
+            ["pass", f, rest @ ..] if *f == family => passthrough |= rest.contains(&plain),
+            _ => {}
+        }
+    }
+    if passthrough {
+        return Some(DirectRules::Passthrough);
+    }
+    lowest.map(|priority| DirectRules::Rule { chain: plain.to_owned(), priority })
+}
+
+/// What lets it in before the direct rules, now and after a reload.
+pub(super) fn direct_changes(rules: &mut Ruleset, new: &Insertion, kept: &DirectRules) -> Result<Vec<Change>, Stopped> {
+    let before = rules.clone();
+    let table = &before.tables[new.table];
+    let family = if table.family == Family::Ip6 { "ipv6" } else { "ipv4" };
+    let (name, chain) = (quoted(&table.name)?, quoted(&table.chains[new.chain].name)?);
+    let rule = new.rule.text(table);
+    add(rules, new);
+    let mut out = Vec::new();
+    for permanent in ["", "--permanent "] {
+        let line = |verb: &str| -> Result<String, Stopped> {
+            Ok(match kept {
+                DirectRules::Rule { chain, priority } => format!(
+                    "firewall-cmd {permanent}--direct --{verb}-rule {family} {name} {} {} {rule}",
+                    quoted(chain)?,
+                    priority - 1
+                ),
+                DirectRules::Passthrough => {
+                    format!(
+                        "firewall-cmd {permanent}--direct --{verb}-passthrough {family} -t {name} -I {chain} {rule}"
+                    )
+                }
+            })
+        };
+        let listed = permanent.is_empty().then(|| listing(&before, rules, new.table, new.chain));
+        let mut change = command(line("add")?, line("add")?, line("remove")?, listed);
+        if !permanent.is_empty() {
+            change.writes = vec![Resource::File("/etc/firewalld/**".into())];
+            change.notes.push("so that it holds after a reload or a reboot".into());
+        }
+        out.push(Change::Command(change));
+    }
+    Ok(out)
 }
 
 /// What opens the port, after `--add-`; `denies`: in front of the zone's own denials.
@@ -134,4 +213,24 @@ pub(super) fn changes(
         )));
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn direct_rules_of_that_chain_alone() {
+        let out = "rule ipv4 filter INPUT 0 -p tcp --dport 22 -j REJECT\nrule ipv4 filter INPUT -3 -p udp -j ACCEPT\nrule ipv6 filter INPUT 0 -j DROP\n";
+        let Some(DirectRules::Rule { chain, priority }) = read_direct(out, "ipv4", "filter", "INPUT_direct") else {
+            panic!()
+        };
+        assert_eq!((chain.as_str(), priority), ("INPUT", -3));
+        assert!(
+            read_direct(out, "ipv4", "nat", "INPUT").is_none()
+                && read_direct(out, "ipv4", "filter", "FORWARD").is_none()
+        );
+        let pass = "pass ipv4 -I INPUT -p tcp --dport 22 -j DROP\n";
+        assert!(matches!(read_direct(pass, "ipv4", "filter", "INPUT"), Some(DirectRules::Passthrough)));
+    }
 }

@@ -92,6 +92,15 @@ pub(super) fn changes(
                 told::site(&rules, &new.against.place)
             )));
         }
+        let direct = match front {
+            Front::Iptables | Front::Firewalld => firewalld::direct(&rules, &new, view)?,
+            _ => None,
+        };
+        if let Some(direct) = direct {
+            out.extend(firewalld::direct_changes(&mut rules, &new, &direct)?);
+            through.push(Front::Firewalld);
+            continue;
+        }
         match front {
             Front::Ufw => out.push(ufw::change(asked, &mut rules, view)?),
             Front::Firewalld => out.extend(firewalld::changes(asked, &mut rules, &new, &questions, view)?),
@@ -161,6 +170,20 @@ pub(super) fn kept(found: &Found, denied: &[&Question], view: &View<'_>) -> Resu
         return Err(Stopped::ByHand(format!("let it in by hand in the file that is loaded at boot: {at}")));
     }
     Ok(out)
+}
+
+/// The command that takes a rule away, for a person.
+pub(super) fn removal(rules: &Ruleset, p: &Place) -> String {
+    let table = &rules.tables[p.table];
+    let chain = &table.chains[p.chain];
+    let Some(rule) = p.rule.and_then(|r| chain.rules.get(r)) else { return String::new() };
+    match (table.backend, rule.handle) {
+        (Backend::Nft, Some(handle)) => {
+            format!("nft delete rule {} {} {} handle {handle}", table.family.word(), table.name, chain.name)
+        }
+        (Backend::Nft, None) => format!("nft -a list chain {} {} {}", table.family.word(), table.name, chain.name),
+        _ => format!("{} -t {} {}", table.program, table.name, rule.text.replacen("-A ", "-D ", 1)),
+    }
 }
 
 /// The rules of a chain before and after, a line each.

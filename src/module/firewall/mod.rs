@@ -73,6 +73,8 @@ static SPEC: Spec = Spec {
         Field { name: "banned_by", help: "the program that keeps this client out for what it did; else empty" },
         Field { name: "limited", help: "the rule that keeps out who comes too often; else empty" },
         Field { name: "arrives", help: "the port that a rule turns it to, or null" },
+        Field { name: "turned_by", help: "that rule, and where it stands; else empty" },
+        Field { name: "turned_undo", help: "the command that takes that rule away; else empty" },
     ],
     reads: "rules, file:/etc/iptables/**, file:/etc/sysconfig/*tables, file:/etc/sysconfig/nftables.conf, file:/etc/nftables.*, file:/etc/firewalld/**",
     writes: "rules, file:/etc/iptables/**, file:/etc/sysconfig/*tables, file:/etc/sysconfig/nftables.conf, file:/etc/nftables.*, file:/etc/firewalld/**",
@@ -156,6 +158,10 @@ fn now(asked: &Asked, found: &Found, view: &View<'_>) -> Result<Decision, Halt> 
         return kept_out(asked, found, q, answer, &denied, view);
     }
     if let Some((q, answer)) = by(Outcome::Unknown) {
+        // The client is out, and everything else lets it in: what cannot be judged is the likely one.
+        if let (Some((Why::Rate(_) | Why::Opaque(_), place)), Some(_)) = (&answer.unclear, asked.own) {
+            return likely(asked, &found.rules, q, answer, place, view);
+        }
         let hint = match &answer.unclear {
             Some((Why::Opaque(what), _)) if what.starts_with("the set ") => Some(match asked.from {
                 None => "one address is looked up in it, however long it is: -e client=ADDRESS".to_owned(),
@@ -244,6 +250,7 @@ fn let_in(asked: &Asked, found: &Found, answers: &[(&Question, Answer)]) -> Deci
     let limit = answers.iter().find_map(|(_, a)| a.limit.as_ref());
     let some = answers.iter().find_map(|(_, a)| a.some.first());
     let arrives = answers.iter().find_map(|(_, a)| a.port).filter(|p| *p != asked.port);
+    let turned = answers.iter().find_map(|(_, a)| a.turned.as_ref()).filter(|_| arrives.is_some());
     let who = asked.from.map_or("everybody".to_owned(), |(a, b)| crate::edit::firewall::repair::net(a, b));
     let mut evidence = match accepted {
         _ if !found.tools => "no tool for packet filters is installed".to_owned(),
@@ -271,6 +278,8 @@ fn let_in(asked: &Asked, found: &Found, answers: &[(&Question, Answer)]) -> Deci
         .with("banned_by", "")
         .with("limited", limit.map(|e| told::rule(rules, &e.place)).unwrap_or_default())
         .with("arrives", arrives)
+        .with("turned_by", turned.map(|p| told::place(rules, p)).unwrap_or_default())
+        .with("turned_undo", turned.map(|p| front::removal(rules, p)).unwrap_or_default())
 }
 
 /// Whether those who get in now do so after the next boot.
@@ -306,7 +315,7 @@ fn after_boot(asked: &Asked, now: &Found, view: &View<'_>) -> Result<Decision, H
 
 /// Let in, and no rule is of interest.
 fn plain(decision: Decision) -> Decision {
-    let empty = ["how", "rule", "place", "front", "zone", "banned_by", "limited"];
+    let empty = ["how", "rule", "place", "front", "zone", "banned_by", "limited", "turned_by", "turned_undo"];
     let decision = empty.iter().fold(decision, |d, field| d.with(field, ""));
     decision.with("verdict", "accepted").with("families", json!([])).with("arrives", Value::Null)
 }
@@ -351,6 +360,31 @@ fn kept_out(
     Ok(decision.changing(changes))
 }
 
+/// A rule that cannot be judged (a time of day, a count, a program), where all else lets in a client that does not get in.
+fn likely(
+    asked: &Asked,
+    rules: &Ruleset,
+    q: &Question,
+    answer: &Answer,
+    place: &Place,
+    view: &View<'_>,
+) -> Result<Decision, Halt> {
+    let evidence = format!(
+        "a rule most likely keeps {} out of port {}: {}",
+        asked.who(q),
+        asked.port,
+        told::unclear(rules, answer)
+    );
+    if !view.wants_changes() {
+        return Ok(denial(asked, rules, answer, &[q], evidence));
+    }
+    let todo = format!(
+        "the rules before and after it let the client in; to see whether it is this one, take it away and connect again: {}",
+        front::removal(rules, place)
+    );
+    Err(Halt::Person { why: evidence, todo, param: None })
+}
+
 /// The program that bans by the rule there, if it does.
 fn banned(rules: &Ruleset, place: &Place) -> Option<Owner> {
     let table = &rules.tables[place.table];
@@ -385,6 +419,8 @@ fn denial(asked: &Asked, rules: &Ruleset, answer: &Answer, denied: &[&Question],
         .with("banned_by", place.and_then(|p| banned(rules, p)).map_or("", |o| o.name))
         .with("limited", "")
         .with("arrives", answer.port.filter(|p| *p != asked.port))
+        .with("turned_by", "")
+        .with("turned_undo", "")
 }
 
 /// What is left to a person.

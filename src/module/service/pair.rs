@@ -10,13 +10,13 @@ use crate::target::units::{UnitState, Verb};
 
 /// A service and the socket unit that may listen in its place (systemd.socket(5)).
 #[derive(Default)]
-pub(super) struct Pair<'a> {
-    pub(super) service: Option<&'a UnitState>,
-    pub(super) socket: Option<&'a UnitState>,
+pub(in crate::module) struct Pair<'a> {
+    pub(in crate::module) service: Option<&'a UnitState>,
+    pub(in crate::module) socket: Option<&'a UnitState>,
 }
 
 impl<'a> Pair<'a> {
-    pub(super) fn of(units: &'a [UnitState]) -> Self {
+    pub(in crate::module) fn of(units: &'a [UnitState]) -> Self {
         let is_socket = |u: &&UnitState| u.asked.ends_with(".socket");
         let there = || units.iter().filter(|u| u.exists() && !SHELLS.contains(&u.asked.as_str()));
         let best = |of: &dyn Fn(&&UnitState) -> bool| {
@@ -55,7 +55,7 @@ impl<'a> Pair<'a> {
         self.service.filter(|u| u.running())
     }
     /// Starting it means starting its socket: that listens already, or is what comes up at boot (Ubuntu from 22.10 on).
-    pub(super) fn by_socket(&self) -> Option<&'a UnitState> {
+    pub(in crate::module) fn by_socket(&self) -> Option<&'a UnitState> {
         let starts = |k: &UnitState| match self.service {
             None => true,
             Some(u) => !u.running() && (k.running() || (k.wants_boot() && !u.wants_boot())),
@@ -148,7 +148,7 @@ impl<'a> Pair<'a> {
             // Ubuntu's generator makes this socket's ports from sshd_config, and runs when systemd reads all anew.
             let made = |k: &UnitState| k.name() == "ssh.socket";
             let starts = sockets_turn.filter(|_| restart || !self.broken_behind_socket());
-            if starts.is_some_and(made) || both().any(|u| u.needs_reload) {
+            if starts.is_some_and(made) || both().any(|u| u.needs_reload || u.load == "bad-setting") {
                 out.push((sockets_turn.unwrap_or(way), Verb::DaemonReload));
             }
             // systemd may say exit-code and still refuse with "start request repeated too quickly".
@@ -231,6 +231,7 @@ impl<'a> Pair<'a> {
         let fields = json!({
             "unit": main.name(),
             "active": main.active,
+            "load": main.load,
             "running": self.running(),
             "socket": self.listens().is_some(),
             "enabled": self.enabled(),

@@ -4,6 +4,7 @@ mod errors;
 mod key;
 mod listen;
 mod place;
+mod placeless;
 mod seen;
 
 pub(super) use errors::{from_value, shown};
@@ -45,6 +46,10 @@ static SPEC: Spec = Spec {
         Field { name: "no_config", help: "its main file is not there" },
         Field { name: "template", help: "a copy of the main file as the package ships it; empty if there is none" },
         Field { name: "no_user", help: "the user sshd does not exist" },
+        Field {
+            name: "no_lookup",
+            help: "/etc/passwd has the user sshd, and the host does not find it (nsswitch.conf)",
+        },
         Field {
             name: "directory",
             help: "what is wrong with the privilege separation directory: {kind, path, problem, by_unit}; by_unit: the unit makes it at each start; kind is empty (all is well, or the unit makes it at each start), missing, mode, inway (something else is there), unit (a line of path makes it wrongly)",
@@ -89,6 +94,7 @@ static SPEC: Spec = Spec {
             name: "unclear",
             help: "what its command line comes to could not be told (a wrapper, quotes): it may listen elsewhere",
         },
+        Field { name: "runs", help: "its service runs, or systemd listens in its place" },
         Field {
             name: "stale",
             help: "a file that it reads may have been changed after it read it: it does not run, or was started in the same second",
@@ -161,6 +167,7 @@ fn answer(what: &str, s: &Seen) -> Result<(bool, String), Halt> {
         "user" if s.no_user && (s.said.no_user || s.again || s.settings.is_none()) => {
             (false, "the user sshd does not exist, and sshd does not start without it".into())
         }
+        "user" if s.no_lookup() => (false, "/etc/passwd has the user sshd, and the host does not find it there".into()),
         "user" => (true, "the user sshd exists".into()),
         "keys" => {
             known("whether its host keys load")?;
@@ -212,6 +219,7 @@ fn fields(d: Decision, s: &Seen) -> Decision {
         .with("no_config", s.said.no_config)
         .with("template", s.template.clone())
         .with("no_user", s.no_user)
+        .with("no_lookup", s.no_lookup())
         .with("directory", directory)
         .with("keys", s.keys.iter().map(Key::value).collect::<Vec<_>>())
         .with("no_keys", s.no_keys())
@@ -235,6 +243,7 @@ fn fields(d: Decision, s: &Seen) -> Decision {
         .with("bad_option", s.bad_option().map(Place::value))
         .with("exec", s.stray.as_ref().map(Place::value))
         .with("unclear", s.unclear)
+        .with("runs", s.running || s.by_socket())
         .with("stale", s.stale)
         .with("edited", s.edited)
         .with("generator", s.generator)

@@ -3,11 +3,11 @@
 # its errors are on standard error. The status is 0 if sshd takes its configuration, whatever else may be missing.
 PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
 set -f
-s=$(command -v sshd)
+s=$(command -v sshd) E=/etc/systemd/system
 # systemd.unit(5), UNIT FILE LOAD PATH; a drop-in's ExecStart= comes after an empty one, and the last one counts.
 # Another init reads none of the units that packages bring all the same.
 u='' n='' i=$(readlink -f /sbin/init); [ -e "$i" ] || i=''
-case $i in ''|*/systemd) for d in /etc/systemd/system /run/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system /lib/systemd/system; do
+case $i in ''|*/systemd) for d in $E /run/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system /lib/systemd/system; do
   for n in ssh sshd; do if [ -f $d/$n.service ]; then u=$d/$n.service; break 2; fi; done
 done;; esac
 set +f; set -- "$u"
@@ -42,8 +42,8 @@ if [ -n "$u" ]; then
     fi;;
   *) unclear=1;;
   esac
-  # What a unit makes before it starts is no fault while it does not run.
-  case $(grep -hs '^RuntimeDirectory=' "$@" | tail -n 1) in *sshd*) echo runtime;; esac
+  # What a unit makes before it starts is no fault while it does not run; an empty unit file is none that can be read.
+  case $([ -s "$u" ] || echo sshd; grep -hs '^RuntimeDirectory=' "$@" | tail -n 1) in *sshd*) echo runtime;; esac
   x=$(grep -nHs '^RuntimeDirectoryMode=' "$@" /dev/null | tail -n 1); [ -z "$x" ] || echo "mode $x"
 else
   ! grep -qs /run/sshd /etc/init.d/ssh /etc/init.d/sshd /etc/sv/ssh/run /etc/sv/sshd/run || echo runtime
@@ -56,7 +56,7 @@ for f in /usr/lib/systemd/system-generators/sshd-socket-generator /lib/systemd/s
 done
 byhand=''
 # What a person wrote for the socket unit comes after what the generator wrote.
-set +f; for f in /etc/systemd/system/ssh.socket.d/*.conf /etc/systemd/system/sshd.socket.d/*.conf /etc/systemd/system/ssh.socket; do
+set +f; for f in $E/ssh.socket.d/*.conf $E/sshd.socket.d/*.conf $E/ssh.socket; do
   if [ -f $f ] && grep -q '^ListenStream=.' $f; then echo byhand; byhand=1; break; fi
 done; set -f
 [ -e /etc/ssh/sshd_config ] || echo noconfig
@@ -70,7 +70,7 @@ if [ -d /run/sshd ]; then echo directory; elif [ -e /run/sshd ] || [ -L /run/ssh
 # that is gone.)
 y=1; if read -r n 2>/dev/null </run/sshd.pid && [ -e "/proc/$n" ]; then
   n=$(stat -c %Z /run/sshd.pid 2>/dev/null)
-  x=$({ stat -c %Y /etc/ssh/sshd_config.d; find /etc/ssh /etc/default/ssh /etc/sysconfig/sshd /etc/systemd/system/ssh.service /etc/systemd/system/ssh.service.d /etc/systemd/system/sshd.service.d -type f \( -name sshd_config -o -name '*_key' -o -path '*/sshd_config.d/*.conf' -o -path '/etc/[ds][!s]*' \) -exec stat -c %Z {} +; } 2>/dev/null | sort -n | tail -n 1)
+  x=$({ stat -c %Y /etc/ssh/sshd_config.d; find /etc/ssh /etc/default/ssh /etc/sysconfig/sshd $E/ssh.service $E/ssh.service.d $E/sshd.service.d -type f \( -name sshd_config -o -name '*_key' -o -path '*/sshd_config.d/*.conf' -o -path '/etc/[ds][!s]*' \) -exec stat -c %Z {} +; } 2>/dev/null | sort -n | tail -n 1)
   if [ -n "$n" ]; then
     [ "${x:-0}" -ge "$n" ] || y=''
     [ "${x:-0}" -le "$n" ] || echo edited
@@ -84,6 +84,8 @@ echo "program $s"
 # An empty or cut file would be taken for a script.
 case $(dd if="$s" bs=4 count=1 2>/dev/null) in *ELF|'#!'*) ;; *) echo "$s: it is not a program (damaged)" >&2; exit 126;; esac
 "$s" -V 2>&1 </dev/null | sed -n 's/^.*OpenSSH_\([0-9.]*\).*/version \1/p'
+# Its parts (OpenSSH 9.8 and later), at the paths that it was built with.
+for f in $(grep -ao '/[a-z0-9/]*/sshd-[a-z]*' "$s" | sort -u); do [ -x "$f" ] || { echo "$f is missing, a part of sshd" >&2; exit 126; }; done
 grep -qF libwrap.so "$s" /usr/lib*/openssh/sshd-session 2>/dev/null && echo libwrap
 # An address to listen on must be one of the host's own.
 own='grep "^listenaddress" | grep -qvE " (0\.0\.0\.0|\[::\]|127\.|\[::1\])" && { echo "-- own"; ip -o addr || ifconfig -a; } 2>/dev/null'

@@ -9,9 +9,11 @@ use super::errors::{self, Said};
 use super::key::Key;
 use super::listen::listening;
 use super::place::Place;
+use super::placeless;
 use crate::edit::sshd_config::{Directive, Fault, Tree, is_misspelling};
 use crate::module::Halt;
 use crate::plan::{Resource, View};
+use crate::target::files::FileReading;
 use crate::target::frame::{Answer, Status};
 use crate::target::tree;
 use crate::target::units::UnitState;
@@ -56,7 +58,7 @@ pub struct Seen {
     /// `RuntimeDirectoryMode=` of the unit.
     mode_line: Option<Place>,
     /// The service runs now.
-    running: bool,
+    pub(super) running: bool,
     /// The unit starts a program that is not there: the line, while another sshd is there.
     pub stray: Option<Place>,
     /// The program may not be executed.
@@ -134,9 +136,18 @@ impl Seen {
         if !view.place().live {
             seen.absent.clear();
         }
-        let tree = Tree::new(seen.main(), files);
-        seen.locate(&tree);
-        seen.tree = Some(tree);
+        let lines_tree = Tree::new(seen.main(), files);
+        seen.locate(&lines_tree);
+        if let Some(said) = seen.said.other.clone().filter(|s| placeless::is_known(s)) {
+            let all = view.tree(seen.main(), tree::SSHD)?;
+            let bytes = |(name, r): (String, FileReading)| Some((name, r.state.bytes()?.to_vec()));
+            let whole = Tree::new(seen.main(), all.into_iter().filter_map(bytes).collect());
+            if let Some(fault) = placeless::find_line(&said, &whole) {
+                seen.said.other = None;
+                seen.said.faults.push(fault);
+            }
+        }
+        seen.tree = Some(lines_tree);
         Ok(Some(seen))
     }
 
@@ -197,6 +208,10 @@ impl Seen {
     pub(super) fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
         self.settings.iter().flatten().filter(move |(k, _)| k == key).map(|(_, v)| v.as_str())
     }
+    /// `/etc/passwd` has its user, and the C library does not find it: nsswitch.conf(5) names other sources.
+    pub fn no_lookup(&self) -> bool {
+        self.tried && self.said.no_user && !self.no_user
+    }
     /// No host key loads.
     pub fn no_keys(&self) -> bool {
         self.said.no_keys || (!self.keys.is_empty() && self.keys.iter().all(|k| k.state != "good"))
@@ -252,16 +267,17 @@ fn script() -> String {
 /// What an answer depends on: the main file, all that it includes or might, and the files with its command line. Not
 /// its keys, user and directory: they are stood in for.
 fn resources(tree: &Tree, program: &str) -> Vec<Resource> {
-    let mut out: Vec<Resource> = [MAIN, "/etc/default/ssh", "/etc/sysconfig/sshd", "/etc/conf.d/sshd"]
-        .into_iter()
-        .chain([
-            "/etc/systemd/system/ssh.service",
-            "/etc/systemd/system/ssh.service.d/**",
-            "/etc/systemd/system/sshd.service",
-            "/etc/systemd/system/sshd.service.d/**",
-        ])
-        .map(|p| Resource::File(p.to_owned()))
-        .collect();
+    let mut out: Vec<Resource> =
+        [MAIN, "/etc/nsswitch.conf", "/etc/default/ssh", "/etc/sysconfig/sshd", "/etc/conf.d/sshd"]
+            .into_iter()
+            .chain([
+                "/etc/systemd/system/ssh.service",
+                "/etc/systemd/system/ssh.service.d/**",
+                "/etc/systemd/system/sshd.service",
+                "/etc/systemd/system/sshd.service.d/**",
+            ])
+            .map(|p| Resource::File(p.to_owned()))
+            .collect();
     for pattern in tree.patterns() {
         let at = pattern.find(['*', '?', '[']).unwrap_or(pattern.len());
         let dir = crate::target::parent(&pattern[..at]);

@@ -78,9 +78,21 @@ rb_also "$@"; }
 rb_x=" $(systemctl show -p DropInPaths --value -- "$1") "; for rb_f in /etc/systemd/system/"$1".d/*.conf; do case $rb_x in *" $rb_f "*) ;; *) [ ! -e "$rb_f" ] || return 0;; esac; done; return 1; }
 "#,
     ),
+    // A start has an end: one that waits for another unit's job is told after 10 s, one that takes long itself after 50 s.
+    (
+        "rb_launch",
+        r#"rb_launch() { command -v timeout >/dev/null || { systemctl --no-pager "$1" -- "$2"; return; }
+timeout 10 systemctl --no-pager "$1" -- "$2"; rb_x=$?; [ $rb_x = 124 ] || return $rb_x
+rb_f=$(systemctl list-jobs --no-legend --no-pager --plain --full | awk -v u="$2" '$2 == u { print $1, $4 }')
+case $rb_f in *running) timeout 40 systemctl --no-pager start -- "$2"; rb_x=$?; [ $rb_x = 124 ] || return $rb_x; rb_y="the start of $2 took longer than 50 s";;
+'') systemctl is-active -q -- "$2"; return;;
+*) rb_y="the start of $2 waits for $(systemctl list-jobs --no-legend --no-pager --plain --full | awk '$4 == "running" { printf "%s%s", c, $2; c = ", " }')";; esac
+systemctl cancel "${rb_f%% *}"; echo "$rb_y, and was called off" >&2; return 1; }
+"#,
+    ),
     (
         "rb_verb_systemd",
-        r#"rb_verb_systemd() { case $1 in daemon-reload) systemctl --no-pager daemon-reload; return;; unmask) systemctl --no-pager --runtime unmask -- "$2" 2>/dev/null;; start|restart) ! rb_stale "$2" || systemctl daemon-reload;; reset-failed) [ "$(systemctl show -p Result --value -- "$2")" != trigger-limit-hit ] || sleep 2;; esac; systemctl --no-pager "$1" -- "$2"; }
+        r#"rb_verb_systemd() { case $1 in daemon-reload) systemctl --no-pager daemon-reload; return;; unmask) systemctl --no-pager --runtime unmask -- "$2" 2>/dev/null;; start|restart) ! rb_stale "$2" || systemctl daemon-reload; rb_launch "$1" "$2"; return;; reset-failed) [ "$(systemctl show -p Result --value -- "$2")" != trigger-limit-hit ] || sleep 2;; esac; systemctl --no-pager "$1" -- "$2"; }
 "#,
     ),
 ];

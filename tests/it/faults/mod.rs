@@ -28,6 +28,7 @@ macro_rules! healthy {
 mod bans;
 mod closed;
 mod config;
+mod field;
 mod firewall;
 mod healthy;
 mod inits;
@@ -57,6 +58,7 @@ const GROUPS: &[&[Fault]] = &[
     permission::FAULTS,
     login::FAULTS,
     resources::FAULTS,
+    field::FAULTS,
 ];
 
 /// Every one, in the order of the guide.

@@ -1,0 +1,43 @@
+# What systemd knows of the start of each unit of "$@": its files, what it needs, what waits. Sections begin with `-- WORD`.
+set -f
+show() { systemctl show --no-pager -p Id,LoadState,ActiveState,Result,Type,DropInPaths,Requires,Requisite,BindsTo,After,ExecStartPre,ExecCondition,RefuseManualStart,AssertResult,AssertTimestampMonotonic,InactiveEnterTimestampMonotonic,NeedDaemonReload -- "$@"; }
+lines='^[[:space:]]*(\[|(Type|Requires|Requisite|BindsTo|After|Wants|Exec[A-Za-z]+|EnvironmentFile|Assert[A-Za-z]+|RefuseManualStart|RequiresMountsFor)[[:space:]]*=)'
+read -r x _ </proc/uptime; echo "uptime ${x%.*}"
+for u; do
+  echo "-- unit"; b=$(show "$u"); printf '%s\n' "$b"
+  echo "-- files"
+  m=''; for d in /etc /run /usr/local/lib /usr/lib /lib; do
+    f=$d/systemd/system/$u; [ -f "$f" ] || continue
+    case $m in '') m=$f;; esac
+    printf 'file %s %s\n' "$(wc -c <"$f")" "$f"
+  done
+  # The unit's own file, then its drop-ins in systemd's order.
+  for f in $m $(printf '%s\n' "$b" | sed -n 's/^DropInPaths=//p'); do
+    grep -nHE "$lines" "$f" /dev/null | while IFS= read -r l; do
+      printf 'line %s\n' "$l"
+      case $l in *:Exec*|*:EnvironmentFile*) ;; *) continue;; esac
+      w=${l#*=}; w=${w#"${w%%[![:space:]]*}"}; w=${w%%[[:space:]]*}
+      while :; do case $w in [-@:+!]*) w=${w#?};; *) break;; esac; done
+      case $w in *[*?%\$\"\']*) ;; /*) [ -e "$w" ] || printf 'gone %s\n' "$l";; esac
+    done
+  done
+  # What it requires, and what that requires where it does not run.
+  n=$u k=' '
+  for d in 1 2 3; do
+    o=''; for x in $(systemctl show --no-pager -p Requires -p Requisite -p BindsTo --value -- $n); do
+      case $k in *" $x "*) ;; *) k="$k$x " o="$o $x";; esac
+    done
+    [ -n "$o" ] || break
+    b=$(systemctl show --no-pager -p Id,LoadState,ActiveState,Result -- $o)
+    echo "-- needs"; printf '%s\n' "$b"
+    n=$(printf '%s\n' "$b" | awk -F= '$1 == "Id" { i = $2 } $1 == "ActiveState" { a = $2 } $0 == "" { if (i != "" && a != "active") print i; i = a = "" } END { if (i != "" && a != "active") print i }')
+    [ -n "$n" ] || break
+    for x in $n; do echo "-- log $x"; journalctl -b -n 6 -o cat --no-pager -u "$x" 2>/dev/null; done
+  done
+  echo "-- log $u"; journalctl -b -n 12 -o cat --no-pager _PID=1 UNIT="$u" 2>/dev/null
+done
+j=$(systemctl list-jobs --no-legend --no-pager --plain --full 2>/dev/null)
+case $j in *[0-9]*) echo "-- jobs"; printf '%s\n' "$j"
+  echo "-- after"; systemctl show --no-pager -p Id,After,ActiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic -- "$@" $(printf '%s\n' "$j" | awk '{ print $2 }');;
+esac
+exit 0

@@ -1,0 +1,144 @@
+use super::*;
+
+/// A state as probe.sh prints it for `ssh.service`: these properties, these lines of files, and then that.
+fn found(properties: &str, files: &str, more: &str) -> Option<StartObstacle> {
+    let out = format!("uptime 1000\n-- unit\nId=ssh.service\n{properties}\n-- files\n{files}\n{more}");
+    find_obstacle(&StartState::parse(&out))
+}
+
+const VENDOR: &str = "file 566 /usr/lib/systemd/system/ssh.service\nline /usr/lib/systemd/system/ssh.service:6:[Service]\n\
+    line /usr/lib/systemd/system/ssh.service:8:ExecStartPre=/usr/sbin/sshd -t\n\
+    line /usr/lib/systemd/system/ssh.service:9:ExecStart=/usr/sbin/sshd -D $SSHD_OPTS\n";
+const DROP_IN: &str = "/etc/systemd/system/ssh.service.d/override.conf";
+
+fn drop_in(lines: &[&str]) -> String {
+    let mut text = VENDOR.to_owned();
+    for (at, l) in lines.iter().enumerate() {
+        text += &format!("line {DROP_IN}:{}:{l}\n", at + 1);
+    }
+    text
+}
+
+#[test]
+fn a_unit_that_can_start_has_no_obstacle() {
+    assert_eq!(found("LoadState=loaded\nActiveState=inactive", VENDOR, ""), None);
+    // A drop-in as systemctl-edit(1) wants it.
+    let good = drop_in(&["[Service]", "ExecStart=", "ExecStart=/usr/sbin/sshd -D -e"]);
+    assert_eq!(found("LoadState=loaded", &good, ""), None);
+}
+
+#[test]
+fn an_empty_unit_file_is_damage_of_its_package() {
+    let o = found("LoadState=masked", "file 0 /usr/lib/systemd/system/ssh.service", "").unwrap();
+    assert_eq!((o.problem, o.fix), ("package_file", StartFix::Reinstall));
+    assert_eq!(o.evidence, "/usr/lib/systemd/system/ssh.service is empty, and systemd takes that for a mask");
+    let both = "file 0 /etc/systemd/system/ssh.service\nfile 566 /usr/lib/systemd/system/ssh.service";
+    let o = found("LoadState=masked", both, "").unwrap();
+    assert_eq!(o.fix, StartFix::Remove("/etc/systemd/system/ssh.service".into()));
+    let o = found("LoadState=not-found", "", "").unwrap();
+    assert_eq!((o.problem, o.file.as_str()), ("package_file", "/usr/lib/systemd/system/ssh.service"));
+    let cut = "file 20 /usr/lib/systemd/system/ssh.service\nline /usr/lib/systemd/system/ssh.service:1:[Unit]";
+    assert_eq!(found("LoadState=bad-setting", cut, "").unwrap().fix, StartFix::Reinstall);
+}
+
+#[test]
+fn a_second_exec_start_gets_a_reset_before_it() {
+    let twice = drop_in(&["[Service]", "ExecStart=/usr/sbin/sshd -D -e"]);
+    let o = found("LoadState=bad-setting", &twice, "").unwrap();
+    let StartFix::Reset(line) = &o.fix else { panic!("{o:?}") };
+    assert_eq!((line.file.as_str(), line.number), (DROP_IN, 2));
+    assert!(o.evidence.starts_with(&format!("{DROP_IN}:2 gives ssh.service more than one ExecStart=")), "{o:?}");
+    let text = b"[Service]\r\nExecStart=/usr/sbin/sshd -D -e\r\n";
+    assert_eq!(edit_line(text, line, &o.fix), b"[Service]\r\nExecStart=\r\nExecStart=/usr/sbin/sshd -D -e\r\n");
+    // Which of two in one file is meant, a person knows.
+    let two = drop_in(&["[Service]", "ExecStart=/usr/sbin/sshd -D -e", "ExecStart=/usr/sbin/sshd -D"]);
+    assert!(matches!(found("LoadState=bad-setting", &two, "").unwrap().fix, StartFix::Manual(_)));
+    let none = drop_in(&["[Service]", "ExecStart="]);
+    assert!(matches!(found("LoadState=bad-setting", &none, "").unwrap().fix, StartFix::Comment(l) if l.number == 2));
+    let other = drop_in(&["[Service]", "Type=dbus"]);
+    let log = "-- log ssh.service\nssh.service: Service is of type D-Bus but no D-Bus service name has been specified. Refusing.\n";
+    let o = found(&format!("LoadState=bad-setting\nDropInPaths={DROP_IN}"), &other, log).unwrap();
+    assert!(o.evidence.contains("no D-Bus service name") && o.evidence.contains("override.conf"), "{o:?}");
+}
+
+#[test]
+fn what_is_named_and_is_not_there() {
+    let gone = |line: &str| {
+        let files = drop_in(&["[Service]", line]) + &format!("gone {DROP_IN}:2:{line}\n");
+        found("LoadState=loaded", &files, "").map(|o| o.fix)
+    };
+    assert!(matches!(gone("ExecStartPre=/usr/local/bin/wait-vpn wg0"), Some(StartFix::Comment(_))));
+    assert!(matches!(gone("ExecCondition=/usr/local/bin/wait-vpn"), Some(StartFix::Comment(_))));
+    let Some(StartFix::Optional(line)) = gone("EnvironmentFile=/etc/default/sshd-extra") else { panic!() };
+    let text = b"[Service]\nEnvironmentFile=/etc/default/sshd-extra\n";
+    let fixed = edit_line(text, &line, &StartFix::Optional(line.clone()));
+    assert_eq!(fixed, b"[Service]\nEnvironmentFile=-/etc/default/sshd-extra\n");
+    for fine in ["ExecStartPre=-/usr/local/bin/x", "EnvironmentFile=-/etc/x", "ExecStop=/gone"] {
+        assert_eq!(gone(fine), None, "{fine}");
+    }
+    // Taken back by a later line.
+    let files = drop_in(&["[Service]", "ExecStartPre=/gone", "ExecStartPre="])
+        + &format!("gone {DROP_IN}:2:ExecStartPre=/gone\n");
+    assert_eq!(found("LoadState=loaded", &files, ""), None);
+}
+
+#[test]
+fn what_it_requires_is_named_with_its_line_and_its_log() {
+    let files = drop_in(&["[Unit]", "Requires=wg-quick-wg0.service", "After=wg-quick-wg0.service"]);
+    let needs = "-- needs\nId=sysinit.target\nLoadState=loaded\nActiveState=active\n\nId=wg-quick-wg0.service\nLoadState=loaded\nActiveState=failed\nResult=exit-code\n\
+        -- log wg-quick-wg0.service\nStarting wg-quick-wg0.service - WireGuard...\nRTNETLINK answers: Operation not supported\nwg-quick-wg0.service: Failed with result 'exit-code'.\n";
+    let o = found("LoadState=loaded\nActiveState=inactive", &files, needs).unwrap();
+    assert_eq!((o.problem, o.other.as_str(), o.file.as_str()), ("required", "wg-quick-wg0.service", DROP_IN));
+    assert_eq!(
+        o.evidence,
+        format!(
+            "wg-quick-wg0.service failed (RTNETLINK answers: Operation not supported): {DROP_IN}:2 says \
+             \"Requires=wg-quick-wg0.service\", so ssh.service cannot start without it"
+        )
+    );
+    let masked = needs.replace("LoadState=loaded\nActiveState=failed", "LoadState=masked\nActiveState=inactive");
+    assert!(found("LoadState=loaded", &files, &masked).unwrap().evidence.starts_with("wg-quick-wg0.service is masked"));
+    let idle = needs.replace("ActiveState=failed", "ActiveState=inactive");
+    assert_eq!(found("LoadState=loaded", &files, &idle), None);
+    let requisite = drop_in(&["[Unit]", "Requisite=wg-quick-wg0.service"]);
+    let o = found("LoadState=loaded\nRequisite=wg-quick-wg0.service", &requisite, &idle).unwrap();
+    assert!(o.evidence.starts_with("wg-quick-wg0.service does not run"), "{o:?}");
+}
+
+#[test]
+fn a_start_that_waits_is_named_with_what_it_waits_for() {
+    let files = drop_in(&["[Unit]", "Wants=network-online.target", "After=network-online.target"]);
+    let jobs = "-- jobs\n80 ssh.service start waiting\n81 network-online.target start waiting\n82 wait-online.service start running\n\
+        -- after\nId=ssh.service\nAfter=network.target network-online.target\n\nId=network-online.target\nAfter=wait-online.service\n\n\
+        Id=wait-online.service\nAfter=basic.target\nInactiveExitTimestampMonotonic=910000000\n";
+    let o = found("LoadState=loaded\nActiveState=inactive", &files, jobs).unwrap();
+    assert_eq!((o.problem, o.other.as_str()), ("waits", "wait-online.service"));
+    assert_eq!(
+        o.evidence,
+        format!(
+            "the start of ssh.service waits for wait-online.service, which is being started since 90 s; {DROP_IN}:3 says \
+             \"After=network-online.target\""
+        )
+    );
+    let runs = jobs.replace("ssh.service start waiting", "ssh.service start running");
+    assert_eq!(found("LoadState=loaded", &files, &runs), None);
+    let other = jobs.replace("After=network.target network-online.target", "After=network.target");
+    assert_eq!(found("LoadState=loaded", &files, &other), None);
+}
+
+#[test]
+fn a_command_before_it_that_has_just_failed() {
+    let files = drop_in(&["[Service]", "ExecStartPre=/usr/local/bin/check-vpn wg0"]);
+    let shown = |status: &str, at: u64| {
+        format!(
+            "LoadState=loaded\nActiveState=failed\nInactiveEnterTimestampMonotonic={at}\n\
+             ExecStartPre={{ path=/usr/sbin/sshd ; argv[]=/usr/sbin/sshd -t ; ignore_errors=no ; code=exited ; status=0 }}\n\
+             ExecStartPre={{ path=/usr/local/bin/check-vpn ; argv[]=/usr/local/bin/check-vpn wg0 ; ignore_errors=no ; pid=7 ; code=exited ; status={status} }}"
+        )
+    };
+    let o = found(&shown("3", 990_000_000), &files, "").unwrap();
+    assert_eq!(o.problem, "failed_before");
+    assert!(o.evidence.contains("override.conf:2 says") && o.evidence.contains("status 3"), "{o:?}");
+    assert_eq!(found(&shown("0", 990_000_000), &files, ""), None);
+    assert_eq!(found(&shown("3", 100_000_000), &files, ""), None);
+}
