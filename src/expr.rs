@@ -27,7 +27,8 @@ pub struct ExprError {
 }
 
 impl ExprError {
-    fn new(message: impl Into<String>) -> Self {
+    /// An error of no place in the text.
+    pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), hint: None, range: None, undefined: false }
     }
 }

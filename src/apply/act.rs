@@ -55,6 +55,8 @@ pub const NOT_BACK: i32 = 97;
 /// * `rb_acl KEPT`: the candidate gets the ACL that the file had of which KEPT is the copy.
 /// * `rb_flag DIGEST 0|1`: a command's flag (see [`crate::plan::Flag`]).
 /// * `rb_owe`, `rb_paid`: handlers that were notified and did not run yet.
+/// * `rb_links SEQ before|after` keeps which links the init knows its units by (`rb_listed`: `l PATH TARGET`, `d PATH`);
+///   `rb_links_back KEPT` makes them so again where that change had made them otherwise, and nobody else since.
 pub const FUNCTIONS: &[(&str, &str)] = &[
     (
         "rb_state",
@@ -215,6 +217,29 @@ if [ -n "$rb_f" ] && [ "$rb_f" -lt "$rb_k" ]; then printf '%s %s\n' "$rb_f" "${r
 "#,
     ),
     (
+        "rb_listed",
+        r#"rb_listed() { for rb_x in /etc/systemd/system /run/systemd/system /etc/rc0.d /etc/rc1.d /etc/rc2.d /etc/rc3.d /etc/rc4.d /etc/rc5.d /etc/rc6.d /etc/rcS.d /etc/runlevels /etc/service /etc/runit/runsvdir; do
+rb_real "$rb_x"; [ ! -d "$R$REPLY" ] || (cd -P "$R$REPLY" && ls -lnd -- * */* 2>/dev/null | sed -n -e "s|^l.* \([^ ]*\) -> \(.*\)\$|l $REPLY/\1 \2|p" -e "s|^d.* \([^ ]*\)\$|d $REPLY/\1|p"); done; }
+"#,
+    ),
+    (
+        "rb_links",
+        r#"rb_links() { mkdir -p -m 700 "$S/runs" "$S/runs/$RUN" && (umask 077; rb_listed >"$S/runs/$RUN/$1.$2") || exit 93; }
+"#,
+    ),
+    (
+        "rb_links_back",
+        r#"rb_links_back() { (rb_real "$1.before"; b=$R$REPLY; rb_real "$1.after"; a=$R$REPLY; [ -f "$b" ] && [ -f "$a" ] && ! cmp -s "$a" "$b" || exit 1
+only() { while read -r k P t; do [ "$k" != "$1" ] || grep -qxF "$k $P${t:+ $t}" "$3" || { P=$R$P; rb_in && "$4" "$t"; }; done <"$2"; }
+drop() { if [ "$(readlink "$N")" = "$1" ]; then rm -f "$N"; fi; }
+make() { [ -e "$N" ] || [ -L "$N" ] || ln -s -- "$1" "$N"; }
+dir() { [ -e "$N" ] || mkdir -m 755 "$N"; }
+none() { [ -L "$N" ] || rmdir "$N" 2>/dev/null; }
+only l "$a" "$b" drop; only d "$b" "$a" dir; only l "$b" "$a" make; only d "$a" "$b" none
+[ -n "$R" ] || [ ! -d /run/systemd/system ] || systemctl daemon-reload); }
+"#,
+    ),
+    (
         "rb_owe",
         r#"rb_owe() { if ! grep -qsx "owed $RUN $1 $2" "$S/owed"; then (umask 077; echo "owed $RUN $1 $2" >>"$S/owed") || exit 93; fi; }
 "#,
@@ -290,11 +315,24 @@ pub(super) fn begun(status: i32, change: &Change) -> bool {
 pub fn script(change: &Change, seq: usize, owe: &str) -> Option<String> {
     Some(match change {
         Change::File(f) => file(f, seq, owe)?,
-        Change::Unit(u) => format!(
-            "{owe}rb_verb {} {} || {{ r=$?; [ -n \"$R\" ] || rb_said {1} 8 >&2; exit $r; }}\n",
-            u.verb.word(),
-            sh_quote(&u.unit)?
-        ),
+        Change::Unit(u) => {
+            let kept = if u.verb.links() {
+                ["before", "after"].map(|at| format!("rb_links {seq} {at}\n"))
+            } else {
+                Default::default()
+            };
+            let back = match &u.links {
+                Some(kept) => format!("rb_links_back {} || ", sh_quote(kept)?),
+                None => String::new(),
+            };
+            format!(
+                "{owe}{}{back}rb_verb {} {} || {{ r=$?; [ -n \"$R\" ] || rb_said {2} 8 >&2; exit $r; }}\n{}",
+                kept[0],
+                u.verb.word(),
+                sh_quote(&u.unit)?,
+                kept[1],
+            )
+        }
         Change::Command(c) => {
             let still = match &c.still {
                 Some(still) => format!("{} || exit {CHANGED}\n", in_tree(still)?),

@@ -28,11 +28,13 @@ struct Item {
     what: Map<String, Value>,
     notify: Vec<String>,
     here: bool,
+    /// The number of the first change that it takes back, counted over the run.
+    at: usize,
 }
 
 impl Item {
     fn new(name: String, what: Map<String, Value>) -> Self {
-        Self { name, what, notify: Vec::new(), here: false }
+        Self { name, what, notify: Vec::new(), here: false, at: usize::MAX }
     }
 }
 
@@ -115,8 +117,12 @@ fn items(records: &[Value], places: &Places<'_>) -> (Vec<Item>, Vec<Item>) {
     let of = |kind: &str, number: &Value| records.iter().any(|r| r["record"] == kind && r["number"] == *number);
     let mut back: Vec<Item> = Vec::new();
     let mut again: Vec<Item> = Vec::new();
+    let mut units = Units::default();
     let never = |n: &Value| records.iter().any(|r| r["record"] == "failed" && r["number"] == *n && r["begun"] == false);
-    for r in records.iter().filter(|r| r["record"] == "change" && !never(&r["number"])) {
+    let done = records.iter().filter(|r| r["record"] == "change" && !never(&r["number"]));
+    for (at, r) in done.enumerate() {
+        back.iter_mut().filter(|i| i.at == usize::MAX).for_each(|i| i.at = at.saturating_sub(1));
+        units.at = at;
         let number = &r["number"];
         let Some(mut what) = r["change"].as_object().cloned() else { continue };
         let here = what.get("where").is_some_and(|w| w == "controller");
@@ -150,7 +156,7 @@ fn items(records: &[Value], places: &Places<'_>) -> (Vec<Item>, Vec<Item>) {
                 let name = format!("{} is as it was before", text(&what["path"]));
                 back.push(Item { notify, ..Item::new(name, what) });
             }
-            ("unit", handler) => unit(what, handler, &mut back, &mut again),
+            ("unit", handler) => unit(what, handler, &mut back, &mut again, &mut units),
             ("command", handler) => {
                 let shown = text(&what["command"]).lines().next().unwrap_or_default().to_owned();
                 let runs = if handler.is_some() && what["undo"].is_null() { "sh" } else { "undo" };
@@ -185,7 +191,29 @@ fn items(records: &[Value], places: &Places<'_>) -> (Vec<Item>, Vec<Item>) {
     for i in back.iter_mut().filter(|i| i.what["kind"] == "file") {
         i.what.insert("made".into(), made.clone().into());
     }
+    // What was started by a step, after something else was changed, runs with that: it starts once more without it.
+    for (unit, Restart { after, what }) in units.restarts {
+        let name: String = unit.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let id = format!("{}-{name}", text(&what["verb"]));
+        let changes = |i: &&mut Item| i.at < after && matches!(text(&i.what["kind"]), "file" | "command");
+        let before = back.iter_mut().filter(changes);
+        let mut any = false;
+        for i in before {
+            i.notify.push(id.clone());
+            any = true;
+        }
+        if any {
+            once(&mut again, Item::new(id, what));
+        }
+    }
+    // By what they were before the run, not before the handler.
+    for i in again.iter_mut().filter(|i| i.what["kind"] == "again") {
+        let of = strings(&i.what["units"]);
+        i.what.insert("ran".into(), of.iter().any(|u| units.ran.get(u) == Some(&true)).into());
+    }
     back.reverse();
+    // A unit starts when all that it reads is as it was before.
+    back.sort_by_key(|i| i.what.get("runs").is_some_and(|r| *r == true));
     // systemd reads its unit files before anything is started from them.
     again.sort_by_key(|i| i.name != RELOAD);
     let known: Vec<String> = again.iter().map(|i| i.name.clone()).collect();
@@ -200,11 +228,57 @@ fn items(records: &[Value], places: &Places<'_>) -> (Vec<Item>, Vec<Item>) {
 
 const RELOAD: &str = "daemon-reload";
 
-/// What was done to a unit. What it was like before is said by the first change that made it run or stop; a handler's
-/// restart is done again, by all that belongs to one.
-fn unit(mut what: Map<String, Value>, handler: Option<String>, back: &mut Vec<Item>, again: &mut Vec<Item>) {
+/// The units of a run.
+#[derive(Default)]
+struct Units {
+    /// Whether each ran before the run: as the first change to it says.
+    ran: std::collections::BTreeMap<String, bool>,
+    /// The number of the change that is looked at.
+    at: usize,
+    /// Those that a step started anew.
+    restarts: std::collections::BTreeMap<String, Restart>,
+}
+
+/// The last time that a step started a unit anew, or had it read its files.
+struct Restart {
+    /// Its number, counted over the run.
+    after: usize,
+    what: Map<String, Value>,
+}
+
+/// What was done to a unit. What it was like before is said by the first change that made it run or stop; a restart is
+/// done again, by all that belongs to one.
+fn unit(
+    mut what: Map<String, Value>,
+    handler: Option<String>,
+    back: &mut Vec<Item>,
+    again: &mut Vec<Item>,
+    units: &mut Units,
+) {
     let (unit, verb) = (text(&what["unit"]).to_owned(), text(&what["verb"]).to_owned());
     let ran = ["active", "activating", "reloading"].iter().any(|a| text(&what["before"]).starts_with(a));
+    let ran = *units.ran.entry(unit.clone()).or_insert(ran);
+    // A reload that ends in a restart is one.
+    let mildest = |known: Option<&Restart>| match known.map(|r| text(&r.what["verb"])) {
+        Some("restart") => "restart",
+        _ if verb == "reload" => "reload",
+        _ => "restart",
+    };
+    if handler.is_none() && ran && matches!(verb.as_str(), "start" | "restart" | "reload") {
+        let mut what = what.clone();
+        what.insert("kind".into(), "again".into());
+        what.insert("units".into(), json!([unit]));
+        what.insert("verb".into(), mildest(units.restarts.get(&unit)).into());
+        units.restarts.insert(unit.clone(), Restart { after: units.at, what });
+    }
+    // What it was like before decides, whoever has made it run or stop.
+    let known = back.iter().any(|i| i.what.contains_key("runs") && i.what["unit"] == unit.as_str());
+    if !known && matches!(verb.as_str(), "start" | "stop" | "restart") {
+        let mut what = what.clone();
+        what.insert("runs".into(), ran.into());
+        let how = if ran { "runs" } else { "is stopped" };
+        back.push(Item::new(format!("{unit} {how}, as it was before"), what));
+    }
     match (verb.as_str(), handler) {
         (RELOAD, _) => once(again, Item::new(RELOAD.to_owned(), what)),
         ("start" | "stop" | "restart" | "reload" | "reset-failed", Some(id)) => {
@@ -228,14 +302,7 @@ fn unit(mut what: Map<String, Value>, handler: Option<String>, back: &mut Vec<It
                 }
             }
         }
-        ("start" | "stop" | "restart" | "reload" | "reset-failed", None) => {
-            let known = back.iter().any(|i| i.what.contains_key("runs") && i.what["unit"] == unit.as_str());
-            if !known && matches!(verb.as_str(), "start" | "stop" | "restart") {
-                what.insert("runs".into(), ran.into());
-                let how = if ran { "runs" } else { "is stopped" };
-                back.push(Item::new(format!("{unit} {how}, as it was before"), what));
-            }
-        }
+        ("start" | "stop" | "restart" | "reload" | "reset-failed", None) => {}
         _ if what.get("undo").is_some_and(Value::is_string) => {
             back.push(Item::new(format!("{verb} of {unit} is taken back"), what));
         }
@@ -314,6 +381,7 @@ mod tests {
                 "/etc/a is as it was before",
                 "enable of ssh.service is taken back",
                 "/etc/{{ '{' }}{{ '{' }} 7*7 }} is as it was before",
+                "ssh.service runs, as it was before",
             ]
         );
         let a = b.steps[3].check.as_ref().unwrap();
@@ -359,6 +427,66 @@ mod tests {
         assert_eq!(names, ["taken back: x", "ssh.service runs, as it was before"]);
         let by_hand = |n: usize| b.steps[n].check.as_ref().unwrap().literal["by_hand"].clone();
         assert_eq!(by_hand(1), "it is not known whether it was done");
+    }
+
+    fn app(verb: &str, before: &str) -> Value {
+        json!({"kind": "unit", "unit": "app.service", "verb": verb, "undo": null, "before": before})
+    }
+
+    /// What of an undo starts or stops a unit: its steps for units, and what is done again with whether it ran.
+    fn of_units(changes: &[(Value, &[&str], bool)]) -> (Vec<String>, Vec<String>) {
+        let mut records = vec![json!({"record": "run", "runbook": "b"})];
+        for (n, (what, notify, handler)) in changes.iter().enumerate() {
+            records.extend(change(1000 + u32::try_from(n).unwrap(), what.clone(), notify, *handler));
+        }
+        let b = book("7", &records, Record::Ours).unwrap();
+        let of_unit = |s: &&crate::book::Step| s.check.as_ref().is_some_and(|c| c.literal.contains_key("runs"));
+        let again = |h: &crate::book::Handler| {
+            let notified = b.steps.iter().any(|s| s.notify.contains(&h.id));
+            format!("{} ran={} notified={notified}", h.id, h.call.literal["ran"])
+        };
+        (b.steps.iter().filter(of_unit).map(|s| s.name.text.clone()).collect(), b.handlers.iter().map(again).collect())
+    }
+
+    /// t15 of tests/it/fixtures/authoring: it ran when its handler came, and not before the run.
+    #[test]
+    fn what_did_not_run_before_the_run_ends_stopped() {
+        let file = edit("/etc/app.conf", "1", "2");
+        let (steps, again) = of_units(&[
+            (app("start", "inactive, disabled"), &[], false),
+            (file.clone(), &["restart-sshd"], false),
+            (app("restart", "active, disabled"), &[], true),
+        ]);
+        assert_eq!(steps, ["app.service is stopped, as it was before"]);
+        assert_eq!(again, ["restart-sshd ran=false notified=true"]);
+        // A handler alone has started it.
+        let (steps, _) =
+            of_units(&[(file, &["restart-sshd"], false), (app("restart", "inactive, disabled"), &[], true)]);
+        assert_eq!(steps, ["app.service is stopped, as it was before"]);
+    }
+
+    /// t11: what a step's own restart made a service read is read once more without it.
+    #[test]
+    fn what_a_step_restarted_is_restarted_after_its_files() {
+        let file = edit("/etc/app.conf", "1", "2");
+        let (steps, again) = of_units(&[(file.clone(), &[], false), (app("restart", "active, disabled"), &[], false)]);
+        assert_eq!(steps, ["app.service runs, as it was before"]);
+        assert_eq!(again, ["restart-app-service ran=true notified=true"]);
+        let (_, again) = of_units(&[(file.clone(), &[], false), (app("reload", "active"), &[], false)]);
+        assert_eq!(again, ["reload-app-service ran=true notified=true"]);
+        // An edit that came after it was read by nobody; and one that came before may have another after it.
+        let (_, again) = of_units(&[(app("restart", "active"), &[], false), (file.clone(), &[], false)]);
+        assert!(again.is_empty(), "{again:?}");
+        let (_, again) = of_units(&[
+            (file.clone(), &[], false),
+            (app("restart", "active"), &[], false),
+            (edit("/etc/app.conf", "2", "3"), &[], false),
+        ]);
+        assert_eq!(again, ["restart-app-service ran=true notified=true"]);
+        // Stopped for the edit, and started again.
+        let (steps, again) =
+            of_units(&[(app("stop", "active"), &[], false), (file, &[], false), (app("start", "active"), &[], false)]);
+        assert_eq!((steps.len(), again.len()), (1, 1), "{steps:?} {again:?}");
     }
 
     #[test]

@@ -198,6 +198,8 @@ pub struct Session<'a> {
     done: HashSet<String>,
     /// Digests of changes that were tried and failed.
     failed: HashSet<String>,
+    /// The exit status of the change that failed last.
+    last_status: i32,
     salt: u64,
     journal: Option<Journal>,
     /// Variables that were asked about, and those of them that got a value.
@@ -281,6 +283,7 @@ impl<'a> Session<'a> {
             ask,
             done: HashSet::new(),
             failed: HashSet::new(),
+            last_status: 0,
             salt: 0,
             journal: None,
             asked: HashSet::new(),

@@ -140,7 +140,7 @@ mod tests {
     use crate::plan::UnitChange;
 
     fn unit(name: &str, verb: Verb) -> Change {
-        Change::Unit(UnitChange { unit: name.into(), verb, before: String::new() })
+        Change::Unit(UnitChange { unit: name.into(), verb, before: String::new(), links: None })
     }
     fn command(writes: &[&str]) -> Change {
         let writes = writes.iter().map(|w| Resource::parse(w).unwrap()).collect();

@@ -131,7 +131,10 @@ impl Session<'_> {
                 // notified stays owed, and is done after the next round's repairs.
                 let more = plan.steps.iter().any(|s| s.waits_for.is_some() && !s.symptom);
                 let service = plan.changes[at..end].iter().all(|p| matches!(p.change, Change::Unit(_)));
-                return if more && service { Ok(RoundEnd::Stumbled) } else { Err(Stop::Exit(exit::FAILED)) };
+                // What a package of this round brought is no stranger's work: the next plan starts from it.
+                let brought =
+                    self.last_status == act::CHANGED && plan.changes[..at].iter().any(|p| p.change.installs());
+                return if brought || more && service { Ok(RoundEnd::Stumbled) } else { Err(Stop::Exit(exit::FAILED)) };
             }
             at = end;
         }
@@ -322,6 +325,7 @@ impl Session<'_> {
                         Status::TimedOut => (format!("it did not end within {} s", deadline.as_secs()), None),
                         _ => act::failure(status, &p.change, &first),
                     };
+                    self.last_status = status;
                     self.failed.insert(p.change.digest());
                     self.record(
                         "failed",

@@ -9,13 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::decode::{Unread, nearest};
-use super::{Call, Diagnostic, Handler, Node, Place, Runbook, Step, Text, Where};
+use super::{Call, Diagnostic, Handler, Node, Place, Runbook, Step, Text, Vars, Where};
 use crate::expr;
 use crate::module::Spec;
 
 /// Checks a decoded runbook: its errors, and its warnings.
 pub(super) fn check(book: &Runbook, root: &Node, unread: &Unread) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
     let mut l = Linter::new(book, unread);
+    l.defaults(book, root);
     for (index, s) in book.steps.iter().enumerate() {
         l.step(index, s);
     }
@@ -126,6 +127,48 @@ impl<'a> Linter<'a> {
         }
     }
 
+    /// Defaults that are made from other variables: nothing else has a value yet.
+    fn defaults(&mut self, book: &Runbook, root: &Node) {
+        let made = book.vars.0.iter().filter(|v| v.is_template());
+        for (v, n) in made.filter_map(|v| Some((v, root.get("vars")?.get(&v.name)?.get("default")?))) {
+            let texts = n.items().unwrap_or_else(|| vec![n.clone()]);
+            for t in texts.iter().filter_map(|n| Some(Text { text: n.as_str()?.to_owned(), place: n.place() })) {
+                match expr::template_words(&t.text) {
+                    Ok(words) => words.iter().for_each(|w| self.default_name(&v.name, w, &t, &book.vars)),
+                    errors => self.words(&t, errors, Scope::default(), false),
+                }
+            }
+        }
+        if let Some(circle) = book.vars.circle() {
+            let names: Vec<&str> = circle.iter().chain(circle.first()).map(|v| v.name.as_str()).collect();
+            let place = circle[0].place.clone();
+            let message = format!("these defaults need one another: {}", names.join(", "));
+            self.errors
+                .push(Diagnostic::at(place, "variable-cycle", message).hint("give one of them a value of its own"));
+        }
+    }
+
+    fn default_name(&mut self, var: &str, w: &expr::Word, t: &Text, vars: &Vars) {
+        let at = t.place.within(w.range.clone());
+        let name = w.path[0].as_str();
+        match vars.get(name) {
+            Some(v) if v.is_secret() => {
+                let message = format!("the default of \"{var}\" would show the secret \"{name}\"");
+                self.used.insert(name.to_owned());
+                self.errors.push(
+                    Diagnostic::at(at, "secret-default", message).hint("use the secret where it is needed itself"),
+                );
+            }
+            Some(_) => drop(self.used.insert(name.to_owned())),
+            None if self.vars.contains(name) => {}
+            None => {
+                let message = format!("\"{name}\" is no variable, and a default has nothing else to be made from");
+                let hint = nearest("variables", name, vars.0.iter().map(|v| v.name.as_str()));
+                self.errors.push(Diagnostic::at(at, "undefined-name", message).hint(hint));
+            }
+        }
+    }
+
     fn handlers(&mut self, handlers: &[Handler]) {
         for (n, h) in handlers.iter().enumerate() {
             if let Some(first) = handlers[..n].iter().find(|other| other.id == h.id) {
@@ -183,6 +226,9 @@ impl<'a> Linter<'a> {
         }
         if let Some(c) = &s.check {
             self.call(c, inner);
+        }
+        for t in s.reads.iter().flatten() {
+            self.template(t, inner);
         }
         for c in &s.remediation {
             self.call(c, seen);

@@ -40,7 +40,6 @@ pub(crate) use yaml::tidy;
 use serde_json::{Map, Value};
 
 use crate::module::Handle;
-use crate::plan::Resource;
 
 /// A text of the runbook: an expression, or a template.
 #[derive(Debug, Clone)]
@@ -156,8 +155,8 @@ pub struct Step {
     pub within: Duration,
     /// For checks that may fail for a moment.
     pub retries: Option<Retries>,
-    /// What the check depends on, where the module does not know.
-    pub reads: Option<Vec<Resource>>,
+    /// What the check depends on, where the module does not know: templates of [`crate::plan::Resource`]'s notation.
+    pub reads: Option<Vec<Text>>,
     /// Could lock us out.
     pub risk: bool,
     /// What only a person can do.

@@ -8,6 +8,7 @@ use super::decode::{Decoder, boolean_hint, is_name, nearest};
 use super::{Diagnostic, Document, Node, Source, Spot};
 use crate::channel::Password;
 use crate::edit::authorized_keys;
+use crate::expr;
 use crate::module::parse_duration;
 
 /// The type of a variable.
@@ -67,10 +68,30 @@ pub struct Var {
     pub optional: bool,
     /// For people.
     pub help: String,
-    place: Spot,
+    pub(super) place: Spot,
 }
 
 impl Var {
+    /// Its default is made from other variables.
+    #[must_use]
+    pub fn is_template(&self) -> bool {
+        self.default.as_ref().is_some_and(has_template)
+    }
+    /// The variables that its default speaks of.
+    fn names(&self) -> Vec<String> {
+        fn texts<'v>(v: &'v Value, out: &mut Vec<&'v str>) {
+            match v {
+                Value::String(s) => out.push(s),
+                Value::Array(a) => a.iter().for_each(|x| texts(x, out)),
+                Value::Object(m) => m.values().for_each(|x| texts(x, out)),
+                _ => {}
+            }
+        }
+        let mut all = Vec::new();
+        self.default.iter().for_each(|d| texts(d, &mut all));
+        let names = all.into_iter().filter_map(|t| expr::template_names(t).ok()).flatten();
+        names.filter_map(|n| n.split('.').next().map(str::to_owned)).collect()
+    }
     /// Whether its value is hidden wherever something is shown.
     #[must_use]
     pub fn is_secret(&self) -> bool {
@@ -129,6 +150,16 @@ impl Given {
 
     fn is_argument(&self) -> bool {
         matches!(&self.spot, Spot::Bytes(source, _) if source.name() == COMMAND_LINE)
+    }
+}
+
+/// Whether any text in a value has something for the engine in it.
+fn has_template(v: &Value) -> bool {
+    match v {
+        Value::String(s) => expr::is_template(s),
+        Value::Array(a) => a.iter().any(has_template),
+        Value::Object(m) => m.values().any(has_template),
+        _ => false,
     }
 }
 
@@ -200,6 +231,7 @@ impl Vars {
                 },
             }
         }
+        self.render_defaults(given, &mut out, &mut errors);
         for v in &self.0 {
             let given = given.iter().any(|g| g.name == v.name);
             if !given && v.default.is_none() && !v.optional && !v.is_secret() {
@@ -212,6 +244,64 @@ impl Vars {
             }
         }
         if errors.is_empty() { Ok(out) } else { Err(errors) }
+    }
+
+    /// Defaults that are templates become values: each after those that it speaks of.
+    fn render_defaults(&self, given: &[Given], out: &mut Map<String, Value>, errors: &mut Vec<Diagnostic>) {
+        let given = |v: &Var| given.iter().any(|g| g.name == v.name);
+        let mut open: Vec<&Var> = self.0.iter().filter(|v| v.is_template() && !given(v)).collect();
+        for v in &open {
+            out.remove(&v.name);
+        }
+        while !open.is_empty() {
+            let waits = |v: &Var| v.names().iter().any(|n| open.iter().any(|o| o.name == *n));
+            let (later, now): (Vec<&Var>, Vec<&Var>) = open.iter().partition(|v| waits(v));
+            // A circle: lint has named it.
+            if now.is_empty() {
+                return;
+            }
+            for v in now {
+                let default = v.default.clone().unwrap_or_default();
+                let rendered = expr::render_deep(&default, &Value::Object(out.clone()));
+                let read = rendered
+                    .map_err(|(_, e)| (e.message, e.hint))
+                    .and_then(|value| v.kind.read(&value).map_err(|why| (why, Some(v.kind.hint(&value, &v.help)))));
+                match read {
+                    Ok(value) => drop(out.insert(v.name.clone(), value)),
+                    // What it speaks of has no value, and may have none.
+                    Err(_) if v.optional && v.names().iter().any(|n| !out.contains_key(n)) => {}
+                    Err((why, hint)) => {
+                        let empty = v.names().into_iter().find(|n| !out.contains_key(n));
+                        let hint = empty.map(|n| format!("-e {n}=…, or -e {}=…", v.name)).or(hint);
+                        let d = Diagnostic::at(v.place.clone(), "variable-type", format!("{}: {why}", v.name));
+                        errors.push(d.hint(hint.unwrap_or_default()));
+                    }
+                }
+            }
+            open = later;
+        }
+    }
+
+    /// Variables whose defaults speak of one another in a circle, in its order; the first one again is left out.
+    #[must_use]
+    pub(super) fn circle(&self) -> Option<Vec<&Var>> {
+        fn walk<'v>(vars: &'v Vars, from: &'v Var, path: &mut Vec<&'v Var>) -> bool {
+            if let Some(at) = path.iter().position(|p| p.name == from.name) {
+                path.drain(..at);
+                return true;
+            }
+            path.push(from);
+            let next = from.names();
+            if next.iter().filter_map(|n| vars.get(n)).any(|v| walk(vars, v, path)) {
+                return true;
+            }
+            path.pop();
+            false
+        }
+        self.0.iter().find_map(|v| {
+            let mut path = Vec::new();
+            walk(self, v, &mut path).then_some(path)
+        })
     }
 
     /// What is unwise in the values that were given, though it works.
@@ -374,6 +464,10 @@ fn read_one(name: &str, e: &Node, d: &mut Decoder<'_>) -> Option<Var> {
             let at = without_value("default", &n.key_place().into());
             d.error(Diagnostic::at(at, "secret-default", message).hint("from: says where it is had"));
             return None;
+        }
+        // Made from other variables, its value is read when those have theirs.
+        if has_template(n.value()) {
+            return Some(n.value().clone());
         }
         kind.read(n.value())
             .map_err(|why| {

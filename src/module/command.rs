@@ -37,7 +37,7 @@ static SPEC: Spec = Spec {
             name: "writes",
             ty: Ty::List,
             required: false,
-            help: "as a remediation: all that it touches, as in file:/etc/ssh/ssh_host_*_key; anything, if not given",
+            help: "as a remediation: all that it touches, as in file:/etc/ssh/ssh_host_*_key; [] is nothing; anything, if not given",
         },
     ],
     fields: &[
@@ -85,7 +85,8 @@ impl Module for Command {
         let writes: Result<Vec<_>, String> = p.list("writes").iter().map(|w| Resource::parse(w)).collect();
         let writes = writes.map_err(|e| Halt::error("writes", e))?;
         let undo = p.str("undo").map(str::to_owned);
-        let change = CommandChange::new(sh.clone(), shown.clone()).undone_by(undo).writing(writes);
+        let change = CommandChange::new(sh.clone(), shown.clone()).undone_by(undo);
+        let change = if p.has("writes") { change.writing(writes) } else { change };
         let change = Change::Command(change.on_controller(view.is_controller()));
         if let Some(path) = p.str("creates") {
             let there = view.file(path, Look::Link)?.state.kind != Kind::Absent;

@@ -3,8 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::{Decision, Field, Halt, IMMUTABLE, IN_PLACE, Module, Param, Params, Rule, Spec, Ty, writing};
-use crate::plan::View;
-use crate::target::files::{Content, FileState, Kind, Look, Owner, always_sensitive, cksum, sha256};
+use crate::plan::{Change, View};
+use crate::target::files::{Content, FileReading, FileState, Kind, Look, Owner, always_sensitive, cksum, sha256};
+use crate::target::parent;
 
 /// What is at a path.
 pub struct File;
@@ -59,6 +60,12 @@ static SPEC: Spec = Spec {
             help: "user, by name or number; a new file is its creator's",
         },
         Param { name: "group", ty: Ty::Str, required: false, help: "group, by name or number" },
+        Param {
+            name: "parents",
+            ty: Ty::Bool,
+            required: false,
+            help: "true: directories above it that are missing are made, with mode 0755",
+        },
         Param {
             name: "sensitive",
             ty: Ty::Bool,
@@ -191,7 +198,11 @@ impl Module for File {
         if p.has("owner") || p.has("group") {
             wanted.owner = Some(owner(p, facts, view)?);
         }
-        let change = view.write_file(path, &found, wanted, crate::plan::Writing { sensitive: secret, ..writing(p) })?;
+        let above = if p.is("parents") && wanted.kind != Kind::Absent { parents(&found, view)? } else { Vec::new() };
+        let differences = differences(facts, &wanted);
+        let how = crate::plan::Writing { sensitive: secret, ..writing(p) };
+        let change = view.with_changes(&above, |view| view.write_file(path, &found, wanted, how));
+        let change = change.map_err(|halt| with_parents(halt, p))?;
         // A path alone asks for a file there, whatever is in it; that cannot be made of nothing.
         let bare = state == "file" && content_less && !(p.has("mode") || p.has("owner") || p.has("group"));
         let amiss = bare && !matches!(facts.kind, Kind::File(_));
@@ -206,7 +217,7 @@ impl Module for File {
             Some(_) => match (&facts.kind, state) {
                 (Kind::Absent, _) => format!("{path} does not exist"),
                 (_, "absent") => format!("{path} exists"),
-                _ => format!("{path} is not as it should be"),
+                _ => format!("{path}: {}", differences.join("; ")),
             },
         };
         Ok(Decision::new(change.is_none() && !amiss, said)
@@ -215,7 +226,61 @@ impl Module for File {
             .with("mode", facts.mode.map(|m| format!("{m:04o}")))
             .with("owner", facts.owner.as_ref().map(|o| o.user.clone()))
             .with("content", content)
-            .changing(change.into_iter().collect()))
+            .changing(if change.is_some() { above.into_iter().chain(change).collect() } else { Vec::new() }))
+    }
+}
+
+/// What is there and what should be, a clause for each that differs: `mode is 0644, should be 0600`.
+fn differences(found: &FileState, wanted: &FileState) -> Vec<String> {
+    let mut out = Vec::new();
+    match (&found.kind, &wanted.kind) {
+        (Kind::Link(there), Kind::Link(to)) if there != to => {
+            out.push(format!("it points to {there}, should point to {to}"));
+        }
+        (Kind::File(a), Kind::File(b)) if a != b => out.push("its content is another one".to_owned()),
+        (a, b) if std::mem::discriminant(a) != std::mem::discriminant(b) => {
+            out.push(format!("it is {}, should be {}", found.noun(), wanted.noun()));
+        }
+        _ => {}
+    }
+    if let (Some(is), Some(should)) = (found.mode, wanted.mode)
+        && is != should
+    {
+        out.push(format!("mode is {is:04o}, should be {should:04o}"));
+    }
+    if let (Some(is), Some(should)) = (&found.owner, &wanted.owner)
+        && (is.uid, is.gid) != (should.uid, should.gid)
+    {
+        out.push(format!("owner is {}:{}, should be {}:{}", is.user, is.group, should.user, should.group));
+    }
+    out
+}
+
+/// The directories above it that are missing, the highest first, as changes that make them.
+fn parents(found: &FileReading, view: &View<'_>) -> Result<Vec<Change>, Halt> {
+    if !found.orphan {
+        return Ok(Vec::new());
+    }
+    let above = std::iter::successors(Some(parent(&found.real)), |d| Some(parent(d)).filter(|_| *d != "/"));
+    let all: Vec<_> = above.map(|dir| (dir, view.file(dir, Look::Follow))).collect();
+    let mut made = Vec::new();
+    for (dir, there) in all.into_iter().rev() {
+        let there = there?;
+        if there.state.kind == Kind::Absent {
+            let wanted = FileState { kind: Kind::Directory, mode: Some(0o755), owner: None };
+            made.extend(view.with_changes(&made, |view| view.change_file(dir, &there, wanted, false))?);
+        }
+    }
+    Ok(made)
+}
+
+/// Here one parameter makes the missing directory, too.
+fn with_parents(halt: Halt, p: &Params) -> Halt {
+    match halt {
+        Halt::Error { param, why, hint: Some(_) } if !p.is("parents") && why.ends_with("does not exist") => {
+            Halt::Error { param, why, hint: Some("parents: true makes it, with all that is missing above it".into()) }
+        }
+        halt => halt,
     }
 }
 
@@ -298,6 +363,56 @@ mod tests {
         assert_eq!(d.changes[0].attributes(), ["mode 0644 becomes 0755"]);
         assert_eq!((d.changes[0].diff(), &d.fields["content"]), (vec![], &Value::Null));
         assert!(sshd.decide(&File, &json!({"path": "/usr/sbin/sshd", "mode": "0644"})).unwrap().ok);
+    }
+
+    #[test]
+    fn a_fault_says_what_differs() {
+        let there = "regular file|644|0|0|root|root|1|w\n/etc/x\nold\n";
+        let on = |out: &'static str| {
+            Canned::new(move |sh| match sh {
+                s if s.contains("passwd") => {
+                    (0, "regular file|644|0|0|root|root|1|w\n/etc/passwd\napp:x:7:8::/:\n".into())
+                }
+                s if s.contains("group") => (0, "regular file|644|0|0|root|root|1|w\n/etc/group\napp:x:8:\n".into()),
+                _ => (0, out.to_owned()),
+            })
+        };
+        let said = |out, p: Value| on(out).decide(&File, &p).unwrap().evidence;
+        let digest = "digest|644|0|0|root|root|1|w\n/etc/x\n1234567890:7\n";
+        assert_eq!(said(digest, json!({"path": "/etc/x", "mode": "0600"})), "/etc/x: mode is 0644, should be 0600");
+        assert_eq!(
+            said(there, json!({"path": "/etc/x", "content": "new\n", "owner": "app", "group": "app"})),
+            "/etc/x: its content is another one; owner is root:root, should be app:app"
+        );
+        assert_eq!(
+            said("link|w\n/etc/x\n/a\n", json!({"path": "/etc/x", "state": "link", "to": "/b"})),
+            "/etc/x: it points to /a, should point to /b"
+        );
+        assert_eq!(
+            said(there, json!({"path": "/etc/x", "state": "link", "to": "/b"})),
+            "/etc/x: it is a file, should be a symbolic link"
+        );
+    }
+
+    #[test]
+    fn missing_directories_are_made_where_that_is_asked_for() {
+        let host = Canned::new(|sh| {
+            let path = sh.rsplit_once('\'').unwrap().0.rsplit_once('\'').unwrap().1;
+            match path {
+                "/opt" | "/" => (0, format!("directory|755|0|0|root|root|2|w\n{path}\n")),
+                "/opt/a" => (0, "absent|w\n/opt/a\n".into()),
+                _ => (0, format!("absent|orphan|w\n{path}\n")),
+            }
+        });
+        let p = json!({"path": "/opt/a/b/c", "content": "x", "parents": true});
+        assert_eq!(
+            host.titles(&File, &p),
+            ["create directory /opt/a", "create directory /opt/a/b", "create /opt/a/b/c"]
+        );
+        let p = json!({"path": "/opt/a/b/c", "state": "directory"});
+        let Err(Halt::Error { why, hint, .. }) = host.decide(&File, &p) else { panic!("it was made of nothing") };
+        assert_eq!(why, "its directory /opt/a/b does not exist");
+        assert_eq!(hint.as_deref(), Some("parents: true makes it, with all that is missing above it"));
     }
 
     #[test]

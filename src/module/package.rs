@@ -1,6 +1,10 @@
 //! `package`: installed, whole, and with the program files that it came with.
 
+mod effects;
+
 use serde_json::{Map, Value};
+
+use effects::{APK, APT, DNF, Effects, Pretend, ZYPPER};
 
 use super::{Decision, Field, Halt, Module, Param, Params, Rule, Spec, Ty};
 use crate::payload::sh_quote;
@@ -60,7 +64,7 @@ struct Manager {
     files: fn(&str) -> Option<(&str, bool)>,
     /// What installs `$p`, or installs it again, by the tool that is there; edited configuration stays, and what is gone of it
     /// comes back (dpkg's own, and what ucf(1) keeps: a missing sshd_config makes the package fail).
-    install: &'static [(&'static str, &'static str)],
+    install: &'static [(&'static str, &'static str, Option<&'static Pretend>)],
 }
 
 /// In the order in which they are looked for: a Debian may well have an rpm, a Fedora has no dpkg.
@@ -79,6 +83,7 @@ static MANAGERS: &[Manager] = &[
 a() { w=$(apt-get -y -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-confmiss -o DPkg::Lock::Timeout=60 --reinstall install "$p" 2>&1); r=$?
 case $w in *'it cannot be downloaded'*) r=1;; esac; [ $r = 0 ] || { printf '%s\n' "$w" | grep -E '^E:|not possible' || printf '%s\n' "$w" | tail -n 2; } >&2; return $r; }
 dpkg --force-confold --configure -a; a 2>/dev/null || { apt-get update >/dev/null 2>&1; a; }"#,
+            Some(&APT),
         )],
     },
     Manager {
@@ -89,7 +94,7 @@ dpkg --force-confold --configure -a; a 2>/dev/null || { apt-get update >/dev/nul
         find: "apk search so:{}",
         verify: "rb_in apk info -q -L $p | while read -r f; do if [ -n \"$f\" ] && [ ! -e \"$R/$f\" ] && [ ! -L \"$R/$f\" ]; then echo \"missing /$f\"; fi; done",
         files: listed_file,
-        install: &[("apk", "apk add $p && apk fix --reinstall $p")],
+        install: &[("apk", "apk add $p && apk fix --reinstall $p", Some(&APK))],
     },
     Manager {
         name: "pacman",
@@ -99,7 +104,7 @@ dpkg --force-confold --configure -a; a 2>/dev/null || { apt-get update >/dev/nul
         find: "pacman -F {}",
         verify: "rb_in pacman -Qkk $p 2>&1",
         files: pacman_file,
-        install: &[("pacman", "pacman -S --noconfirm $p")],
+        install: &[("pacman", "pacman -S --noconfirm $p", None)],
     },
     Manager {
         name: "rpm",
@@ -110,9 +115,9 @@ dpkg --force-confold --configure -a; a 2>/dev/null || { apt-get update >/dev/nul
         verify: "rb_in rpm -V --nodeps $p",
         files: rpm_file,
         install: &[
-            ("dnf", "if rpm -q $p >/dev/null; then dnf -y reinstall $p; else dnf -y install $p; fi"),
-            ("yum", "if rpm -q $p >/dev/null; then yum -y reinstall $p; else yum -y install $p; fi"),
-            ("zypper", "zypper --non-interactive install --force $p"),
+            ("dnf", "if rpm -q $p >/dev/null; then dnf -y reinstall $p; else dnf -y install $p; fi", Some(&DNF)),
+            ("yum", "if rpm -q $p >/dev/null; then yum -y reinstall $p; else yum -y install $p; fi", Some(&DNF)),
+            ("zypper", "zypper --non-interactive install --force $p", Some(&ZYPPER)),
         ],
     },
     Manager {
@@ -123,7 +128,7 @@ dpkg --force-confold --configure -a; a 2>/dev/null || { apt-get update >/dev/nul
         find: "opkg update; opkg whatprovides {}",
         verify: "rb_in opkg files $p | sed 1d | while read -r f; do if [ ! -e \"$R$f\" ] && [ ! -L \"$R$f\" ]; then echo \"missing $f\"; fi; done",
         files: listed_file,
-        install: &[("opkg", "opkg update; opkg install --force-reinstall $p")],
+        install: &[("opkg", "opkg update; opkg install --force-reinstall $p", None)],
     },
 ];
 
@@ -164,7 +169,7 @@ impl Module for Package {
         let out = String::from_utf8_lossy(&a.stdout);
         let seen = Seen::read(&out).ok_or_else(no_manager)?;
         let ok = seen.installed() && seen.damaged.is_empty();
-        let change = if ok { None } else { seen.change(name) };
+        let change = if ok || !view.wants_changes() { None } else { seen.change(name, view)? };
         let d = Decision::new(ok, seen.evidence(name))
             .with("name", name)
             .with("manager", seen.manager.name)
@@ -261,11 +266,13 @@ fn owner(file: &str, view: &View<'_>) -> Result<String, Halt> {
     }
 }
 
+/// Runs a program of the target: on a disk that is not running, the disk's own, in a chroot.
+const RB_IN: &str = "rb_in() { if [ -n \"$R\" ]; then chroot \"$R\" \"$@\"; else \"$@\"; fi; }\n";
+
 /// Sh that asks the target's manager; on a disk that is not running, the disk's own, in a chroot.
 fn each(set: &str, ask: impl Fn(&Manager) -> String) -> String {
     let mut sh = format!(
-        "{set}; rb_in() {{ if [ -n \"$R\" ]; then chroot \"$R\" \"$@\"; else \"$@\"; fi; }}\n\
-         rb_has() {{ for d in usr/bin bin sbin usr/sbin; do if [ -x \"$R/$d/$1\" ]; then return 0; fi; done; return 1; }}\n"
+        "{set}; {RB_IN}rb_has() {{ for d in usr/bin bin sbin usr/sbin; do if [ -x \"$R/$d/$1\" ]; then return 0; fi; done; return 1; }}\n"
     );
     for (n, m) in MANAGERS.iter().enumerate() {
         let word = if n == 0 { "if" } else { "elif" };
@@ -282,7 +289,7 @@ fn each(set: &str, ask: impl Fn(&Manager) -> String) -> String {
 fn script(name: &str, intact: bool) -> Option<String> {
     Some(each(&format!("p={}", sh_quote(name)?), |m| {
         let mut sh = String::new();
-        for (tool, _) in m.install {
+        for (tool, ..) in m.install {
             sh += &format!("if rb_has {tool}; then echo tool {tool}; fi\n");
         }
         sh += &format!("o=$({{ {}; }} 2>/dev/null); printf '%s\\n' \"$o\"\n", m.query);
@@ -356,13 +363,39 @@ impl Seen {
             format!("{name} {} is installed", self.version)
         }
     }
-    fn change(&self, name: &str) -> Option<Change> {
-        let (tool, sh) = self.manager.install.iter().find(|(tool, _)| self.tools.iter().any(|t| t == tool))?;
+    fn change(&self, name: &str, view: &View<'_>) -> Result<Option<Change>, Halt> {
+        let found = self.manager.install.iter().find(|(tool, ..)| self.tools.iter().any(|t| t == tool));
+        let Some((tool, sh, pretend)) = found else { return Ok(None) };
+        let quoted = sh_quote(name).ok_or_else(|| Halt::unknown("a name with a NUL"))?;
         let again = if self.installed() { "install again" } else { "install" };
-        let sh = format!("p={}\n{sh}", sh_quote(name)?);
+        let sh = format!("p={quoted}\n{sh}");
         let shown = format!("{tool}: {again} {name}");
-        let change = CommandChange::new(sh, shown).writing(vec![Resource::Package(name.to_owned())]).by_root();
-        Some(Change::Command(change))
+        let mut change = CommandChange::new(sh, shown).writing(vec![Resource::Package(name.to_owned())]).by_root();
+        if let Some(pretend) = pretend {
+            let ask = format!("p={quoted} t={tool}; {RB_IN}{}; :", pretend.sh);
+            // Of what is installed now: several packages of one plan do not wait for one another.
+            let about = format!("packages that installing {name} changes");
+            let asked = view.script(&about, &ask, false, &[]);
+            let out = match asked {
+                Ok(a) => String::from_utf8_lossy(&a.stdout).into_owned(),
+                Err(Halt::Unknown { why, .. }) => why,
+                Err(halt) => return Err(halt),
+            };
+            match Effects::read(pretend, &out) {
+                Some(e) => {
+                    change.notes = e.notes(name);
+                    change.undo = e.undo(pretend, name).filter(|_| !self.half_installed());
+                }
+                // Its lists may be out of date: they are read anew before the installation fails for that.
+                None if !self.installed() => {
+                    let said = out.lines().find(|l| l.starts_with("E: ") || l.to_lowercase().starts_with("error"));
+                    let said = said.map_or(String::new(), |l| format!(": {l}"));
+                    change.notes.push(format!("what else it changes cannot be told{said}"));
+                }
+                None => {}
+            }
+        }
+        Ok(Some(Change::Command(change)))
     }
 }
 

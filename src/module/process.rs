@@ -219,7 +219,8 @@ fn stop(found: &[&Proc], view: &View<'_>) -> Result<Vec<Change>, Halt> {
     let mut changes = Vec::new();
     let mut off = |u: &UnitState| {
         let before = format!("{}, {}", u.active, u.enabled);
-        let change = |verb| Change::Unit(UnitChange { unit: u.name().to_owned(), verb, before: before.clone() });
+        let change =
+            |verb| Change::Unit(UnitChange { unit: u.name().to_owned(), verb, before: before.clone(), links: None });
         if u.wants_boot() {
             changes.push(change(Verb::Disable));
         }

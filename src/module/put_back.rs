@@ -251,7 +251,10 @@ fn unit(p: &Params, view: &View<'_>) -> Result<Decision, Halt> {
     let before = format!("{}, {}", u.active, if u.enabled.is_empty() { "not enabled" } else { &u.enabled });
     let said = format!("{name} is {before}");
     let Some(verb) = wanted else { return Ok(Decision::new(true, said)) };
-    let change = |verb| Change::Unit(UnitChange { unit: name.to_owned(), verb, before: before.clone() });
+    // Which links the run made or took is on record: a verb alone would leave, or take, those of other names.
+    let links = p.str("kept").filter(|_| p.0.get("runs").is_none() && verb.links()).map(str::to_owned);
+    let change =
+        |verb| Change::Unit(UnitChange { unit: name.to_owned(), verb, before: before.clone(), links: links.clone() });
     let reset = (verb == Verb::Start && u.stuck()).then(|| change(Verb::ResetFailed));
     Ok(Decision::new(false, said).changing(reset.into_iter().chain([change(verb)]).collect()))
 }

@@ -109,15 +109,16 @@ impl Module for Service {
         };
         let change = |(u, verb): (&UnitState, Verb)| {
             let before = format!("{}, {}", u.active, if u.masked() { "masked" } else { &u.enabled });
-            Change::Unit(UnitChange { unit: u.name().to_owned(), verb, before })
+            Change::Unit(UnitChange { unit: u.name().to_owned(), verb, before, links: None })
         };
         // `enable` makes a link of every other name of the unit, and fails where one of them is masked.
         let names = verbs.iter().filter(|v| v.1 == Verb::Enable).flat_map(|(u, _)| &u.masked_aliases);
         let free = |name: &String| {
-            Change::Unit(UnitChange { unit: name.clone(), verb: Verb::Unmask, before: "masked".to_owned() })
+            let before = "masked".to_owned();
+            Change::Unit(UnitChange { unit: name.clone(), verb: Verb::Unmask, before, links: None })
         };
         let changes = names.map(free).collect::<Vec<_>>().into_iter().chain(verbs.into_iter().map(change)).collect();
-        let mut d = Decision::new(!blocked, pair.evidence(main, &said));
+        let mut d = Decision::new(!blocked, pair.unwanted(p, main).unwrap_or_else(|| pair.evidence(main, &said)));
         d.fields = pair.fields(main);
         d.fields.insert("log".into(), said.last.into());
         let shell = units.iter().find(|u| SHELLS.contains(&u.asked.as_str()) && u.active == "active");
@@ -280,6 +281,23 @@ mod tests {
         u[1].active = "inactive".into();
         u[1].enabled = "disabled".into();
         assert_eq!(ask(&restart, &u), ["restart ssh.service"]);
+    }
+
+    #[test]
+    fn what_should_be_off_and_is_not() {
+        let off = |p: Value, units: &[UnitState]| {
+            let pair = Pair::of(units);
+            pair.unwanted(&Params(p.as_object().cloned().unwrap()), pair.main().unwrap())
+        };
+        let app = [unit("app.service", "active", "disabled", "success")];
+        let p = json!({"name": "app", "running": false, "enabled": false});
+        assert_eq!(off(p.clone(), &app).unwrap(), "app.service is running, should be stopped");
+        let app = [unit("app.service", "active", "enabled", "success")];
+        let both = "app.service is running, should be stopped; app.service comes up at boot, should not";
+        assert_eq!(off(p.clone(), &app).unwrap(), both);
+        assert_eq!(off(p, &[unit("app.service", "inactive", "disabled", "success")]), None);
+        let masked = json!({"name": "app", "masked": true});
+        assert_eq!(off(masked, &app).unwrap(), "app.service can be started, should be masked");
     }
 
     #[test]

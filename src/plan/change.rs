@@ -57,6 +57,9 @@ pub struct UnitChange {
     pub verb: Verb,
     /// The state it was in, for people and for undo.
     pub before: String,
+    /// To take an earlier verb back: where the target keeps the links of units from before and after it (a path without
+    /// `.before` and `.after`). They are put back in place of the verb, if that verb had changed any.
+    pub links: Option<String>,
 }
 
 /// A command of the runbook.
@@ -151,12 +154,10 @@ impl CommandChange {
             listing: None,
         }
     }
-    /// That touches these alone; none: anything.
+    /// That touches these alone; an empty list: nothing that anybody reads.
     #[must_use]
     pub fn writing(mut self, writes: Vec<Resource>) -> Self {
-        if !writes.is_empty() {
-            self.writes = writes;
-        }
+        self.writes = writes;
         self
     }
     /// What is noted when it was done; nothing of one that cannot be taken back.
@@ -209,6 +210,18 @@ impl Change {
             },
             Change::Command(c) => c.writes.clone(),
         }
+    }
+
+    /// Whether it installs a package, and with it what only the package knows.
+    #[must_use]
+    pub fn installs(&self) -> bool {
+        matches!(self, Change::Command(c) if c.writes.iter().any(|w| matches!(w, Resource::Package(_))))
+    }
+
+    /// Whether something is at a path after it where nothing was.
+    #[must_use]
+    pub fn creates(&self) -> bool {
+        matches!(self, Change::File(f) if f.before.kind == Kind::Absent && f.after.kind != Kind::Absent)
     }
 
     /// Whether it takes root: a unit of a running system, a file that we may not write.
@@ -387,7 +400,7 @@ impl Change {
                 let verb = text("verb")
                     .and_then(|w| Verb::parse(&w))
                     .ok_or_else(|| bad("has no verb that a service takes"))?;
-                Ok(Some(Change::Unit(UnitChange { unit, verb, before: String::new() })))
+                Ok(Some(Change::Unit(UnitChange { unit, verb, before: String::new(), links: None })))
             }
             "command" => {
                 let sh = text("sh").ok_or_else(|| bad("has no sh"))?;
@@ -395,7 +408,8 @@ impl Change {
                 let text_of = |w: &Value| Resource::parse(w.as_str().unwrap_or_default());
                 let writes: Result<Vec<_>, String> = list.into_iter().flatten().map(text_of).collect();
                 let writes = writes.map_err(|e| bad(&format!("writes what is no resource: {e}")))?;
-                let change = CommandChange::new(sh.clone(), sh).undone_by(text("undo")).writing(writes);
+                let change = CommandChange::new(sh.clone(), sh).undone_by(text("undo"));
+                let change = if list.is_some() { change.writing(writes) } else { change };
                 Ok(Some(Change::Command(change)))
             }
             _ => Err(bad("is of no known kind: file, unit, command")),

@@ -130,6 +130,7 @@ impl Maker<'_> {
         match items {
             None => {
                 let outcome = self.once((index, None), step, &none);
+                let outcome = self.after_installs(step, outcome);
                 self.record(index, None, name, step, outcome);
             }
             Some(items) => {
@@ -141,11 +142,33 @@ impl Maker<'_> {
                     let shown = item.to_string();
                     let extra = Map::from_iter([("item".to_owned(), item)]);
                     let outcome = self.once((index, Some(&shown)), step, &extra);
+                    let outcome = self.after_installs(step, outcome);
                     let name = self.text(&step.name, &extra);
                     self.record(index, Some((n, &shown)), name, step, outcome);
                 }
             }
         }
+    }
+
+    /// Whether a step's changes install a package.
+    fn installs(&self, step: usize) -> bool {
+        self.plan.changes.iter().any(|p| p.step == step && p.handler.is_none() && p.change.installs())
+    }
+
+    /// A package brings files, units and programs, and nobody knows which before it is there. So while an earlier step
+    /// installs one, what is missing (a file that would be made, a unit that does not exist, a tool) is judged in the
+    /// round after.
+    fn after_installs(&self, step: &Step, o: Outcome) -> Outcome {
+        let Some(install) = self.plan.changes.iter().rev().find(|p| p.handler.is_none() && p.change.installs()) else {
+            return o;
+        };
+        let waits = match o.status {
+            StepStatus::Failed => !step.looks_only(),
+            StepStatus::Unknown => o.waits_for.is_none() && !o.needs_root,
+            StepStatus::Change => o.changes.iter().any(super::Change::creates),
+            _ => false,
+        };
+        if waits { Outcome::halted(Halt::Waits(install.step)) } else { o }
     }
 
     /// What stands before the check: `needs` and `when`. `None`: go on.
@@ -155,6 +178,10 @@ impl Maker<'_> {
             match self.statuses.get(id) {
                 Some((StepStatus::Pending, ..)) => pending = true,
                 Some((StepStatus::Unknown, at, Some(_))) => return Some(Outcome::halted(Halt::Waits(*at))),
+                // What a package brings is there when it is installed.
+                Some((StepStatus::Change, at, _)) if self.installs(*at) => {
+                    return Some(Outcome::halted(Halt::Waits(*at)));
+                }
                 Some((StepStatus::Ok | StepStatus::Change | StepStatus::Skipped, ..)) | None => {}
                 Some((status, at, _)) => {
                     let name = self.plan.steps.iter().find(|s| s.step == *at).map_or(id.as_str(), |s| &s.name);
@@ -172,24 +199,41 @@ impl Maker<'_> {
             Ok(false) => Some(Outcome::new(StepStatus::Skipped, NOT_HERE)),
             Err(Halt::Pending) => {
                 // Built-in probes go out ahead of a `when` that is not known yet, and count for nothing if it is false.
-                if step.each.is_none()
-                    && let Some(call) = &step.check
-                {
-                    let _ = self.decide(call, &self.scope(&Map::new()), self.step_view(step).ahead());
+                // Not while a command of the runbook runs that the step needs: it would be seen there.
+                if !self.waits_for_command(step) {
+                    self.look_ahead(step, |v| v.ahead());
                 }
                 Some(Outcome::halted(Halt::Pending))
             }
             Err(halt) => Some(Outcome::halted(halt)),
             Ok(true) if pending => {
-                if step.each.is_none()
-                    && let Some(call) = &step.check
-                {
-                    let _ = self.decide(call, &self.scope(&Map::new()), self.step_view(step));
+                if !self.waits_for_command(step) {
+                    self.look_ahead(step, |v| v.before_needs());
                 }
                 Some(Outcome::halted(Halt::Pending))
             }
             Ok(true) => None,
         }
+    }
+
+    /// Asks what a step's own probes will ask anyway, so that the answers come with everything else. No command of the
+    /// runbook runs for it.
+    fn look_ahead(&self, step: &Step, how: fn(View<'_>) -> View<'_>) {
+        let none = Map::new();
+        if step.each.is_none()
+            && let Some(call) = &step.check
+            && let Ok(reads) = self.declared_reads(step, &none)
+        {
+            let _ = self.decide(call, &self.scope(&none), how(self.step_view(step, reads)));
+        }
+    }
+
+    /// Whether a step that this one needs, or asks for in its `when`, has a command of the runbook still to run. A check
+    /// that looked meanwhile would see that command at work, and not what it leaves.
+    fn waits_for_command(&self, step: &Step) -> bool {
+        let asked = step.when.iter().filter_map(|t| expr::expression_names(&t.text).ok()).flatten();
+        let asked = asked.filter_map(|name| name.strip_prefix("steps.")?.split('.').next().map(str::to_owned));
+        step.needs.iter().cloned().chain(asked).any(|id| self.commands_to_run.contains(&id))
     }
 
     /// Whether nothing so far explains what was seen: no step found what is left to a person, and no change (made or left)
@@ -200,7 +244,7 @@ impl Maker<'_> {
         let well = |s: &StepPlan| matches!(s.status, StepStatus::Ok | StepStatus::Skipped);
         let symptoms = all().any(|(s, step)| step.looks_only() && !well(s));
         let healed = |step: &Step| {
-            let reads = super::reads_of(step);
+            let reads = self.reads_of(step);
             let planned = self.overlay.beyond_files(&reads).or_else(|| self.overlay.in_files(&reads));
             planned.is_some() || reads.iter().any(|r| self.left.iter().any(|w| r.meets(w)))
         };
@@ -224,13 +268,34 @@ impl Maker<'_> {
         Ok(true)
     }
 
-    fn step_view(&self, step: &Step) -> View<'_> {
+    /// `reads` is what the step declares ([`Self::declared_reads`]).
+    fn step_view(&self, step: &Step, reads: Option<Vec<Resource>>) -> View<'_> {
         self.view()
             .from_controller(step.vantage == Where::Controller)
             .as_is(step.looks_only())
             .within(step.timeout)
-            .reading(step.reads.clone())
+            .reading(reads)
             .retrying(step.retries)
+    }
+
+    /// The resources that a step says its check reads (`reads:`), with its templates rendered; `None`: it says nothing.
+    ///
+    /// # Errors
+    /// A template has no value yet, or renders to no resource.
+    pub(super) fn declared_reads(
+        &self,
+        step: &Step,
+        extra: &Map<String, Value>,
+    ) -> Result<Option<Vec<Resource>>, Halt> {
+        let Some(texts) = &step.reads else { return Ok(None) };
+        let scope = self.scope(extra);
+        let read = |t: &Text| {
+            self.names_known(expr::template_names(&t.text).map_err(|e| error_at(t, &e))?)?;
+            let value = expr::render(&t.text, &scope).map_err(|e| error_at(t, &e))?;
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            Resource::parse(&text).map_err(|e| error_at(t, &expr::ExprError::new(e)))
+        };
+        texts.iter().map(read).collect::<Result<Vec<_>, Halt>>().map(Some)
     }
 
     /// Check, condition, remediation, for one item.
@@ -240,7 +305,11 @@ impl Maker<'_> {
             return Outcome { manual, ..Outcome::new(StepStatus::Manual, "for a person to do") };
         };
         let scope = self.scope(extra);
-        let view = self.step_view(step);
+        let reads = match self.declared_reads(step, extra) {
+            Ok(reads) => reads,
+            Err(halt) => return Outcome::halted(halt),
+        };
+        let view = self.step_view(step, reads.clone());
         let view = if step.ensure { view.for_changes() } else { view };
         let decision = match self.decide(call, &scope, view) {
             Ok(d) => d,
@@ -275,7 +344,8 @@ impl Maker<'_> {
         };
         let base =
             Outcome { finding: Some(finding), result, ..Outcome::new(StepStatus::Failed, decision.evidence.clone()) };
-        let changes = if step.ensure { Ok(decision.changes) } else { self.remedies(step, &extra) };
+        let mut idle = Vec::new();
+        let changes = if step.ensure { Ok(decision.changes) } else { self.remedies(step, reads, &extra, &mut idle) };
         let changes = match changes {
             Ok(c) => c,
             Err((Halt::Pending, _)) => return Outcome::halted(Halt::Pending),
@@ -323,25 +393,35 @@ impl Maker<'_> {
             (true, None) if step.remediation.is_empty() && !step.ensure => {
                 Outcome { hint: Some("no step of this runbook repairs it".into()), ..base }
             }
+            (true, None) if !idle.is_empty() => {
+                let hint = format!("its repair has nothing to do ({}), and the fault is there", idle.join("; "));
+                Outcome { hint: Some(hint), ..base }
+            }
             (true, None) => Outcome { hint: Some("the fault is there, and no repair applies".into()), ..base },
         }
     }
 
-    /// The changes of a step's remediations; each sees what the ones before it would change.
+    /// The changes of a step's remediations; each sees what the ones before it would change. Those that have nothing to
+    /// do say why in `idle`.
     fn remedies(
         &mut self,
         step: &Step,
+        reads: Option<Vec<Resource>>,
         extra: &Map<String, Value>,
+        idle: &mut Vec<String>,
     ) -> Result<Vec<super::Change>, (Halt, Option<Box<Question>>)> {
         let scope = self.scope(extra);
         let before = self.overlay.clone();
         let mut all = Vec::new();
         let mut halted = None;
         for call in &step.remediation {
-            match self.decide(call, &scope, self.step_view(step).for_changes()) {
+            match self.decide(call, &scope, self.step_view(step, reads.clone()).for_changes()) {
                 Ok(d) => {
                     for c in &d.changes {
                         self.overlay.add(c, usize::MAX);
+                    }
+                    if d.ok {
+                        idle.push(d.evidence);
                     }
                     all.extend(d.changes);
                 }
@@ -379,6 +459,11 @@ impl Maker<'_> {
 
     fn record(&mut self, index: usize, item: Option<(usize, &str)>, name: String, step: &Step, o: Outcome) {
         if let Some(id) = &step.id {
+            let runs =
+                step.check.as_ref().is_some_and(|c| c.name == "command" || matches!(c.module, Handle::Custom(_)));
+            if o.status == StepStatus::Pending && (runs || self.waits_for_command(step)) {
+                self.commands_to_run.insert(id.clone());
+            }
             let worst =
                 self.statuses.get(id).filter(|s| item.is_some() && !matches!(s.0, StepStatus::Ok | StepStatus::Change));
             if worst.is_none() {

@@ -98,6 +98,15 @@ impl Maker<'_> {
         self.decide(&h.call, &self.scope(&Map::new()), self.view().for_changes().at_the_end()).map_err(|(halt, _)| halt)
     }
 
+    /// A call as a person would write it, with its templates rendered as far as they can be.
+    fn shown(&self, call: &Call) -> String {
+        let params = crate::expr::render_deep(&call.params.clone().into(), &self.scope(&Map::new()));
+        match params {
+            Ok(serde_json::Value::Object(params)) => Call { params, ..call.clone() }.shown(),
+            _ => call.shown(),
+        }
+    }
+
     /// All candidates together, before the first write.
     fn validate(&self, h: &Handler) -> Option<Validation> {
         let call = h.validate.as_ref()?;
@@ -133,10 +142,10 @@ impl Maker<'_> {
             return at_write("no private namespace can be had");
         }
         match self.decide(call, &scope, self.view().of_files_only()) {
-            Ok(d) if d.ok => said(Verdict::Passed, &format!("all new files together pass {}", call.shown())),
+            Ok(d) if d.ok => said(Verdict::Passed, &format!("all new files together pass {}", self.shown(call))),
             Ok(d) => said(
                 Verdict::Failed,
-                &format!("the new files do not pass {}, so nothing is written: {}", call.shown(), d.evidence),
+                &format!("the new files do not pass {}, so nothing is written: {}", self.shown(call), d.evidence),
             ),
             Err((Halt::Pending, _)) => None,
             Err((

@@ -288,6 +288,7 @@ pub fn plan(input: &Input<'_>) -> (Plan, Vec<Read>) {
         statuses: BTreeMap::new(),
         notified: BTreeMap::new(),
         left: Vec::new(),
+        commands_to_run: HashSet::new(),
         plan: Plan::default(),
     };
     for (index, step) in input.book.steps.iter().enumerate() {
@@ -315,6 +316,8 @@ struct Maker<'a> {
     notified: BTreeMap<String, (usize, usize)>,
     /// What changes would touch that are not made: left by the user, or for root alone.
     left: Vec<Resource>,
+    /// Ids of steps that are not judged yet, and whose check is, or waits for, a command of the runbook.
+    commands_to_run: HashSet<String>,
     plan: Plan,
 }
 
@@ -344,7 +347,7 @@ impl<'a> Maker<'a> {
             if causes || unseen {
                 s.hint = None;
             }
-            let reads = reads_of(step);
+            let reads = self.reads_of(step);
             let healer =
                 self.plan.changes.iter().find(|p| p.change.writes().iter().any(|w| reads.iter().any(|r| r.meets(w))));
             if let Some(at) = healer.map(|p| p.step) {
@@ -352,6 +355,13 @@ impl<'a> Maker<'a> {
                 (s.status, s.waits_for, s.hint, s.symptom) = (StepStatus::Unknown, Some(at), None, true);
             }
         }
+    }
+
+    /// What the result of a step's check depends on, by the step's own word or the module's.
+    fn reads_of(&self, step: &crate::book::Step) -> Vec<Resource> {
+        let of_module = |c: &Call| c.module.spec().reads.split(", ").filter_map(|r| Resource::parse(r).ok()).collect();
+        let declared = self.declared_reads(step, &Map::new()).unwrap_or(Some(vec![Resource::All]));
+        declared.or_else(|| step.check.as_ref().map(of_module)).unwrap_or_default()
     }
 
     /// What expressions see.
@@ -417,12 +427,6 @@ impl<'a> Maker<'a> {
     }
 }
 
-/// What the result of a step's check depends on, by the step's own word or the module's.
-fn reads_of(step: &crate::book::Step) -> Vec<Resource> {
-    let of_module = |c: &Call| c.module.spec().reads.split(", ").filter_map(|r| Resource::parse(r).ok()).collect();
-    step.reads.clone().or_else(|| step.check.as_ref().map(of_module)).unwrap_or_default()
-}
-
 /// `target` in expressions; what is not known is not in it.
 fn target_value(p: &Place) -> Value {
     let mut m = Map::new();
@@ -452,6 +456,7 @@ pub fn verify(input: &Input<'_>, plan: &Plan, call: &Call, near: bool) -> (Resul
         statuses: BTreeMap::new(),
         notified: BTreeMap::new(),
         left: Vec::new(),
+        commands_to_run: HashSet::new(),
         plan: Plan::default(),
     };
     let answer = maker.decide(call, &maker.scope(&Map::new()), maker.view().from_controller(!near)).map_err(|(h, _)| h);

@@ -84,6 +84,8 @@ pub struct View<'a> {
     changes: bool,
     /// The step may turn out not to apply: nothing of the runbook's own may run for it.
     ahead: bool,
+    /// A step that it needs is not judged yet: its commands have to wait.
+    before_needs: bool,
     /// After everything else of the round: what a command may have touched is taken as it was read.
     at_the_end: bool,
     /// What is there now is what is asked, whatever earlier steps would change.
@@ -120,6 +122,7 @@ impl<'a> View<'a> {
             files_only: false,
             changes: false,
             ahead: false,
+            before_needs: false,
             at_the_end: false,
             as_is: false,
             retries: None,
@@ -165,6 +168,12 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn ahead(mut self) -> Self {
         self.ahead = true;
+        self
+    }
+    /// Before a step that it needs is judged: nothing of the runbook's own runs.
+    #[must_use]
+    pub fn before_needs(mut self) -> Self {
+        self.before_needs = true;
         self
     }
     /// What only a host in trouble is asked: nothing of it before its `when` is known to be true.
@@ -394,7 +403,7 @@ impl<'a> View<'a> {
             return Err(Halt::Error {
                 param: Some("path".into()),
                 why: format!("its directory {dir} does not exist"),
-                hint: Some(format!("make it in a step before: file: {{path: {dir}, state: directory}}")),
+                hint: Some(format!("make it in a step before: file: {{path: {dir}, state: directory, parents: true}}")),
             });
         }
         let same_kind = found.state.kind == after.kind;
@@ -487,7 +496,7 @@ impl<'a> View<'a> {
     /// A script's answer. `about` is its name for fixtures ([`About`]); `reads` is what it depends on unless the step says otherwise; `user`: it comes from a
     /// runbook and runs in a shell of its own.
     pub fn script(&self, about: &str, sh: &str, user: bool, reads: &[Resource]) -> Result<&'a Answer, Halt> {
-        if user && self.ahead {
+        if user && (self.ahead || self.before_needs) {
             return Err(Halt::Pending);
         }
         self.ask(About::Named(about.to_owned()), sh, user, self.declared.as_deref().unwrap_or(reads))

@@ -195,6 +195,11 @@ impl Verb {
     pub fn starts(self) -> bool {
         matches!(self, Verb::Start | Verb::Restart)
     }
+    /// Whether it makes and removes links, by which an init knows what comes up at boot and what must not start.
+    #[must_use]
+    pub fn links(self) -> bool {
+        matches!(self, Verb::Unmask | Verb::Mask | Verb::Enable | Verb::Disable)
+    }
     /// What takes it back: that of a start is a stop.
     #[must_use]
     pub fn undo(self) -> Option<Verb> {

@@ -60,7 +60,7 @@ impl Bench {
         let out = assert_cmd::Command::new(crate::support::bin())
             .args(args)
             .envs(env.iter().copied())
-            .args(if args[0] == "runs" { vec![] } else { vec!["--via", &self.via] })
+            .args(if ["runs", "lint"].contains(&args[0]) { vec![] } else { vec!["--via", &self.via] })
             .env("XDG_STATE_HOME", self.path("state"))
             .current_dir(self.dir.path())
             .output()

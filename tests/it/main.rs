@@ -9,6 +9,7 @@
     clippy::disallowed_methods
 )]
 
+mod authoring;
 mod bench;
 mod channel_ssm;
 mod clouds;
@@ -72,5 +73,6 @@ mod sshd_trees;
 mod support;
 mod tested;
 mod undo;
+mod undo_property;
 mod untrusted;
 mod words;

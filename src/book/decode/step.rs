@@ -234,19 +234,16 @@ impl Decoder<'_> {
         Some(Retries { times: number, delay: self.duration(&n, "delay").unwrap_or(Duration::from_secs(1)) })
     }
 
-    fn reads(&mut self, node: &Node) -> Option<Vec<Resource>> {
+    fn reads(&mut self, node: &Node) -> Option<Vec<Text>> {
         node.get("reads")?;
-        let mut out = Vec::new();
-        for t in self.words(node, "reads") {
-            match Resource::parse(&t.text) {
-                Ok(r) => out.push(r),
-                Err(e) => {
-                    let (what, known) = e.split_once(": ").unwrap_or((&e, ""));
-                    self.error(Diagnostic::at(t.place, "resource", what).hint(known));
-                }
+        let all = self.words(node, "reads");
+        for t in all.iter().filter(|t| !is_template(&t.text)) {
+            if let Err(e) = Resource::parse(&t.text) {
+                let (what, known) = e.split_once(": ").unwrap_or((&e, ""));
+                self.error(Diagnostic::at(t.place.clone(), "resource", what).hint(known));
             }
         }
-        Some(out)
+        Some(all)
     }
 
     /// `loop`: an expression, or a list whose items are values or whole `{{ … }}`. A list becomes an expression.

@@ -152,7 +152,7 @@ impl Module for Mount {
         if !changes.is_empty() && view.facts()?.init == "systemd" && live {
             // systemd has made units of the old lines.
             let (unit, before) = ("systemd".to_owned(), String::new());
-            changes.push(Change::Unit(UnitChange { unit, verb: Verb::DaemonReload, before }));
+            changes.push(Change::Unit(UnitChange { unit, verb: Verb::DaemonReload, before, links: None }));
         }
         Ok(decision.changing(changes))
     }

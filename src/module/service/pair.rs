@@ -178,6 +178,26 @@ impl<'a> Pair<'a> {
         }
     }
 
+    /// What is there and was asked to be off; `None` if nothing is, or if something else is amiss too.
+    pub(super) fn unwanted(&self, p: &Params, main: &UnitState) -> Option<String> {
+        let missing = p.is("running") && !self.running() || p.is("enabled") && !self.enabled();
+        let units = || [self.service, self.socket].into_iter().flatten();
+        let mut out = Vec::new();
+        if p.bool("running") == Some(false) {
+            out.extend(self.runs().map(|u| format!("{} is running, should be stopped", u.name())));
+            out.extend(self.listens().map(|u| format!("{} listens, should be stopped", u.name())));
+        }
+        if p.bool("enabled") == Some(false) {
+            out.extend(
+                units().filter(|u| u.wants_boot()).map(|u| format!("{} comes up at boot, should not", u.name())),
+            );
+        }
+        if p.is("masked") && !main.masked() {
+            out.push(format!("{} can be started, should be masked", main.name()));
+        }
+        (!missing && !out.is_empty()).then(|| out.join("; "))
+    }
+
     pub(super) fn evidence(&self, main: &UnitState, said: &journal::Said) -> String {
         let (enabled, running) = (self.enabled(), self.running());
         let troubled = self.troubled();

@@ -138,7 +138,9 @@ rb_g=$REPLY; rb_real /etc/systemd/system; rb_e=$R$REPLY; rb_real "$rb_g"; rb_h=$
 case $1 in
 unmask) [ "$(readlink "$rb_e/$2")" != /dev/null ] || rm -f "$rb_e/$2";;
 mask) ln -sfn /dev/null "$rb_e/$2";;
-disable) rm -f "$rb_e"/*.wants/"$2" "$rb_e"/*.requires/"$2";;
+disable) rm -f "$rb_e"/*.wants/"$2" "$rb_e"/*.requires/"$2"
+for rb_w in $(sed -n 's/^Alias=//p' "$rb_h"); do case $rb_w in */*|"$2") continue;; esac
+rb_x=$(readlink "$rb_e/$rb_w") && [ "${rb_x##*/}" = "$2" ] && rm -f "$rb_e/$rb_w"; done; :;;
 enable) for rb_w in $(sed -n 's/^WantedBy=//p' "$rb_h"); do case $rb_w in */*) return 1;; esac
 rb_real "/etc/systemd/system/$rb_w.wants"; mkdir -p "$R$REPLY" && ln -sfn "$rb_g" "$R$REPLY/$2" || return 1; done
 for rb_w in $(sed -n 's/^Alias=//p' "$rb_h"); do case $rb_w in */*) return 1;; esac
