@@ -108,6 +108,7 @@ impl Module for File {
             Rule::When("owner", "state", &["file", "directory"], "file"),
             Rule::When("group", "state", &["file", "directory"], "file"),
             Rule::When("sensitive", "state", &["file", "absent"], "file"),
+            Rule::When("parents", "state", &["file", "directory", "link"], "file"),
             Rule::When("in_place", "state", &["file"], "file"),
             Rule::Only("in_place", &["content", "template", "source", "copy"]),
         ]
