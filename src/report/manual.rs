@@ -268,6 +268,7 @@ mod tests {
             unit: "x.service".into(),
             verb: crate::target::units::Verb::Restart,
             before: String::new(),
+            links: None,
         };
         let planned = Planned {
             step: 0,
