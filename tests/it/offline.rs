@@ -85,7 +85,7 @@ fn a_repaired_disk_is_to_be_looked_at_once_it_runs() {
         "not tested from outside: this is an offline disk",
         "3 changes made on the disk; offline checks passed",
         "After booting that disk, check on the host:\n    ",
-        " plan ssh-refused -e port=22\n",
+        "runbooks/ssh-refused.yaml -e port=22\n",
     ] {
         assert!(said.stdout.contains(text), "{text}:\n{}", said.stdout);
     }
