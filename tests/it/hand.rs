@@ -281,3 +281,68 @@ fn the_sample_inventory_is_one() {
     assert_eq!(list("all"), "web1\nweb2\ndb1\n");
     assert_eq!(list("web:!web2"), "web1\n");
 }
+
+/// A disk whose sshd is told to listen on 2222 alone.
+fn disk_on_2222(b: &Bench) -> String {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/broken-host");
+    let copied = Command::new("cp").arg("-a").arg(example).arg(b.path("disk")).status().unwrap();
+    assert!(copied.success());
+    fs::remove_file(b.path("disk/etc/ssh/sshd_config.d/90-test.conf")).unwrap();
+    format!("root:{}", b.path("disk").display())
+}
+
+fn plan_disk(b: &Bench, via: &str, more: &[&str]) -> Run {
+    let out = Command::new(bin())
+        .args(["plan", "ssh-refused", "--via", via])
+        .args(more)
+        .current_dir(b.dir.path())
+        .env("XDG_STATE_HOME", b.path("state"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+    let json = serde_json::from_slice(&out.stdout).unwrap_or(Value::Null);
+    Run { exit: out.status.code().unwrap(), json, text }
+}
+
+const UNNAMED: &str = "clients use port 22 unless they are told otherwise, and sshd is told to listen on 2222";
+
+/// Where nobody names a port and sshd does not listen on 22, that is the finding, with what to type on either side.
+#[test]
+fn a_port_that_nobody_named_is_the_finding() {
+    let b = Bench::new();
+    let via = disk_on_2222(&b);
+    let run = plan_disk(&b, &via, &["--address", "192.0.2.7"]);
+    let flat = run.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(run.exit == 1 && flat.contains(&format!("Found: {UNNAMED}: /etc/ssh/sshd_config:6 says")), "{}", run.text);
+    for line in [
+        "    ssh -p 2222 192.0.2.7\n",
+        &format!("    {} apply ssh-refused --via {via} --address 192.0.2.7 -e port=22\n", bin()),
+        &format!("    {} apply ssh-refused --via {via} --address 192.0.2.7 -e port=2222\n", bin()),
+    ] {
+        assert!(run.text.contains(line), "{line}: {}", run.text);
+    }
+    // A port that somebody named is as it was.
+    for (more, found) in [(&["-e", "port=2222"][..], 0), (&["-e", "port=22"], 1)] {
+        let json = plan_disk(&b, &via, &[more, &["-o", "json"]].concat()).json;
+        let steps = json["rounds"][0]["steps"].as_array().unwrap();
+        let of = |id: &str| steps.iter().find(|s| s["id"] == id).unwrap()["status"].as_str().unwrap().to_owned();
+        assert_eq!(of("unnamed"), "skipped", "{more:?}");
+        assert_eq!(usize::from(of("port") == "change"), found, "{more:?}");
+    }
+    b.write("hosts.ini", &format!("web1 ansible_host=192.0.2.7 ansible_port=2222 port=2222\n"));
+    let named = plan_disk(&b, &via, &["-i", "hosts.ini", "-t", "web1"]);
+    assert!(!named.text.contains(UNNAMED), "{}", named.text);
+}
+
+/// At a terminal it is asked; what was typed is a port, and no text.
+#[test]
+fn a_port_that_nobody_named_is_asked_for() {
+    let b = Bench::new();
+    let via = disk_on_2222(&b);
+    let line = format!("RUNBOOK apply ssh-refused --via {via}");
+    let run = at_terminal(&b, &line, "22\nn\n", Duration::from_millis(500));
+    assert!(run.text.contains("port: 22 / 2222 / [l]eave it? "), "{}", run.text);
+    assert!(run.text.contains("With port=22:") && run.text.contains("+Port 22\n"), "{}", run.text);
+    let run = at_terminal(&b, &line, "2222\nn\n", Duration::from_millis(500));
+    assert!(run.text.contains("With port=2222:") && !run.text.contains("+Port 22\n"), "{}", run.text);
+}
