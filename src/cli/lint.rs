@@ -117,8 +117,8 @@ fn misnamed(file: &str, name: &str) -> Option<book::Diagnostic> {
         return None;
     }
     let text = book::read_text(path).ok()?;
-    let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
-    let at = starts.filter(|at| text[*at..].starts_with("name:")).next().unwrap_or(0);
+    let mut starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
+    let at = starts.find(|at| text[*at..].starts_with("name:")).unwrap_or(0);
     let end = text[at..].find('\n').map_or(text.len(), |n| at + n);
     let source = Arc::new(book::Source::new(file, text));
     let message = format!("the file is called \"{stem}\", and the runbook \"{name}\"");

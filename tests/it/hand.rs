@@ -88,7 +88,7 @@ fn a_failed_proof_is_named_in_the_last_line() {
         ),
     );
     let run = b.run(&["apply", "./book.yaml", "-y", "--address", "127.0.0.1"]).expect(1);
-    let last = run.text.lines().filter(|l| l.contains("1 change made")).next().unwrap_or_default();
+    let last = run.text.lines().find(|l| l.contains("1 change made")).unwrap_or_default();
     assert!(last.contains("still unresolved: ") && run.text.contains(&format!("port {port}")), "{}", run.text);
 }
 
@@ -329,7 +329,7 @@ fn a_port_that_nobody_named_is_the_finding() {
         assert_eq!(of("unnamed"), "skipped", "{more:?}");
         assert_eq!(usize::from(of("port") == "change"), found, "{more:?}");
     }
-    b.write("hosts.ini", &format!("web1 ansible_host=192.0.2.7 ansible_port=2222 port=2222\n"));
+    b.write("hosts.ini", "web1 ansible_host=192.0.2.7 ansible_port=2222 port=2222\n");
     let named = plan_disk(&b, &via, &["-i", "hosts.ini", "-t", "web1"]);
     assert!(!named.text.contains(UNNAMED), "{}", named.text);
 }
