@@ -93,7 +93,7 @@ pub const FIELDS: &[(&str, &str)] = &[
 ];
 
 /// Tools that are looked for.
-const TOOLS: &str = "sshd ssh ss netstat systemctl service rc-service sv iptables ip6tables nft ufw firewall-cmd \
+const TOOLS: &str = "sshd dropbear ssh ss netstat systemctl service rc-service sv iptables ip6tables nft ufw firewall-cmd \
                      fail2ban-client journalctl getfacl setfacl getfattr setfattr unshare sha256sum apt-get dnf apk zypper pacman restorecon";
 
 /// The lines of a fragment that tell one running machine from another.

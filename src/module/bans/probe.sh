@@ -13,7 +13,8 @@ fi
 [ -z "$(command -v fail2ban-client)" ] || fail2ban-client ping >/dev/null 2>&1 || echo 'dead fail2ban'
 for i in iptables ip6tables; do
   p=$i-nft; command -v $p >/dev/null || p=$i
-  for p in $p $i-legacy; do $p -S 2>/dev/null | grep -E '^-A (f2b|fail2ban)-' | grep -F -e "-s $c/32 " -e "-s $c/128 " -e "-s $c " | sed "s/^-A /stale $p /"; done
+  # Not -S: it makes the tables of nf_tables that it does not find.
+  for p in $p $i-legacy; do $p-save 2>/dev/null | grep -E '^-A (f2b|fail2ban)-' | grep -F -e "-s $c/32 " -e "-s $c/128 " -e "-s $c " | sed "s/^-A /stale $p /"; done
 done
 if command -v nft >/dev/null; then
   nft list tables 2>/dev/null | sed -n 's/^table \([a-z0-9]* f2b-[^ ]*\)$/\1/p' | while read -r t; do
