@@ -131,7 +131,7 @@ fn undo(host: &Host, book: &Path, fault: &Fault, run: &Run, before: &str) -> Res
 fn fits(host: &Host, fault: &Fault, book: &Path) -> Result<(), String> {
     let plan = Done::from(host.command(&[], "plan", book, None, fault.args).output().unwrap());
     // What a diff shows is as wide as the file's own lines, and a command stays on one line, for whoever copies it.
-    let wide = Regex::new(r"^     [-+]|^  \d+\. run |^    \S*runbook |^    sudo ").unwrap();
+    let wide = Regex::new(r"^     [-+]|^      -[AI] |^  \d+\. run |^    \S*runbook |^    sudo ").unwrap();
     match plan.stdout.lines().filter(|l| !wide.is_match(l)).find(|l| l.chars().count() > WIDTH) {
         None => Ok(()),
         Some(line) => Err(format!("a line of the plan is wider than {WIDTH} columns: {line}")),
