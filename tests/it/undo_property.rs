@@ -82,7 +82,7 @@ const CASES: &[Case] = &[
     case("service: enable", NO_SSH, "- ensure: {service: {name: ssh, enabled: true}}").always(),
     case("service: disable", HAS_SSH, "- ensure: {service: {name: ssh, enabled: false}}").always(),
     case("service: mask", HAS_SSH, "- ensure: {service: {name: ssh, masked: true}}"),
-    case("service: unmask", "rm -f /etc/systemd/system/sshd.service; ln -sf /dev/null /etc/systemd/system/ssh.service; systemctl daemon-reload", "- ensure: {service: {name: ssh, masked: false}}").always(),
+    case("service: unmask", "rm -f /etc/systemd/system/sshd.service; ln -sf /dev/null /etc/systemd/system/ssh.service; systemctl daemon-reload || test ! -d /run/systemd/system", "- ensure: {service: {name: ssh, masked: false}}").always(),
     case("service: unmask what is masked until the reboot", "systemctl mask --runtime ssh", "- ensure: {service: {name: ssh, masked: false}}").live(),
     case("service: a handler's restart", "systemctl restart app", "- ensure: {edit: {path: /etc/app.conf, line: x, create: true}}\n  notify: [restart]").live(),
     case("service: a handler's reload", "systemctl restart app", "- ensure: {edit: {path: /etc/app.conf, line: x, create: true}}\n  notify: [reload]").live(),

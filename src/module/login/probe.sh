@@ -56,12 +56,12 @@ hangs() {
   done
   kill -9 $p 2>/dev/null; echo "hangs $1"
 }
-if [ -n "$h" ] && [ ! -d "$h" ]; then
-  f=/home/$u; [ "$u" != root ] || f=/root; [ ! -d "$f" ] || echo "usual $f"
-  awk -v h="$h/" '$1 !~ /^#/ && $2 ~ /^\/./ && index(h, $2 "/") == 1 { print $2 }' /etc/fstab 2>/dev/null | while read -r f; do grep -qs " $f " /proc/mounts || echo "unmounted $f"; done
-fi
 [ ! -e /etc/securetty ] || grep -qx ssh /etc/securetty || echo securetty
 if [ -n "$h" ] && ! hangs "$h"; then
+  if [ ! -d "$h" ]; then
+    f=/home/$u; [ "$u" != root ] || f=/root; [ ! -d "$f" ] || echo "usual $f"
+    awk -v h="$h/" '$1 !~ /^#/ && $2 ~ /^\/./ && index(h, $2 "/") == 1 { print $2 }' /etc/fstab 2>/dev/null | while read -r f; do grep -qs " $f " /proc/mounts || echo "unmounted $f"; done
+  fi
   echo "home $(readlink -f "$h" || printf '%s\n' "$h")"
   set -f; set -- $(printf '%s\n' "$t" | sed -n 's/^authorizedkeysfile //p'); set +f
   for f in "$@" +.ssh/authorized_keys; do

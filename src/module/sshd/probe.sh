@@ -56,7 +56,7 @@ for f in /usr/lib/systemd/system-generators/sshd-socket-generator /lib/systemd/s
 done
 byhand=''
 # What a person wrote for the socket unit comes after what the generator wrote.
-set +f; for f in $E/ssh.socket.d/*.conf $E/sshd.socket.d/*.conf $E/ssh.socket; do
+set +f; for f in "$E"/ssh.socket.d/*.conf "$E"/sshd.socket.d/*.conf "$E"/ssh.socket; do
   if [ -f $f ] && grep -q '^ListenStream=.' $f; then echo byhand; byhand=1; break; fi
 done; set -f
 [ -e /etc/ssh/sshd_config ] || echo noconfig
@@ -85,7 +85,8 @@ echo "program $s"
 case $(dd if="$s" bs=4 count=1 2>/dev/null) in *ELF|'#!'*) ;; *) echo "$s: it is not a program (damaged)" >&2; exit 126;; esac
 "$s" -V 2>&1 </dev/null | sed -n 's/^.*OpenSSH_\([0-9.]*\).*/version \1/p'
 # Its parts (OpenSSH 9.8 and later), at the paths that it was built with.
-for f in $(grep -ao '/[a-z0-9/]*/sshd-[a-z]*' "$s" | sort -u); do [ -x "$f" ] || { echo "$f is missing, a part of sshd" >&2; exit 126; }; done
+x=$(grep -ao '/[a-z0-9/]*/sshd-[a-z]*' "$s" | sort -u | while read -r f; do [ -x "$f" ] || { echo "$f"; break; }; done)
+[ -z "$x" ] || { echo "$x is missing, a part of sshd" >&2; exit 126; }
 grep -qF libwrap.so "$s" /usr/lib*/openssh/sshd-session 2>/dev/null && echo libwrap
 # An address to listen on must be one of the host's own.
 own='grep "^listenaddress" | grep -qvE " (0\.0\.0\.0|\[::\]|127\.|\[::1\])" && { echo "-- own"; ip -o addr || ifconfig -a; } 2>/dev/null'

@@ -1,6 +1,6 @@
 //! The host's own packet filter: causes 41 to 44.
 
-use super::{BY_HAND, Fault, REPAIRED};
+use super::{Fault, REPAIRED};
 
 const FILTERED: Fault = Fault { number: "42", undone: true, ..REPAIRED };
 const NFT: Fault = Fault { number: "43", lasts: "systemctl restart nftables", ..FILTERED };
