@@ -200,7 +200,7 @@ fn ctrl_c_finishes_what_is_being_done_and_begins_nothing_more() {
          - {name: one, ensure: {command: {run: 'touch DIR/begun; sleep 2; touch DIR/one', creates: DIR/one}}}\n\
          - {name: two, ensure: {file: {path: DIR/two, content: x}}}\n",
     );
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_runbook"))
+    let mut child = std::process::Command::new(crate::support::bin())
         .args(["apply", "./book.yaml", "-y", "--via", &b.via])
         .env("XDG_STATE_HOME", b.path("state"))
         .current_dir(b.dir.path())
@@ -508,7 +508,7 @@ fn a_secret_of_several_lines_does_not_spoil_the_report() {
     b.write("t.yaml", book);
     b.write("x", "    before\n  },\n");
     for (output, verb) in [("json", "plan"), ("jsonl", "plan"), ("json", "apply")] {
-        let out = assert_cmd::Command::new(env!("CARGO_BIN_EXE_runbook"))
+        let out = assert_cmd::Command::new(crate::support::bin())
             .args([verb, b.path("t.yaml").to_str().unwrap(), "-o", output, "--via", &b.via, "-y"])
             .env("XDG_STATE_HOME", b.path("state"))
             .env("S", "{\n    \n  \"auths\": {\n  indented-line-1\n  },\n}\n")

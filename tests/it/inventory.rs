@@ -210,7 +210,7 @@ fn a_pipe_is_no_file_of_variables() {
         std::fs::write(dir.path().join("hosts"), "web1\n").unwrap();
         assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
         let out = Command::new("timeout")
-            .args(["20", env!("CARGO_BIN_EXE_runbook"), "ping", "-t", "web1", "-i", dir.path().to_str().unwrap()])
+            .args(["20", crate::support::bin(), "ping", "-t", "web1", "-i", dir.path().to_str().unwrap()])
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&out.stderr);

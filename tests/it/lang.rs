@@ -36,7 +36,7 @@ impl Repo {
     }
 
     fn run(&self, args: &[&str]) -> Ran {
-        let out = Command::new(env!("CARGO_BIN_EXE_runbook"))
+        let out = Command::new(crate::support::bin())
             .args(args)
             .current_dir(self.0.path())
             .env_clear()

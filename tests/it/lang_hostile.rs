@@ -49,7 +49,7 @@ fn hostile() -> Vec<(&'static str, String, Files)> {
 fn measured(dir: &Path) -> (Option<i32>, String, Duration, u64) {
     let started = Instant::now();
     let out = Command::new("/usr/bin/time")
-        .args(["-f", "%M", "-o", "memory", env!("CARGO_BIN_EXE_runbook"), "lint", "hostile.yaml"])
+        .args(["-f", "%M", "-o", "memory", crate::support::bin(), "lint", "hostile.yaml"])
         .current_dir(dir)
         .output()
         .unwrap();
