@@ -49,7 +49,8 @@ pub fn edit(bytes: &[u8], spec: &Spec) -> Result<Edited, EditError> {
         let mut edits = edits.into_iter();
         let Some(first) = edits.next() else { return edit_as(bytes, spec, Dialect::Configparser) };
         return match edits.find(|other| other.bytes != first.bytes) {
-            None => Ok(first),
+            None if agreed(&first, spec) => Ok(first),
+            None => Err(EditError::Dialect { line: first.touched.first().map_or(1, |t| t.line) }),
             Some(other) => {
                 let differ =
                     first.touched.iter().zip(&other.touched).find(|(a, b)| a != b).map(|(a, b)| a.line.min(b.line));
@@ -61,6 +62,13 @@ pub fn edit(bytes: &[u8], spec: &Spec) -> Result<Edited, EditError> {
         };
     };
     edit_as(bytes, spec, given)
+}
+
+/// Whether every dialect that the new text may be of finds nothing more to do: a line that only some dialects know may be
+/// gone, or be new.
+fn agreed(edited: &Edited, spec: &Spec) -> bool {
+    let all = Dialect::of_text(&Draft::new(&edited.bytes).lines);
+    all.iter().all(|d| edit_as(&edited.bytes, spec, *d).is_ok_and(|again| !again.changed()))
 }
 
 fn edit_as(bytes: &[u8], spec: &Spec, dialect: Dialect) -> Result<Edited, EditError> {
@@ -122,15 +130,29 @@ fn edit_as(bytes: &[u8], spec: &Spec, dialect: Dialect) -> Result<Edited, EditEr
     Ok(edited)
 }
 
-/// Every key that was not asked for says what it said.
+/// Every key that was not asked for says what it said, every other header is one, and what was asked for is there.
 fn read_back(old: &[u8], new: &[u8], spec: &Spec, dialect: Dialect) -> Result<(), EditError> {
     let keys: Vec<&[u8]> =
         spec.set.iter().map(|(k, _)| k).chain(&spec.unset).map(|k| k.trim_ascii().as_bytes()).collect();
     let section = spec.section.trim_ascii().as_bytes();
     let asked = |of: &dialect::Said<'_>| {
-        dialect.same_section(of.section, section) && keys.iter().any(|key| dialect.same_key(of.key, key))
+        let is_asked = |key: &&[u8]| dialect.same_key(of.key, key);
+        dialect.same_section(of.section, section) && (of.key.is_empty() || keys.iter().any(is_asked))
     };
     let (old, new) = (Draft::new(old), Draft::new(new));
+    let parsed = Parsed::of(&new.lines, section, dialect);
+    for (key, values) in &spec.set {
+        let there: Vec<&Entry<'_>> =
+            parsed.entries.iter().filter(|e| dialect.same_key(e.key, key.trim_ascii().as_bytes())).collect();
+        let there = if values.len() == 1 { there.last().copied().into_iter().collect() } else { there };
+        let says = |(entry, value): (&&Entry<'_>, &Option<String>)| {
+            let value = value.as_deref().map(|v| dialect.written(v));
+            entry.lines.len() == 1 && dialect.same_value(entry.value, value.as_deref())
+        };
+        if there.len() != values.len() || !there.iter().zip(values).all(says) {
+            return Err(EditError::Misread { line: there.last().map_or(1, |entry| entry.lines.start + 1) });
+        }
+    }
     let (old, new) = (dialect::all(&old.lines, dialect), dialect::all(&new.lines, dialect));
     let mut left = old.iter().filter(|s| !asked(s));
     for said in new.iter().filter(|s| !asked(s)) {

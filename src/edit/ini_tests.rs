@@ -203,6 +203,18 @@ fn a_path_says_whose_file_it_is() {
     }
 }
 
+#[test]
+fn what_an_edit_leaves_says_the_same_in_each_dialect() {
+    // Only without the line that has no `=` may the text be a unit or a keyfile, which end the value otherwise.
+    let old = "j=1\na\nk=v \\\n[t]\nk=w\n";
+    if let Ok(edited) = edit(old.as_bytes(), &spec("", &[], &["a"])) {
+        assert_eq!(edit(&edited.bytes, &spec("", &[], &["a"])).map(|e| e.touched.len()), Ok(0));
+    }
+    // Below a new key, a header that is indented would be part of its value.
+    let below = as_of(Dialect::Configparser, " [a]\nk=v\n", spec("", &[("j", "1")], &[]));
+    assert!(below.unwrap_err().contains("line 1"));
+}
+
 proptest! {
     #[test]
     fn laws(old in file(), section in "[st]?", set in "[abjk]{0,2}", value in "[vw #=]{0,3}", unset in "[abjkP]?") {

@@ -226,9 +226,10 @@ fn pieces<'a>(lines: &[Line<'a>], dialect: Dialect) -> Vec<Piece<'a>> {
     out
 }
 
-/// One entry of a whole file.
+/// One entry or header of a whole file.
 pub(super) struct Said<'a> {
     pub section: &'a [u8],
+    /// Empty for a header.
     pub key: &'a [u8],
     /// Its lines without blanks and comments around and between.
     pub value: Vec<&'a [u8]>,
@@ -238,13 +239,16 @@ pub(super) struct Said<'a> {
     pub junk: bool,
 }
 
-/// Every entry of a text.
+/// Every entry and header of a text.
 pub(super) fn all<'a>(lines: &[Line<'a>], dialect: Dialect) -> Vec<Said<'a>> {
     let mut section: &[u8] = b"";
     let mut out = Vec::new();
     for piece in pieces(lines, dialect) {
         match piece {
-            Piece::Header { name, .. } => section = name,
+            Piece::Header { name, at } => {
+                section = name;
+                out.push(Said { section, key: b"", value: Vec::new(), line: at + 1, junk: false });
+            }
             Piece::Entry { entry, .. } => {
                 let more = lines.get(entry.lines.start + 1..entry.lines.end).unwrap_or_default();
                 let more = more.iter().map(|l| l.text.trim_ascii()).filter(|t| !t.is_empty() && !is_comment(t));

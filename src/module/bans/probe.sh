@@ -7,7 +7,8 @@ if command -v fail2ban-client >/dev/null; then
       # Before 0.11 it does not know how long.
       { fail2ban-client get "$j" banip --with-time 2>/dev/null || fail2ban-client status "$j" 2>/dev/null | sed -n 's/.*Banned IP list:[[:space:]]*//p' | tr ' ' '\n'; } | sed "s/^/fail2ban $j /"
     done
-  elif [ -e /run/fail2ban/fail2ban.sock ] || pidof fail2ban-server >/dev/null 2>&1; then echo 'silent fail2ban'; fi
+  # The file of its socket outlives a killed one; what it is bound to does not.
+  elif grep -q "/fail2ban\.sock$" /proc/net/unix; then echo 'silent fail2ban'; fi
 fi
 # Rules about the client that fail2ban made, in whatever it made them: one that does not run, or was killed, has left them.
 [ -z "$(command -v fail2ban-client)" ] || fail2ban-client ping >/dev/null 2>&1 || echo 'dead fail2ban'
