@@ -196,7 +196,7 @@ sync "$N" 2>/dev/null || sync; rm -rf "$A"; rm -f "$L/candidate"; }
     (
         "rb_putback",
         r#"rb_putback() { K=$S/runs/$RUN/$1; { IFS= read -r P; IFS='|' read -r rb_k rb_m rb_u rb_g; } <"$K.meta"; rb_in || { echo "the directory of $P is another one now" >&2; return 1; }
-case $rb_k in absent) if [ -d "$N" ] && [ ! -L "$N" ]; then rmdir "$N"; else rm -f "$N"; fi; return;; directory|fifo|socket|*special*) if [ -d "$N" ]; then rb_own chown "$rb_u:$rb_g" && rb_own chmod "$rb_m"; else chown -h "$rb_u:$rb_g" "$N" && [ ! -L "$N" ] && chmod "$rb_m" "$N"; fi; return;; symbolic*) rb_apart; ln -s -- "$(sed -n 3p "$K.meta")" "$C" && rb_placed; return;; regular*) ;; *) return 1;; esac
+case $rb_k in absent) if [ -d "$N" ] && [ ! -L "$N" ]; then rmdir "$N"; else rm -f "$N"; fi; return;; directory|fifo|socket|*special*) if [ -d "$N" ]; then rb_own chown "$rb_u:$rb_g" && rb_own chmod "00$rb_m"; else chown -h "$rb_u:$rb_g" "$N" && [ ! -L "$N" ] && chmod "$rb_m" "$N"; fi; return;; symbolic*) rb_apart; ln -s -- "$(sed -n 3p "$K.meta")" "$C" && rb_placed; return;; regular*) ;; *) return 1;; esac
 [ ! -e "$K.immutable" ] || [ ! -e "$N" ] || chattr -i "$N"
 rb_candidate; cat "$K" >"$C" && chown "$rb_u:$rb_g" "$C" && chmod "$rb_m" "$C" || return
 if [ -s "$K.acl" ] && command -v setfacl >/dev/null; then setfacl --set-file="$K.acl" "$C" 2>/dev/null; fi; rb_attr "$K.attr" "$C"; sync; if [ -e "$K.over" ] || rb_mounted; then rb_over; else rb_placed; fi && { [ ! -e "$K.immutable" ] || chattr +i "$N"; }; }
@@ -456,7 +456,8 @@ fn file(f: &FileChange, seq: usize, owe: &str) -> Option<String> {
                 let _ = writeln!(out, "rb_own chown {owner} || exit 94");
             }
             if let Some(m) = mode {
-                let _ = writeln!(out, "rb_own chmod {m} || exit 94");
+                // With five digits and more, GNU's chmod takes a directory's setgid away, too.
+                let _ = writeln!(out, "rb_own chmod 00{m} || exit 94");
             }
             out.push_str("sync\n");
         }

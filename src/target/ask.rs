@@ -142,7 +142,9 @@ fn place(path: &str, state: &FileState) -> Option<String> {
             out.push_str(&format!("chown {}:{} {path}\n", o.uid, o.gid));
         }
         if let Some(m) = state.mode {
-            out.push_str(&format!("chmod {m:o} {path}\n"));
+            // With five digits and more, GNU's chmod takes a directory's setgid away, too.
+            let zeros = if state.kind == Kind::Directory { "00" } else { "" };
+            out.push_str(&format!("chmod {zeros}{m:o} {path}\n"));
         }
     }
     Some(out)

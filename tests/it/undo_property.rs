@@ -1,5 +1,5 @@
 //! For every module and every sort of change: snapshot, apply, undo, snapshot, and the two are equal; on a host that runs,
-//! and on a disk that does not. With `RUNBOOK_FULL` the counts go to docs/lab-undo.md.
+//! and on a disk that does not. With `RUNBOOK_FULL` the counts go to docs/lab-undo-host.md and docs/lab-undo-disk.md.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -72,9 +72,16 @@ const CASES: &[Case] = &[
     case("command: with undo", "", "- check: {command: test -e /etc/p/c}\n  remediation: [{command: {run: touch /etc/p/c, undo: rm /etc/p/c}}]").live(),
     case("command: without undo", "", "- check: {command: test -e /etc/p/c}\n  remediation: [{command: {run: touch /etc/p/c}}]").live().left("nothing on record takes this back"),
     case("sudo: mode", "chmod 666 /etc/sudoers", "- check: {sudo: {}}\n  remediation: [{file: {path: /etc/sudoers, mode: '0440'}}]").live(),
-    case("mount: a device that is gone", "echo '/dev/nosuch /mnt ext4 defaults 0 2' >>/etc/fstab; systemctl daemon-reload", "- ensure: {mount: {}}"),
+    case("mount: a device that is gone", "echo '/dev/nosuch /mnt ext4 defaults 0 2' >>/etc/fstab; test ! -d /run/systemd/system || systemctl daemon-reload", "- ensure: {mount: {}}").live(),
+    case("mount: a misspelt option", "echo 'tmpfs /mnt tmpfs defualts 0 0' >>/etc/fstab; test ! -d /run/systemd/system || systemctl daemon-reload", "- ensure: {mount: {}}"),
     case("firewall: iptables", "iptables -I INPUT -p tcp --dport 22 -j REJECT", "- ensure: {firewall: {port: 22}}").live(),
     case("firewall: nft", "nft add table inet t; nft add chain inet t in '{ type filter hook input priority 0; }'; nft add rule inet t in tcp dport 22 drop", "- ensure: {firewall: {port: 22}}").live(),
+    case("firewall: ufw", "ufw --force reset >/dev/null; ufw deny 22/tcp >/dev/null; ufw --force enable >/dev/null", "- ensure: {firewall: {port: 22}}").live(),
+    case("bans: one of fail2ban's", "ufw --force disable >/dev/null; systemctl restart fail2ban; for i in $(seq 50); do fail2ban-client ping >/dev/null 2>&1 && break; sleep 0.1; done; fail2ban-client set sshd banip 192.0.2.7", "- ensure: {bans: {client: 192.0.2.7}}").live(),
+    case("process: by a signal", "cp /bin/sleep /usr/local/bin/idler; setsid /usr/local/bin/idler 4321 >/dev/null 2>&1 </dev/null &", "- ensure: {process: {name: idler, running: false}}").live().left("idler"),
+    case("process: a unit", "cp /bin/sleep /usr/local/bin/idler; printf '[Service]\\nExecStart=/usr/local/bin/idler 4321\\n' >/etc/systemd/system/idler.service; systemctl daemon-reload; systemctl restart idler", "- ensure: {process: {name: idler, running: false}}").live(),
+    case("disk: rotated logs", "mkdir -p /var/log/p; head -c 200000 /dev/urandom >/var/log/p/x.log.2; touch -d '30 days ago' /var/log/p/x.log.2", "- check: {disk: {path: /var/log, full: 1, may_go: logs}}\n  condition: check.frees_kb > 0\n  remediation: [{disk: {path: /var/log, full: 1, may_go: logs}}]").live().left("nothing on record takes this back"),
+    case("login: a damaged key", "ssh-keygen -A >/dev/null; useradd -m keyed 2>/dev/null; install -d -m 700 -o keyed /home/keyed/.ssh; printf 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ\\n' >/home/keyed/.ssh/authorized_keys; sed 's/\\(.\\{30\\}\\)/\\1\\r\\n/' /etc/ssh/ssh_host_ed25519_key.pub >>/home/keyed/.ssh/authorized_keys", "- ensure: {login: {user: keyed, mend: /home/keyed/.ssh/authorized_keys}}").live(),
     case("hosts_access: allow", "echo 'sshd: ALL' >>/etc/hosts.deny", "- ensure: {hosts_access: {client: 10.77.0.1}}").live(),
     case("package: with a conflict", "", "- ensure: {package: clock}\n").live(),
     case("service: start", "systemctl stop app", "- ensure: {service: {name: app, running: true}}").live(),
@@ -90,17 +97,19 @@ const CASES: &[Case] = &[
     case("service: started by a handler alone", "systemctl stop app", "- ensure: {edit: {path: /etc/app.conf, line: x, create: true}}\n  notify: [restart]").live(),
     case("service: started, then edited in another round (t3)", "systemctl stop app", "- ensure: {service: {name: app, running: true}}\n- check: {command: grep -q x /etc/app.conf}\n  remediation: [{edit: {path: /etc/app.conf, line: x, create: true}}]\n  notify: [restart]").live(),
     case("service: restarted by a step (t11)", "systemctl restart app", "- ensure: {ini: {path: /etc/systemd/system/app.service, section: Service, set: {Environment: 'APP_SOCKET=/run/app/app.sock APP_MODE=666'}}}\n  id: conf\n- check: {command: 'tr \"\\0\" \"\\n\" < /proc/$(systemctl show -P MainPID app)/environ | grep -q APP_MODE=666'}\n  needs: [conf]\n  reads: []\n  remediation: [{service: {name: app, restarted: true}}]").live().always(),
+    // Last, as it leaves the app ill.
+    case("sandbox: a line of a drop-in", "mkdir -p /etc/systemd/system/app.service.d; printf '[Service]\\nWorkingDirectory=/gone\\n' >/etc/systemd/system/app.service.d/x.conf; systemctl daemon-reload; systemctl restart app; sleep 0.5", "- ensure: {sandbox: {name: app}}").live(),
 ];
 
 /// All of a tree that an undo has to put back: content, mode, owner, links, names, attributes. `$1` is its root.
 const FILES: &str = r#"cd "$1/" && { find etc usr/local root home opt srv lib/systemd usr/lib/systemd run/systemd/system run/systemd/generator* -path root/deb -prune -o -name '.runbook-*' -prune -o -printf '%p\t%y\t%m\t%U\t%G\t%l\n' 2>/dev/null | grep -vE '^(etc/(\.pwd\.lock|ld\.so\.cache|mtab|ssl/|passwd-|shadow-|group-|gshadow-)|root/\.|run/systemd/system/(session|user))' | sort
-find etc usr/local root/d opt srv -xdev -type f ! -name 'ssh_host_*' -exec sha256sum {} + 2>/dev/null | grep -vE ' etc/(ld\.so\.cache|passwd-|shadow-|group-|gshadow-|\.pwd\.lock)' | sort -k2
+find etc usr/local root/d home opt srv -xdev -type f ! -name 'ssh_host_*' -exec sha256sum {} + 2>/dev/null | grep -vE ' etc/(ld\.so\.cache|passwd-|shadow-|group-|gshadow-|\.pwd\.lock)' | sort -k2
 getfattr -R -d -m 'user\.' etc/p 2>/dev/null; getfacl -Rn etc/p 2>/dev/null; stat -c '%n %h' etc/p/* 2>/dev/null; }; "#;
 
 /// What runs: units, what the service has read, rules, packages.
-const LIVE: &str = r#"systemctl is-active app ssh.service ssh.socket chrony clock; systemctl is-enabled app ssh.service sshd.service ssh.socket 2>&1
+const LIVE: &str = r#"PATH=$PATH:/usr/sbin; systemctl is-active app ssh.service ssh.socket chrony clock; systemctl is-enabled app ssh.service sshd.service ssh.socket 2>&1
 if systemctl -q is-active app; then sleep 0.3; cat /run/app/conf; tr '\0' '\n' </proc/$(systemctl show -P MainPID app)/environ | grep APP_; systemctl show -P NeedDaemonReload app; fi
-nft -s list ruleset | sed 's/counter packets [0-9]* bytes [0-9]*/counter/'; dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\n'; :"#;
+nft -s list ruleset | sed 's/counter packets [0-9]* bytes [0-9]*/counter/'; fail2ban-client status sshd 2>/dev/null | grep 'Banned IP'; ls /var/log/p 2>/dev/null; pidof idler | wc -w; systemctl is-active idler; dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\n'; :"#;
 
 /// Either of the two that a case is tried on.
 enum Place {
@@ -151,7 +160,7 @@ impl Drop for Place {
 
 /// What is as it was; `Err`: what is not.
 fn undone(place: &Place, case: &Case) -> Result<&'static str, String> {
-    let reset = "rm -rf /etc/p; mkdir /etc/p";
+    let reset = "PATH=$PATH:/usr/sbin:/sbin; rm -rf /etc/p; mkdir /etc/p";
     let made = place.sh(&format!("{reset}; {}", case.setup));
     if made.code != 0 {
         return Err(format!("setup: {}{}", made.stdout, made.stderr));
@@ -197,7 +206,7 @@ fn all(place: &Place, live: bool) -> Vec<(&'static str, &'static str)> {
     right
 }
 
-fn report(file: &str, right: &[(&str, &str)]) {
+fn report(place: &str, file: &str, right: &[(&str, &str)]) {
     eprintln!("{file}: {} cases as before, or said", right.len());
     if !full() {
         return;
@@ -211,7 +220,10 @@ fn report(file: &str, right: &[(&str, &str)]) {
     let rows: String = by.iter().map(|(m, (a, b))| format!("| {m} | {a} | {b} |\n")).collect();
     let path =
         std::env::var_os("RUNBOOK_WRITE_DOCS").map(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(file));
-    let text = format!("| module | as before | undo says what it leaves |\n| --- | --- | --- |\n{rows}");
+    let (today, all) = (jiff::Zoned::now().date(), right.len());
+    let text = format!(
+        "# Snapshot, apply, undo, snapshot: {place}\n\n{today}, `tests/run --full`: {all} cases. As before: files with mode, owner, links and attributes, units, what services\nhave read, rules and packages.\n\n| module | as before | undo says what it leaves |\n| --- | --- | --- |\n{rows}"
+    );
     eprintln!("{text}");
     if let Some(path) = path {
         std::fs::write(path, text).unwrap();
@@ -225,7 +237,7 @@ fn on_a_host() {
     host.sh("PATH=$PATH:/usr/sbin; apt-get -y install chrony >/dev/null 2>&1");
     let place = Place::Live(host);
     let right = all(&place, true);
-    report("undo-on-a-host.table", &right);
+    report("on a host that runs", "lab-undo-host.md", &right);
 }
 
 #[test]
@@ -239,5 +251,5 @@ fn on_a_disk() {
     let root = fed(Command::new(LAB).args(["root", &name]), b"").stdout.trim().to_owned();
     let place = Place::Disk { root: root.into(), name, desk: Desk::new() };
     let right = all(&place, false);
-    report("undo-on-a-disk.table", &right);
+    report("on a disk", "lab-undo-disk.md", &right);
 }
