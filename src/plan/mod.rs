@@ -416,6 +416,11 @@ impl<'a> Maker<'a> {
             Ok(p) => call.module.decide(&p, &view),
             Err((name, why)) => Err(Halt::error(&name, why)),
         };
+        if let Ok(decision) = &answer {
+            let spec = call.module.spec();
+            let listed = |name: &String| spec.open || spec.fields.iter().any(|f| f.name == name);
+            debug_assert!(decision.fields.keys().all(listed), "{}: fields {:?}", spec.name, decision.fields);
+        }
         let answer = if ahead { Err(Halt::Pending) } else { answer };
         answer.map_err(|halt| {
             let route = match &halt {

@@ -6,9 +6,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use runbook::book;
+use runbook::book::{self, Runbook};
 use runbook::fixture::{self, Expected, Fixture};
-use runbook::plan::StepStatus;
+use runbook::plan::{Plan, StepStatus};
 
 use crate::support::{Desk, Done, bin};
 
@@ -31,6 +31,21 @@ const ELSEWHERE: &[&str] = &[
     "the host has a way back to the client",
 ];
 
+/// What a module answered has every field that its table lists, and no other.
+fn fields_are_listed(book: &Runbook, plan: &Plan) {
+    for of in &plan.steps {
+        let answered = of.result.as_object().filter(|r| r.contains_key("evidence"));
+        let Some((call, answered)) = book.steps[of.step].check.as_ref().zip(answered) else { continue };
+        let spec = call.module.spec();
+        // What only mends says nothing about the login.
+        if spec.name == "login" && call.params.contains_key("mend") {
+            continue;
+        }
+        let listed = spec.fields.iter().map(|f| f.name).chain(["ok", "status", "evidence"]).collect();
+        assert_eq!(answered.keys().map(String::as_str).collect::<BTreeSet<_>>(), listed, "{}", spec.name);
+    }
+}
+
 /// Every fixture of a shipped runbook passes, and each cause that it repairs, or leaves to a person, is found in one.
 fn passes(name: &str) {
     let path = root().join(format!("runbooks/{name}.yaml"));
@@ -46,6 +61,7 @@ fn passes(name: &str) {
             wrong.push(case);
         }
         let at_fault = |s: StepStatus| matches!(s, StepStatus::Change | StepStatus::Manual | StepStatus::Failed);
+        fields_are_listed(&book, &plan);
         seen.extend(plan.steps.iter().filter(|s| at_fault(s.status)).map(|s| s.step));
     }
     assert!(wrong.is_empty(), "see runbook test runbooks/{name}.yaml: {wrong:?}");
