@@ -585,11 +585,9 @@ impl<W: Write> Human<W> {
             }
             GuardNews::Armed { within, boot } => {
                 self.blank();
-                let boot = if *boot { ", also after a reboot" } else { "; a reboot meanwhile would end that" };
-                let text = format!(
-                    "if the way in is worse for it, or nobody can say, the host takes this back by itself within {} s{boot}",
-                    within.as_secs()
-                );
+                // The plan above says what it does.
+                let boot = if *boot { "it outlives a reboot" } else { "a reboot would end it" };
+                let text = format!("armed on the host, for {} s; {boot}", within.as_secs());
                 self.para(Ink::Dim, "  guard   ", 10, &text);
             }
             GuardNews::Unknown { why, waited } => {
@@ -655,14 +653,8 @@ impl<W: Write> Human<W> {
             let host = self.invocation.to_check_on_host();
             self.command("After booting that disk, check on the host:", &host.to_sh());
         }
-        let asks = self.shown.iter().flat_map(|p| &p.steps).filter_map(|s| s.asks.as_deref());
-        let mut asks: Vec<Question> = if exit == 1 { asks.cloned().collect() } else { Vec::new() };
-        asks.dedup();
-        for q in asks {
-            let line = |c: &String| self.invocation.to_apply().with_variable(&q.var, c);
-            let root = self.here && !self.root;
-            let lines = q.choices.iter().map(line).map(|i| if root { i.to_sudo() } else { i.to_sh() } + "\n");
-            let lines: String = lines.collect();
+        for q in self.questions(exit) {
+            let lines = to_decide(&q, &self.invocation, self.here && !self.root);
             self.command(&format!("To decide \"{}\":", q.var), &lines);
         }
         let unseen = |p: &Plan| !p.for_root.is_empty() || p.with(StepStatus::Unknown).any(|s| s.waits_for.is_none());
@@ -687,11 +679,25 @@ impl<W: Write> Human<W> {
         }
     }
 
+    /// The variables whose values are left to a person, where that is why nothing is repaired.
+    pub(super) fn questions(&self, exit: u8) -> Vec<Question> {
+        let asks = self.shown.iter().flat_map(|p| &p.steps).filter_map(|s| s.asks.as_deref());
+        let mut asks: Vec<Question> = if exit == 1 { asks.cloned().collect() } else { Vec::new() };
+        asks.dedup();
+        asks
+    }
+
     /// Lines to paste, below what they are for: never wrapped.
     fn command(&mut self, what: &str, lines: &str) {
         self.line(&[(Ink::Plain, what)]);
         lines.lines().for_each(|l| self.line(&[(Ink::Plain, &format!("    {l}"))]));
     }
+}
+
+/// What a person types to decide a question: a line for each answer, for sh.
+pub(super) fn to_decide(q: &Question, invocation: &Invocation, sudo: bool) -> String {
+    let line = |c: &String| invocation.to_apply().with_variable(&q.var, c);
+    q.choices.iter().map(line).map(|i| if sudo { i.to_sudo() } else { i.to_sh() } + "\n").collect()
 }
 
 /// What a person types after a dry run, for sh.

@@ -370,3 +370,28 @@ fn what_is_asked_for_is_checked_and_listed() {
     }
     assert_eq!(events.len(), 9, "each line says whose it is");
 }
+
+/// What a person has to decide is printed as lines to paste, for the hosts that it is about.
+#[test]
+fn an_open_question_is_a_line_to_paste_for_its_hosts() {
+    let Some(hosts) = Hosts::up(3) else { return };
+    let book = "name: t\ntitle: t\nvars: {port: {type: string, optional: true, help: which port}}\n\
+                steps:\n- name: the port is known\n  check: {command: '! grep -q two /srv/app.conf'}\n\
+                \x20 manual: {text: Which of both?, asks: port, choices: \"['80', '81']\"}\n";
+    for host in ["h1", "h3"] {
+        hosts.write(host, "app.conf", "two\n");
+    }
+    let done = hosts.run("plan", book, &[]);
+    assert_eq!(done.code, 1, "{}{}", done.stdout, done.stderr);
+    assert_eq!(done.stdout.matches("To decide \"port\" (h1, h3):").count(), 1, "{}", done.stdout);
+    let line = done.stdout.lines().find(|l| l.contains("port=81")).unwrap_or_else(|| panic!("{}", done.stdout)).trim();
+    assert!(line.contains(" apply ") && line.contains("-t h1,h3") && !line.contains("h1,h2,h3"), "{line}");
+    // It can be pasted.
+    let pasted = std::process::Command::new("sh")
+        .args(["-c", &format!("{line} -n")])
+        .env("XDG_STATE_HOME", hosts.desk.path("state"))
+        .output()
+        .unwrap();
+    let pasted: Done = pasted.into();
+    assert!(!pasted.stdout.contains("To decide") && pasted.code < 2, "{}{}", pasted.stdout, pasted.stderr);
+}

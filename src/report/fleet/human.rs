@@ -9,7 +9,8 @@ use super::view::{Style, View};
 use super::{Crowd, Many, alike, table};
 use crate::apply::exit;
 use crate::invocation::Invocation;
-use crate::report::human::{Ink, paint, see_also, to_make_them};
+use crate::plan::Question;
+use crate::report::human::{Ink, paint, see_also, to_decide, to_make_them};
 use crate::report::words::{count, wrap};
 use crate::report::{Event, Redactor, printable};
 
@@ -345,6 +346,14 @@ impl<W: Write> HumanFleet<W> {
             };
             out += &self.para(Ink::Yellow, "For you to do: ", &format!("{text}{on}"));
         }
+        for (q, targets) in self.questions() {
+            let names = self.names(&targets);
+            let all = targets.len() == self.views.len();
+            let here = &self.style.invocation;
+            let of = if all { here.clone() } else { here.without(&["target"]).with(&["-t", &names.join(",")]) };
+            let on = if all { String::new() } else { format!(" ({})", alike::list(&names)) };
+            out += &self.command(&format!("To decide \"{}\"{on}:", q.var), &to_decide(&q, &of, false));
+        }
         if exit == exit::FAILED && !self.see.is_empty() {
             out += &self.command("See also:", &see_also(&self.style.invocation, &self.see));
         }
@@ -360,6 +369,20 @@ impl<W: Write> HumanFleet<W> {
             out += &self.command("To make them:", &to_make_them(&self.style.invocation, false, false));
         }
         self.screen.print(&out);
+    }
+
+    /// What is left to a person to decide, and on which targets.
+    fn questions(&self) -> Vec<(Question, Vec<usize>)> {
+        let mut out: Vec<(Question, Vec<usize>)> = Vec::new();
+        for (t, v) in self.views.iter().enumerate() {
+            for q in v.exit.map(|exit| v.human.questions(exit)).unwrap_or_default() {
+                match out.iter_mut().find(|(other, _)| *other == q) {
+                    Some((_, targets)) => targets.push(t),
+                    None => out.push((q, vec![t])),
+                }
+            }
+        }
+        out
     }
 
     /// A line for each that is at work, the longest at work first.
