@@ -416,13 +416,13 @@ impl<'a> Session<'a> {
                 if !self.declined.is_empty() && self.done.is_empty() && self.failed.is_empty() {
                     return Ok(exit::CHANGES);
                 }
-                let (proofs, proven) =
-                    if self.options.dry_run { (true, false) } else { self.prove(&plan, stumbled).await? };
+                // Proofs change nothing: a dry run calls nothing healthy that they would not.
+                let (proofs, proven) = self.prove(&plan, stumbled).await?;
                 let unknown = plan.with(StepStatus::Unknown).next().is_some();
                 let open = plan.unresolved() || unknown || plan.nothing_checked() || !proofs;
                 // What another runbook's proofs are, nobody knows here.
                 if let Some((other, mark)) = plan.facts.as_ref().and_then(|f| f.unconfirmed.as_ref())
-                    && (!open && proven && *mark == self.mark())
+                    && (!self.options.dry_run && !open && proven && *mark == self.mark())
                 {
                     self.keep_of_another(other).await?;
                 }

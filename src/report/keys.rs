@@ -11,7 +11,10 @@ pub(super) const RUNBOOK: &[(&str, &str)] = &[
         "vars",
         "variables: `NAME: {type, default, optional, help, values, from}`; types string, int, bool, port, ip, path, user, public_key, duration, enum, list, secret (which takes `from`)",
     ),
-    ("verify", "proofs at the end, from the controller, over new connections: a list of modules"),
+    (
+        "verify",
+        "proofs, from the controller, over new connections, once nothing is left to change (in a plan, too): a list of modules",
+    ),
     ("handlers", "what is done once after a round's edits: `id`, `validate`, and one module"),
     (
         "steps",

@@ -346,3 +346,18 @@ fn a_port_that_nobody_named_is_asked_for() {
     let run = at_terminal(&b, &line, "2222\nn\n", Duration::from_millis(500));
     assert!(run.text.contains("With port=2222:") && !run.text.contains("+Port 22\n"), "{}", run.text);
 }
+
+/// Every step is fine, and the proof fails: a plan says no more than an apply that it is healthy.
+#[test]
+fn a_plan_calls_nothing_healthy_that_its_proofs_would_not() {
+    let b = Bench::new();
+    b.write(
+        "book.yaml",
+        "name: t\ntitle: t\nverify: [{command: 'echo nobody gets in; exit 1'}]\nsteps: [{name: s, check: {command: 'true'}}]\n",
+    );
+    for verb in [&["plan", "./book.yaml"][..], &["apply", "./book.yaml", "-n"], &["apply", "./book.yaml", "-y"]] {
+        let run = b.run(verb).expect(1);
+        let last = run.text.rsplit("\n\n").next().unwrap();
+        assert!(last.contains("nobody gets in") && !run.text.contains("Healthy"), "{verb:?}: {}", run.text);
+    }
+}
