@@ -1,5 +1,6 @@
 //! The record of a run on the controller: append-only JSON lines, each on disk before what it speaks of happens.
 
+use std::cmp::Ordering;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -214,11 +215,9 @@ fn choose_run(runs: &[Summary], word: &str, target: Option<&str>) -> Result<Stri
         let mut changed = runs.iter().filter(|r| r.begun > 0).filter(of_target).peekable();
         let newest = changed.peek().map(|r| stamp(&r.id).to_owned());
         let together: Vec<&Summary> = changed.take_while(|r| newest.as_deref() == Some(stamp(&r.id))).collect();
-        // The targets of one run share its stamp, and none of them is the last one. Of one target's the time decides.
+        // The targets of one run share its stamp, and none of them is the last one.
         match together.first() {
-            Some(first) if together.iter().all(|r| r.target == first.target) => {
-                together.into_iter().max_by(|a, b| a.at.cmp(&b.at)).into_iter().collect()
-            }
+            Some(first) if together.iter().all(|r| r.target == first.target) => vec![*first],
             _ => together,
         }
     } else {
@@ -237,6 +236,12 @@ fn choose_run(runs: &[Summary], word: &str, target: Option<&str>) -> Result<Stri
 /// What the runs over the targets of one command have in common: an id without its last part.
 fn stamp(id: &str) -> &str {
     id.rsplit_once('-').map_or(id, |(stamp, _)| stamp)
+}
+
+/// By their stamps, which are of a second, and then by when they began.
+fn newest_first(a: &Summary, b: &Summary) -> Ordering {
+    let key = |s: &Summary| (stamp(&s.id).to_owned(), s.at.parse::<jiff::Timestamp>().ok(), s.id.clone());
+    key(b).cmp(&key(a))
 }
 
 /// Every run that is on record, newest first.
@@ -272,7 +277,7 @@ pub fn list() -> io::Result<Vec<Summary>> {
             begun: of("change"),
         });
     }
-    out.sort_by(|a, b| b.id.cmp(&a.id));
+    out.sort_by(|a, b| newest_first(a, b));
     Ok(out)
 }
 
@@ -355,7 +360,8 @@ mod tests {
         assert!(matches!(choose_run(&both, "last", None), Err(NoSuchRun::Ambiguous(two)) if two.len() == 2));
         assert_eq!(choose_run(&both, "last", Some("web2")), Ok("20261202-2-bbbb".into()));
         let at = |id: &str, at: &str| Summary { at: at.into(), ..run(id) };
-        let quick = [at("1-1-b", "2026-12-01T00:00:01.2Z"), at("1-1-a", "2026-12-01T00:00:01.7Z")];
+        let mut quick = [at("1-1-b", "2026-12-01T00:00:01.2Z"), at("1-1-a", "2026-12-01T00:00:01.25Z")];
+        quick.sort_by(newest_first);
         assert_eq!(choose_run(&quick, "last", None), Ok("1-1-a".into()));
     }
 

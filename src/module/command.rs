@@ -118,15 +118,16 @@ impl Module for Command {
         };
         let (stdout, stderr) = (text(&a.stdout), text(&a.stderr));
         let first = crate::plan::first_line(if stderr.trim().is_empty() { &a.stdout } else { &a.stderr });
-        // What will be run is shown whole; what was looked at by is only named.
-        let shown = match shown.char_indices().nth(100) {
-            Some((end, _)) => format!("{} …", &shown[..end]),
-            None => shown,
+        // What will be run is shown whole; what was looked at by is only named, if a few words can name it.
+        let (shown, cut) = match shown.char_indices().nth(100) {
+            Some((end, _)) => (format!("{} …", &shown[..end]), true),
+            None => (shown, sh.lines().count() > 1),
         };
         let evidence = match (rc, first.is_empty()) {
             (0, true) => format!("{shown}: status 0"),
             (0, false) => first,
             (_, true) => format!("{shown}: status {rc}"),
+            (_, false) if cut => format!("{first} (status {rc})"),
             (_, false) => format!("{shown}: status {rc}: {first}"),
         };
         let lines: Vec<&str> = stdout.lines().collect();

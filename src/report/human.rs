@@ -330,7 +330,8 @@ impl<W: Write> Human<W> {
                 StepStatus::Failed => s.finding.is_none() || s.hint.is_some() || self.verbose,
                 _ => true,
             };
-            let told = s.finding.as_ref().is_some_and(|f| f.contains(&s.evidence));
+            // A finding has it above.
+            let told = s.finding.as_ref().is_some_and(|f| !s.symptom && !self.undoes || f.contains(&s.evidence));
             if explain && !s.evidence.is_empty() && !told {
                 self.para(Ink::Dim, "          ", 10, &s.evidence);
             }
