@@ -1,13 +1,15 @@
 //! `--login`, `--become`: who to be on the target.
 
+use std::sync::Once;
+
 use crate::book::SecretFrom;
 use crate::channel::{Channel, ChannelError, Login, Password};
 use crate::inventory::{Elevate, Way};
-use crate::report::Redactor;
+use crate::report::{Redactor, wrap};
 use crate::target::{Become, Method, Target};
 
 use super::secret::{from_env, secret, typed};
-use super::{Failure, secrets, warn};
+use super::{Failure, secrets, warn, width};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct AccessArgs {
@@ -58,18 +60,19 @@ impl AccessArgs {
             allow_short_secrets: self.allow_short_secrets,
             redactor: secrets(),
         };
-        access.learn(access.password.as_ref());
-        access.learn(access.elevate.as_ref().and_then(|e| e.password.as_ref()));
+        let become_password = access.elevate.as_ref().and_then(|e| e.password.as_ref());
+        access.redactor.learn(access.password.iter().chain(become_password).map(|p| p.0.clone()));
         Ok(access)
     }
 }
 
 impl Access {
+    /// Hides a password that is about to be used; one that is too short for that is told, once.
     fn learn(&self, password: Option<&Password>) {
+        static TOLD: Once = Once::new();
         if password.is_some_and(|p| !p.0.is_empty() && !Redactor::can_hide(&p.0)) && !self.allow_short_secrets {
-            let text =
-                "a password of less than four characters cannot be hidden: wherever the target repeats it, it is shown";
-            warn(&format!("warning: {text} (--allow-short-secrets says that this is fine)\n"));
+            let text = "warning: a password of less than four characters cannot be hidden: wherever the target repeats it, it is shown (--allow-short-secrets says that this is fine)";
+            TOLD.call_once(|| warn(&(wrap(text, width()).join("\n") + "\n")));
         }
         self.redactor.learn(password.map(|p| p.0.clone()));
     }

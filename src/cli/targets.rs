@@ -233,11 +233,17 @@ impl TargetArgs {
             live: url.scheme() != "root",
             here: url.scheme() == "local",
             channel: url.scheme().to_owned(),
-            via: url.text().to_owned(),
+            via: whole(url),
             login: None,
             proxy: None,
         }
     }
+}
+
+/// A way as a record keeps it: a disk's path is the same from any directory.
+fn whole(url: &Url) -> String {
+    let path = url.text().strip_prefix("root:").and_then(|p| std::path::absolute(p).ok());
+    path.map_or_else(|| url.text().to_owned(), |p| format!("root:{}", p.display()))
 }
 
 fn by_ssh(name: &str, host: &Host) -> Result<String, ChannelError> {

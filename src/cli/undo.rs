@@ -31,7 +31,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(a: &Args) -> Result<u8, Failure> {
-    let id = &match journal::resolve(&a.id, name_of(&a.target)).map_err(no_records)? {
+    let id = &match journal::resolve(&a.id, name_of(&a.target)?.as_deref()).map_err(no_records)? {
         Ok(id) => id,
         // Another controller's run may be on record there, by its whole id.
         Err(NoSuchRun::Unknown) if a.id != "last" => a.id.clone(),
@@ -97,11 +97,11 @@ fn no_records(e: std::io::Error) -> Failure {
 }
 
 /// The one target that the command line names, as a run's record would have it.
-fn name_of(target: &TargetArgs) -> Option<&str> {
-    match target.target.as_slice() {
-        [one] => Some(one),
+fn name_of(target: &TargetArgs) -> Result<Option<String>, Failure> {
+    Ok(match target.target.as_slice() {
+        [_] => target.names()?.pop(),
         _ => None,
-    }
+    })
 }
 
 /// The way that the run went, where the command line names none.

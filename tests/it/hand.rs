@@ -361,3 +361,34 @@ fn a_plan_calls_nothing_healthy_that_its_proofs_would_not() {
         assert!(last.contains("nobody gets in") && !run.text.contains("Healthy"), "{verb:?}: {}", run.text);
     }
 }
+
+/// `root:disk` is the same disk from any directory, and `-t root@web1` is the target that the run was of.
+#[test]
+fn an_undo_finds_the_disk_and_the_target_of_its_run() {
+    let b = Bench::new();
+    let runbook = |dir: &str, args: &[&str]| -> Run {
+        let mut c = Command::new(bin());
+        let c = c.args(args).env("XDG_STATE_HOME", b.path("state")).current_dir(b.path(dir));
+        let out = c.output().unwrap();
+        let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+        Run { exit: out.status.code().unwrap(), json: Value::Null, text }
+    };
+    // Two disks of one name, each with the file.
+    for dir in ["one/disk/etc", "other/disk/etc"] {
+        fs::create_dir_all(b.path(dir)).unwrap();
+        b.write(&format!("{dir}/os-release"), "ID=debian\n");
+        b.write(&format!("{dir}/f"), "old\n");
+    }
+    b.write("book.yaml", "name: t\ntitle: t\nsteps: [{name: s, ensure: {edit: {path: /etc/f, line: new}}}]\n");
+    let book = b.path("book.yaml").display().to_string();
+    runbook("one", &["apply", &book, "-y", "--via", "root:disk"]).expect(0);
+    runbook("other", &["apply", &book, "-y", "--via", "root:disk"]).expect(0);
+    let id = runbook("one", &["runs"]).text.lines().nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    runbook("other", &["undo", &id, "-y"]).expect(0);
+    assert_eq!((b.read("one/disk/etc/f").as_str(), b.read("other/disk/etc/f").as_str()), ("old\n", "old\nnew\n"));
+
+    b.write("book.yaml", &ONE.replace("DIR", &b.path("").display().to_string()));
+    let at = ["-t", "me@web1", "--via", "exec:sh"];
+    runbook("", &[&["apply", book.as_str(), "-y"][..], &at].concat()).expect(0);
+    runbook("", &[&["undo", "last", "-y"][..], &at].concat()).expect(0);
+}
