@@ -206,8 +206,9 @@ if [ -s "$K.acl" ] && command -v setfacl >/dev/null; then setfacl --set-file="$K
         "rb_room",
         r#"rb_room() { rb_k=$1; shift; for rb_d; do while [ ! -d "$R$rb_d" ] && [ -n "$rb_d" ]; do rb_d=${rb_d%/*}; done
 rb_f=$(df -Pk "$R${rb_d:-/}" | sed -n '2s/.* \([0-9][0-9]*\)  *[0-9]*% .*/\1/p')
-if [ -n "$rb_f" ] && [ "$rb_f" -lt "$rb_k" ]; then printf '%s %s\n' "$rb_f" "${rb_d:-/}"; rb_g=1; fi; done
-[ -z "$rb_g" ] || (cd "$R/" && du -sk var/cache/apt/archives var/log/journal var/tmp var/crash 2>/dev/null | sort -rn | head -n 1); }
+if [ -n "$rb_f" ] && [ "$rb_f" -lt "$rb_k" ]; then printf '%s %s\n' "$rb_f" "${rb_d:-/}"; rb_g=${rb_g:-$(rb_on "$R${rb_d:-/}")}; fi; done
+[ -z "$rb_g" ] || (cd "$R/" && for rb_x in var/cache/apt/archives var/log/journal var/tmp var/crash; do [ "$(rb_on "$rb_x")" != "$rb_g" ] || du -sk "$rb_x"; done 2>/dev/null | sort -rn | head -n 1); }
+rb_on() { df -Pk "$1" 2>/dev/null | sed -n '2s/.*% *//p'; }
 "#,
     ),
     (
@@ -253,7 +254,8 @@ only l "$a" "$b" drop; only d "$b" "$a" dir; only l "$b" "$a" make; only d "$a" 
 
 /// The sh that says where the round's files do not fit: `KB_FREE DIRECTORY`, and then what could go instead.
 ///
-/// `rb_room KB DIRECTORY…` looks at each directory (its nearest ancestor that exists) and at the runs' own place.
+/// `rb_room KB DIRECTORY…` looks at each directory (its nearest ancestor that exists) and at the runs' own place; what could go
+/// is on the file system that is full.
 pub(super) fn room(changes: &[Planned]) -> Option<String> {
     let files = || changes.iter().filter_map(|p| if let Change::File(f) = &p.change { Some(f) } else { None });
     let size = |s: &FileState| s.bytes().map_or(0, <[u8]>::len);

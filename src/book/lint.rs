@@ -191,7 +191,7 @@ impl<'a> Linter<'a> {
                 let message = format!("\"{}\" restarts a service whose new files nobody validated", h.id);
                 self.warnings.push(
                     Diagnostic::at(h.place.below(&["id".into()]), "restart-without-validate", message)
-                        .hint("say what must hold of the new files first: validate: {sshd: config}"),
+                        .hint("say what must hold of the new files first, like validate: {command: nginx -t}; for sshd: {sshd: config}"),
                 );
             }
         }

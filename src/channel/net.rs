@@ -254,10 +254,38 @@ async fn said_first(mut stream: TcpStream, k: &Knock) -> Outcome {
 }
 
 /// The addresses that this machine would use to speak to the world: the source address the kernel picks for a
-/// documentation address of each family (RFC 5737, RFC 3849).
+/// documentation address of each family (RFC 5737, RFC 3849). Where no route leads there, those of its interfaces.
 fn own_addresses() -> Vec<IpAddr> {
-    let world = ["192.0.2.1:9", "[2001:db8::1]:9"];
-    world.iter().filter_map(|to| source(to.parse().ok()?)).filter(|a| !a.is_loopback()).collect()
+    let toward = |world: &str| world.parse().ok().and_then(source).filter(|a| !a.is_loopback());
+    let table = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let v4 = toward("192.0.2.1:9").map_or_else(|| local_v4(&table("/proc/net/fib_trie")), |a| vec![a]);
+    let v6 = toward("[2001:db8::1]:9").map_or_else(|| local_v6(&table("/proc/net/if_inet6")), |a| vec![a]);
+    v4.into_iter().chain(v6).collect()
+}
+
+/// The addresses of the kernel's local table, each once: a leaf `|-- ADDRESS` with `/32 host LOCAL` below it (fib_trie.c).
+fn local_v4(trie: &str) -> Vec<IpAddr> {
+    let mut out = Vec::new();
+    let mut leaf = None;
+    for line in trie.lines().map(str::trim) {
+        if let Some(address) = line.strip_prefix("|-- ") {
+            leaf = address.parse::<std::net::Ipv4Addr>().ok();
+        } else if let Some(a) = leaf.filter(|a| line == "/32 host LOCAL" && !a.is_loopback() && !a.is_link_local()) {
+            out.push(IpAddr::V4(a));
+            leaf = None;
+        }
+    }
+    out.sort_unstable();
+    out.dedup();
+    out
+}
+
+/// The addresses of global scope: `ADDRESS INDEX LENGTH 00 FLAGS NAME` (addrconf.c).
+fn local_v6(table: &str) -> Vec<IpAddr> {
+    let rows = table.lines().map(|l| l.split_whitespace().collect::<Vec<_>>());
+    let global = rows.filter(|f| f.get(3) == Some(&"00"));
+    let read = |f: Vec<&str>| u128::from_str_radix(f[0], 16).ok();
+    global.filter_map(read).map(|n| IpAddr::V6(n.into())).collect()
 }
 
 /// The address that the kernel would send from. Connecting a UDP socket sends nothing.
@@ -288,6 +316,15 @@ fn private(a: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_of_interfaces() {
+        const TRIE: &str = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 10.77.0.0\n        /24 link UNICAST\nLocal:\n  +-- 0.0.0.0/0 3 0 5\n     +-- 10.77.0.0/24 2 0 2\n        |-- 10.77.0.9\n           /32 host LOCAL\n        |-- 10.77.0.255\n           /32 link BROADCAST\n     +-- 127.0.0.0/8 2 0 2\n           |-- 127.0.0.1\n              /32 host LOCAL\n     |-- 10.77.0.9\n        /32 host LOCAL\n";
+        assert_eq!(local_v4(TRIE), ["10.77.0.9".parse::<IpAddr>().unwrap()]);
+        const INET6: &str = "00000000000000000000000000000001 01 80 10 80       lo\nfd770000000000000000000000000009 02 40 00 80    host0\nfe80000000000000f8d2fbfffe5c1fc1 02 40 20 80    host0\n";
+        assert_eq!(local_v6(INET6), ["fd77::9".parse::<IpAddr>().unwrap()]);
+        assert!(local_v4("").is_empty() && local_v6("x\n").is_empty());
+    }
 
     #[test]
     fn as_whom_the_other_side_sees_us() {

@@ -27,6 +27,12 @@ pub(super) struct Args {
 
 pub(super) fn run(a: &Args) -> Result<u8, Failure> {
     let pasted = if a.text.is_empty() { pasted()? } else { a.text.join(" ") };
+    if pasted.trim().is_empty() {
+        return Err(Failure::usage(
+            "there is no text to look for",
+            "runbook find \"THE ERROR\", or ssh HOST 2>&1 | runbook find",
+        ));
+    }
     let (known, missing) = known()?;
     missing.iter().for_each(|d| warn(&warning(d)));
     let mut books: Vec<(&Known, Runbook)> = Vec::new();
@@ -96,14 +102,7 @@ fn pasted() -> Result<String, Failure> {
         .take(MOST)
         .read_to_end(&mut bytes)
         .map_err(|e| Failure::usage(format!("standard input cannot be read: {e}"), "runbook find \"THE ERROR\""))?;
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    if text.trim().is_empty() {
-        return Err(Failure::usage(
-            "there is no text to look for",
-            "runbook find \"THE ERROR\", or ssh HOST 2>&1 | runbook find",
-        ));
-    }
-    Ok(text)
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// What an error says of the connection that failed. The text is a stranger's: only what is plainly a name is taken.

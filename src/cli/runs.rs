@@ -66,7 +66,8 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
         for r in &all {
             let end = match r.exit {
                 None => "did not end".to_owned(),
-                Some(0) => "well".into(),
+                Some(0) if r.undoes.is_some() => "taken back".into(),
+                Some(0) => "repaired".into(),
                 Some(5) => "taken back at once".into(),
                 Some(e) => format!("exit {e}"),
             };
@@ -83,11 +84,21 @@ pub(super) fn run(a: &Args) -> Result<u8, Failure> {
 /// The id of the run that a word names; `target`: of that one, where the command line names one.
 pub(super) fn run_id(word: &str, target: Option<&str>) -> Result<String, Failure> {
     let failed = |e: std::io::Error| Failure::Usage(format!("the record of runs: {e}"), None);
-    journal::resolve(word, target).map_err(failed)?.map_err(|why| no_such_run(word, &why))
+    journal::resolve(word, target).map_err(failed)?.map_err(|why| no_such_run(word, target, &why))
 }
 
 /// What to say of a word that names no run on record here.
-pub(super) fn no_such_run(word: &str, why: &NoSuchRun) -> Failure {
+pub(super) fn no_such_run(word: &str, target: Option<&str>, why: &NoSuchRun) -> Failure {
+    match (why, target) {
+        (NoSuchRun::Unknown, Some(of)) if word == "last" => Failure::usage(
+            format!("no run on record here has changed anything on {of}"),
+            "runbook runs lists them with what each target was called; name the run by its id",
+        ),
+        (why, _) => no_run(word, why),
+    }
+}
+
+fn no_run(word: &str, why: &NoSuchRun) -> Failure {
     match why {
         NoSuchRun::Unknown if word == "last" => {
             Failure::usage("no run on record here has changed anything", "runbook runs lists those of this machine")

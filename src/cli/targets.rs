@@ -248,7 +248,7 @@ fn whole(url: &Url) -> String {
 
 fn by_ssh(name: &str, host: &Host) -> Result<String, ChannelError> {
     let to = plain(host.address.as_deref().unwrap_or(name))?;
-    if let Some((_, port)) = to.split_once(':').filter(|t| t.1.parse::<u16>().is_ok()) {
+    if let Some((_, port)) = to.split_once(':').filter(|t| !t.1.is_empty() && t.1.bytes().all(|b| b.is_ascii_digit())) {
         return Err(match &host.address {
             None => ChannelError::new(format!("-t takes a name, and \"{to}\" has the port {port}"))
                 .hint(format!("--via ssh://{to}")),

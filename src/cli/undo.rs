@@ -31,11 +31,12 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(a: &Args) -> Result<u8, Failure> {
-    let id = &match journal::resolve(&a.id, name_of(&a.target)?.as_deref()).map_err(no_records)? {
+    let target = name_of(&a.target)?;
+    let id = &match journal::resolve(&a.id, target.as_deref()).map_err(no_records)? {
         Ok(id) => id,
         // Another controller's run may be on record there, by its whole id.
         Err(NoSuchRun::Unknown) if a.id != "last" => a.id.clone(),
-        Err(why) => return Err(super::runs::no_such_run(&a.id, &why)),
+        Err(why) => return Err(super::runs::no_such_run(&a.id, target.as_deref(), &why)),
     };
     let here = match past::whole(id) {
         Ok(records) => Some(records),

@@ -42,6 +42,8 @@ pub struct Human<W: Write> {
     left: Vec<String>,
     leaving: bool,
     shown: Option<Plan>,
+    /// The last line was empty.
+    spaced: bool,
     proofs: Vec<(Proof, String)>,
     drawn: bool,
     checked: usize,
@@ -104,6 +106,7 @@ impl<W: Write> Human<W> {
             planned: 0,
             after: Vec::new(),
             width: WIDTH,
+            spaced: false,
         }
     }
 
@@ -128,6 +131,7 @@ impl<W: Write> Human<W> {
     /// One line; what came from outside is made safe and secrets are blotted out before colour is added.
     fn line(&mut self, parts: &[(Ink, &str)]) {
         self.wipe();
+        self.spaced = false;
         let mut text = String::new();
         for (ink, part) in parts {
             let safe = printable(&self.redactor.clean(part));
@@ -136,9 +140,12 @@ impl<W: Write> Human<W> {
         terminal::put(&mut self.out, &format!("{}\n", text.trim_end()), self.colour);
     }
 
+    /// An empty line, and never two.
     fn blank(&mut self) {
         self.wipe();
-        let _ = writeln!(self.out);
+        if !std::mem::replace(&mut self.spaced, true) {
+            let _ = writeln!(self.out);
+        }
     }
 
     /// A text wrapped to the width, below an indentation.
@@ -562,8 +569,10 @@ impl<W: Write> Human<W> {
             format!("change{} {listed}", if all.len() == 1 { "" } else { "s" })
         };
         self.blank();
+        // An undo brings back what was there, whatever clients make of that: only the way in that is in use counts.
+        let unless = if self.undoes { "this way in still works" } else { "nothing is worse" };
         let text = format!(
-            "{} may cut the connection: unless nothing is worse afterwards, the host rolls this round back by itself within {} s",
+            "{} may cut the connection: unless {unless} afterwards, the host rolls this round back by itself within {} s",
             numbers(&guard.risks),
             guard.within.as_secs()
         );
@@ -602,6 +611,10 @@ impl<W: Write> Human<W> {
             }
             GuardNews::Kept { measured: true } => {
                 self.para(Ink::Green, "  kept    ", 10, "nothing is worse than before");
+            }
+            GuardNews::Kept { measured: false } if self.undoes => {
+                let what = "this way in works; what clients get is as it was before that run";
+                self.para(Ink::Yellow, "  kept    ", 10, what);
             }
             GuardNews::Kept { measured: false } => {
                 let what = "nothing was measured from outside: the way that this came by works, and no more is known";
@@ -844,11 +857,13 @@ impl<W: Write> Sink for Human<W> {
                     Proof::Passed => (Ink::Green, "  proven  "),
                     Proof::Failed => (Ink::Red, "  failed  "),
                     // The evidence says that it was not.
-                    Proof::NotPossible if self.offline => (Ink::Yellow, "  note    "),
-                    Proof::NotPossible => (Ink::Yellow, "  not proven from outside: "),
+                    Proof::NotPossible => (Ink::Yellow, "  note    "),
                 };
                 self.proofs.push((*proof, (*evidence).to_owned()));
-                self.para(ink, word, 10, evidence);
+                let outside = *proof == Proof::NotPossible && !self.offline;
+                let text =
+                    if outside { format!("not proven from outside: {evidence}") } else { (*evidence).to_owned() };
+                self.para(ink, word, 10, &text);
             }
             Event::Guard { news } => self.guard(news),
             Event::Broken { why, hint, changed } => {

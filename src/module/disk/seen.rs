@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::payload::sh_quote;
+
 /// How full a file system is (POSIX df -P).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -187,8 +189,10 @@ impl Seen {
         for (kb, owner, path) in &self.big {
             all.push(holder("file", path, *kb, format!("{owner}'s: ask {owner} whether it may go")));
         }
-        for (n, path) in &self.many {
-            let (_, mut value) = holder("many", path, 0, format!("{n} files: see what makes them"));
+        let most = self.many.iter().map(|(n, _)| *n).max().unwrap_or_default();
+        for (n, path) in self.many.iter().filter(|(n, _)| n * 20 >= most) {
+            let list = sh_quote(path).map(|p| format!(": ls -lt {p} | head")).unwrap_or_default();
+            let (_, mut value) = holder("many", path, 0, format!("see whose they are and what makes them{list}"));
             value["size"] = format!("{n} files").into();
             all.push((*n, value));
         }
