@@ -449,7 +449,9 @@ fn by_hand(asked: &Asked, found: &Found, stuck: &Stuck) -> String {
         ),
         Stuck::Elsewhere(e) => {
             let rule = front::removal(rules, &e.place);
-            format!("see whether sshd is meant to answer there, and listens; or use another port; or take the rule away: {rule} (what put it there, docker or a port forwarding, may do so again)")
+            format!(
+                "see whether sshd is meant to answer there, and listens; or use another port; or take the rule away: {rule} (what put it there, docker or a port forwarding, may do so again)"
+            )
         }
         Stuck::Still(a) => match &a.ending {
             Some(e) => format!("let port {} in by hand: {}", asked.port, told::place(rules, &e.place)),
