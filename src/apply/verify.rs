@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::{Session, Stop};
-use crate::module::Halt;
+use crate::book::Call;
+use crate::module::{Decision, Halt};
 use crate::plan::{self, Plan, StepStatus};
 use crate::report::{Event, Proof};
 use crate::target::Cache;
@@ -84,13 +85,20 @@ impl Session<'_> {
     /// `stumbled`: the last round ended at a service that would not start, so there is nothing to wait for.
     pub(super) async fn prove(&mut self, plan: &Plan, stumbled: bool) -> Result<(bool, bool), Stop> {
         let (mut all, mut any) = (true, false);
+        let planned = self.salt;
         for call in &self.book.verify {
             // A login needs what has failed already: it shows nothing more, and waits as long.
             if !all && !call.module.may_repeat() {
                 continue;
             }
             let deadline = Instant::now() + Duration::from_secs(10);
+            // What the plan saw fail a moment ago, with nothing to change for it, fails still: a client that is dropped
+            // would wait for its timeout once more.
+            let seen = self.seen_to_fail(plan, call, planned);
             let answer = loop {
+                if let Some(d) = seen {
+                    break Ok(d);
+                }
                 self.salt += 1;
                 let mut cache = Cache::new();
                 let (mut answer, wanted) = plan::verify(&self.input(&cache), plan, call, false);
@@ -123,5 +131,16 @@ impl Session<'_> {
             self.sink.event(&Event::Proved { proof, evidence: &evidence });
         }
         Ok((all, any))
+    }
+
+    /// The answer to an entry of `verify` where the plan, made as number `salt`, has looked at the same thing, saw it fail,
+    /// and left nothing to change.
+    fn seen_to_fail(&self, plan: &Plan, call: &Call, salt: u64) -> Option<Decision> {
+        if !self.done.is_empty() || !plan.changes.is_empty() || !call.module.may_repeat() {
+            return None;
+        }
+        let input = plan::Input { salt, ..self.input(&self.seen) };
+        let (answer, wanted) = plan::verify(&input, plan, call, false);
+        answer.ok().filter(|d| wanted.is_empty() && !d.ok)
     }
 }

@@ -172,7 +172,12 @@ impl Maker<'_> {
     }
 
     /// What stands before the check: `needs` and `when`. `None`: go on.
+    ///
+    /// A `when` that is surely false is looked at first: what does not apply here needs nothing.
     fn gate(&mut self, step: &Step) -> Option<Outcome> {
+        if step.when.as_ref().is_some_and(|text| self.surely_false(text)) {
+            return Some(Outcome::new(StepStatus::Skipped, NOT_HERE));
+        }
         let mut pending = false;
         for id in &step.needs {
             match self.statuses.get(id) {
@@ -214,6 +219,26 @@ impl Maker<'_> {
             }
             Ok(true) => None,
         }
+    }
+
+    /// Whether a `when` is false, and stays so whatever becomes of the steps before: each step that it speaks of was
+    /// looked at, or does not apply here, no change of this round may heal the symptom that it saw, and no package to be
+    /// installed can bring a tool that it asks for.
+    fn surely_false(&self, text: &Text) -> bool {
+        let Ok(names) = expr::expression_names(&text.text) else { return false };
+        let symptom = |at: usize| self.input.book.steps.get(at).is_some_and(Step::looks_only);
+        let not_here = |at: usize| self.plan.steps.iter().any(|s| s.step == at && s.evidence == NOT_HERE);
+        let looked_at = |id: &str| match self.statuses.get(id) {
+            Some((StepStatus::Skipped, at, _)) => not_here(*at),
+            Some((StepStatus::Failed, at, _)) if symptom(*at) && !self.plan.changes.is_empty() => false,
+            _ => self.has_fields(id),
+        };
+        let settled = |name: &String| match name.split('.').collect::<Vec<_>>()[..] {
+            ["facts", "tools", ..] => !self.plan.changes.iter().any(|p| p.change.installs()),
+            ["steps", id, ..] => looked_at(id),
+            _ => true,
+        };
+        names.iter().all(settled) && matches!(self.condition(text, &Map::new()), Ok(false))
     }
 
     /// Asks what a step's own probes will ask anyway, so that the answers come with everything else. No command of the

@@ -75,6 +75,58 @@ fn what_a_step_needs_and_what_it_waits_for() {
     assert_eq!([status(9), status(0), status(7)], ["ok", "failed", "failed"], "after the round all is known");
 }
 
+/// What does not apply here needs nothing, whatever became of what it would need; where its `when` speaks of a step that was
+/// not looked at, nobody knows.
+#[test]
+fn a_step_that_does_not_apply_here_is_not_blocked() {
+    let b = Bench::new();
+    b.write(
+        "book.yaml",
+        "name: t\ntitle: t\nsteps:\n\
+         - {name: fails, id: a, check: {file: {path: DIR/gone, state: file}}, manual: call the owner}\n\
+         - {name: does, id: d, ensure: {command: {run: 'touch DIR/done', creates: DIR/done}}}\n\
+         - {within: 1s, name: waits, id: w, check: {command: 'test -e DIR/done'}}\n\
+         - {name: needs a fault, needs: [a], when: false, check: {command: 'true'}}\n\
+         - {name: needs a wait, needs: [w], when: false, check: {command: 'true'}}\n\
+         - {name: is blocked, id: b, needs: [a], when: 'facts.hostname != \"\"', check: {command: 'true'}}\n\
+         - {name: asks who is blocked, needs: [a], when: steps.b.ok, check: {command: 'true'}}\n\
+         - {name: asks what was seen, needs: [a], when: steps.a.ok, check: {command: 'true'}}\n",
+    );
+    let plan = b.plan().expect(1);
+    let wanted = ["manual", "change", "unknown", "skipped", "skipped", "blocked", "blocked", "skipped"];
+    assert_eq!(plan.statuses(), wanted, "{}", plan.text);
+}
+
+/// A client whose packets are dropped waits for each of its tries: what the plan saw fail, with nothing changed since, is
+/// not tried again to prove it. One that gets in is.
+#[test]
+fn what_was_seen_to_fail_and_nothing_changed_is_not_tried_again() {
+    let b = Bench::new();
+    for (greeting, tries, exit) in [("220 mail\r\n", 1, 1), ("SSH-2.0-x\r\n", 2, 0)] {
+        let door = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = door.local_addr().unwrap().port();
+        let connect = format!("connect: {{host: 127.0.0.1, port: {port}, banner: SSH-}}");
+        b.write(
+            "book.yaml",
+            &format!(
+                "name: t\ntitle: t\nverify:\n- {connect}\nsteps:\n\
+                 - {{name: a client gets in, where: controller, check: {{{connect}}}}}\n"
+            ),
+        );
+        let seen = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = seen.clone();
+        std::thread::spawn(move || {
+            for mut client in door.incoming().flatten() {
+                count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                let _gone = std::io::Write::write_all(&mut client, greeting.as_bytes());
+            }
+        });
+        let run = b.apply().expect(exit);
+        assert_eq!(seen.load(std::sync::atomic::Ordering::SeqCst), tries, "{}", run.text);
+        assert!(run.text.contains(&format!("127.0.0.1 port {port}")), "{}", run.text);
+    }
+}
+
 #[test]
 fn a_custom_module_decides_and_the_engine_acts() {
     let b = Bench::new();

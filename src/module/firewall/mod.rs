@@ -340,7 +340,7 @@ fn kept_out(
 ) -> Result<Decision, Halt> {
     let rules = &found.rules;
     let Some(ending) = &answer.ending else { return Err(Halt::unknown("the rules could not be followed")) };
-    let mut evidence = told::ending(rules, ending, answer.port.unwrap_or(asked.port), &asked.who(q));
+    let mut evidence = told::ending(rules, ending, turned_to(answer).unwrap_or(asked.port), &asked.who(q));
     if let Some(o) = banned(rules, &ending.place) {
         evidence = format!("{} is banned by {}: {}", asked.who(q), o.name, told::place(rules, &ending.place));
     }
@@ -418,9 +418,15 @@ fn denial(asked: &Asked, rules: &Ruleset, answer: &Answer, denied: &[&Question],
         .with("families", json!(families))
         .with("banned_by", place.and_then(|p| banned(rules, p)).map_or("", |o| o.name))
         .with("limited", "")
-        .with("arrives", answer.port.filter(|p| *p != asked.port))
+        .with("arrives", turned_to(answer).filter(|p| *p != asked.port))
         .with("turned_by", "")
         .with("turned_undo", "")
+}
+
+/// The port of this host that a rule of nat turns a client to. One of another machine says nothing of this host's.
+fn turned_to(answer: &Answer) -> Option<u16> {
+    let elsewhere = matches!(answer.ending.as_ref().map(|e| &e.end), Some(End::Elsewhere(_)));
+    answer.port.filter(|_| !elsewhere)
 }
 
 /// What is left to a person.
@@ -442,7 +448,10 @@ fn by_hand(asked: &Asked, found: &Found, stuck: &Stuck) -> String {
             told::site(rules, &e.place)
         ),
         Stuck::Elsewhere(e) => {
-            format!("a rule sends it on: take it away, or use another port ({})", told::place(rules, &e.place))
+            let rule = front::removal(rules, &e.place);
+            format!(
+                "see whether sshd is meant to answer there, and listens; or use another port; or take the rule away: {rule} (what put it there, docker or a port forwarding, may do so again)"
+            )
         }
         Stuck::Still(a) => match &a.ending {
             Some(e) => format!("let port {} in by hand: {}", asked.port, told::place(rules, &e.place)),

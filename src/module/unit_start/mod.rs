@@ -2,6 +2,7 @@
 
 mod obstacle;
 mod state;
+mod timing;
 
 use obstacle::{StartFix, StartObstacle, find_obstacle};
 use state::{StartState, UnitLine};
@@ -22,7 +23,7 @@ static SPEC: Spec = Spec {
     fields: &[
         Field {
             name: "problem",
-            help: "why a start cannot succeed: empty, package_file (a unit file of a package is empty, damaged or missing), empty_file (an empty file of a person's hides it), setting (systemd refuses the unit), dangling (a line names a program or file that does not exist), refused, required (a unit that it requires cannot be had), waits (for a unit that is still being started), failed_before (a command before the start)",
+            help: "why a start cannot succeed: empty, package_file (a unit file of a package is empty, damaged or missing), empty_file (an empty file of a person's hides it), setting (systemd refuses the unit, or ends it by the clock), dangling (a line names a program, file, user or group that does not exist), refused, condition (one that a person gave it does not hold), required (a unit that it requires cannot be had), waits (for a unit that is still being started, or for a command of its own), failed_before (a command before the start, or right after it)",
         },
         Field { name: "file", help: "the unit file that is about it, else empty" },
         Field { name: "other", help: "the other unit that is about it, else empty" },
@@ -56,7 +57,11 @@ impl Module for UnitStart {
         let files = ["/etc/systemd/system/**", "/run/systemd/system/**"].map(|f| Resource::File(f.to_owned()));
         let reads = [files.as_slice(), &[Resource::Package("*".to_owned())]].concat();
         let a = view.script(&format!("the start of {}", names.join(" ")), &sh, true, &reads)?;
-        let state = StartState::parse(&String::from_utf8_lossy(&a.stdout));
+        let mut state = StartState::parse(&String::from_utf8_lossy(&a.stdout));
+        for unit in &mut state.units {
+            let known = asked.iter().find(|u| u.name() == unit.name());
+            unit.unmet = known.map(|u| u.conditions.clone()).unwrap_or_default();
+        }
         let Some(found) = find_obstacle(&state) else {
             return Ok(with_fields(Decision::new(true, "nothing is known that keeps systemd from starting it"), None));
         };

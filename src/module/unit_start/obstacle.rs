@@ -44,14 +44,18 @@ pub(super) fn find_obstacle(state: &StartState) -> Option<StartObstacle> {
         broken_file(u)
             .or_else(|| bad_setting(u, state))
             .or_else(|| dangling(u))
+            .or_else(|| nobody(u))
             .or_else(|| refused(u))
+            .or_else(|| unmet(u))
             .or_else(|| required(u, state))
             .or_else(|| waiting(u, state))
             .or_else(|| failed_before(u, state))
+            .or_else(|| super::timing::hangs(u, state))
+            .or_else(|| super::timing::ended_in_time(u, state))
     })
 }
 
-fn is_vendor(file: &str) -> bool {
+pub(super) fn is_vendor(file: &str) -> bool {
     VENDOR.iter().any(|v| file.starts_with(v))
 }
 
@@ -159,11 +163,10 @@ fn bad_setting(u: &StartedUnit, state: &StartState) -> Option<StartObstacle> {
 
 /// A line that counts names a program or a file that does not exist.
 fn dangling(u: &StartedUnit) -> Option<StartObstacle> {
-    let counts = |l: &UnitLine| {
-        let later = u.lines.iter().skip_while(|x| (&x.file, x.number) != (&l.file, l.number)).skip(1);
-        !later.filter(|x| x.key == l.key).any(|x| x.value.is_empty())
-    };
-    let line = u.dangling.iter().filter(|l| l.section == "Service" && counts(l)).find(|l| {
+    let line = u.dangling.iter().filter(|l| l.section == "Service" && u.counts(l)).find(|l| {
+        if matches!(l.key.as_str(), "User" | "Group") {
+            return false;
+        }
         let optional = l.value.trim_start_matches(['@', ':', '+', '!']).starts_with('-');
         // What the program itself lacks is another step's, and what runs after it does not keep it from starting.
         !optional && !matches!(l.key.as_str(), "ExecStart" | "ExecStop" | "ExecStopPost" | "ExecReload")
@@ -185,12 +188,57 @@ fn dangling(u: &StartedUnit) -> Option<StartObstacle> {
     Some(StartObstacle { problem: "dangling", evidence, file, other: String::new(), fix })
 }
 
+/// It is to run as a user, or in a group, that does not exist (status 217/USER, 216/GROUP).
+fn nobody(u: &StartedUnit) -> Option<StartObstacle> {
+    let dynamic = u.lines_of("DynamicUser").last().is_some_and(|l| is_yes(&l.value));
+    let last = |l: &&UnitLine| u.lines_of(&l.key).last().is_some_and(|x| (&x.file, x.number) == (&l.file, l.number));
+    let line = u.dangling.iter().filter(|l| matches!(l.key.as_str(), "User" | "Group") && !dynamic).find(last)?;
+    let what = line.key.to_lowercase();
+    let evidence = format!("{}, and there is no such {what}, so systemd cannot start {}", line.quote(), u.name());
+    let start = format!("systemctl daemon-reload && systemctl restart {}", u.name());
+    let fix = if is_vendor(&line.file) {
+        StartFix::Manual(format!("make that {what} again, then: {start}"))
+    } else {
+        StartFix::Comment(line.clone())
+    };
+    Some(StartObstacle { problem: "dangling", evidence, file: line.file.clone(), other: String::new(), fix })
+}
+
+/// A condition that a person gave it does not hold, and systemd skips the start without an error (systemd.unit(5)). Those of
+/// a package (`ConditionPathExists=!/etc/ssh/sshd_not_to_be_run`) are what somebody chose by making the file.
+fn unmet(u: &StartedUnit) -> Option<StartObstacle> {
+    let line =
+        u.lines.iter().filter(|l| l.key.starts_with("Condition") && !is_vendor(&l.file) && u.counts(l)).find(|l| {
+            let is = |x: &UnitLine| (&x.file, x.number) == (&l.file, l.number);
+            match l.key.as_str() {
+                // Looked at just now, in place of what held when it was tried last.
+                "ConditionPathExists" => !l.value.starts_with('|') && u.dangling.iter().any(is),
+                _ => u.unmet.iter().any(|c| *c == format!("{}={}", l.key, l.value)),
+            }
+        })?;
+    let evidence = format!("{}, and that is not so: systemd skips the start of {}", line.quote(), u.name());
+    let path = line.value.trim_start_matches('!');
+    let first = match (line.key.as_str(), line.value.starts_with('!')) {
+        ("ConditionPathExists", true) => format!("if {path} is not needed, remove it; or take"),
+        ("ConditionPathExists", false) => format!("see what should have made {path}; or take"),
+        _ => "see whether it is meant so; if not, take".to_owned(),
+    };
+    let todo =
+        format!("{first} the line {} out; then: systemctl daemon-reload && systemctl start {}", line.place(), u.name());
+    let (file, other) = (line.file.clone(), String::new());
+    Some(StartObstacle { problem: "condition", evidence, file, other, fix: StartFix::Manual(todo) })
+}
+
+/// systemd.syntax(7), boolean.
+fn is_yes(value: &str) -> bool {
+    matches!(value, "yes" | "true" | "on" | "1")
+}
+
 /// The unit itself says that it is not to be started.
 fn refused(u: &StartedUnit) -> Option<StartObstacle> {
     let p = &u.properties;
-    let yes = |v: &str| matches!(v, "yes" | "true" | "on" | "1");
     if p.get("RefuseManualStart") == "yes" {
-        let line = u.lines_of("RefuseManualStart").filter(|l| yes(&l.value)).last()?;
+        let line = u.lines_of("RefuseManualStart").filter(|l| is_yes(&l.value)).last()?;
         let todo = format!("take that line out, then: systemctl daemon-reload && systemctl start {}", u.name());
         let by_hand = is_vendor(&line.file);
         let fix = if by_hand { StartFix::Manual(todo) } else { StartFix::Comment(line.clone()) };
@@ -222,7 +270,9 @@ fn refused(u: &StartedUnit) -> Option<StartObstacle> {
 /// A unit that it requires cannot be had (systemd.unit(5), Requires=, Requisite=, BindsTo=).
 fn required(u: &StartedUnit, state: &StartState) -> Option<StartObstacle> {
     let bad = |n: &&UnitProperties| {
-        !matches!(n.get("LoadState"), "loaded" | "stub" | "merged" | "") || n.get("ActiveState") == "failed"
+        !matches!(n.get("LoadState"), "loaded" | "stub" | "merged" | "")
+            || n.get("ActiveState") == "failed"
+            || n.name().ends_with(".device") && n.get("ActiveState") == "inactive"
     };
     let is_requisite = |n: &&UnitProperties| {
         u.properties.list("Requisite").any(|w| w == n.name())
@@ -248,6 +298,7 @@ fn required(u: &StartedUnit, state: &StartState) -> Option<StartObstacle> {
         ("not-found", _) => "does not exist".to_owned(),
         ("bad-setting" | "error", _) => "systemd cannot use".to_owned(),
         (_, "failed") => format!("failed{last}"),
+        _ if name.ends_with(".device") => "is not there (no such device)".to_owned(),
         _ => "does not run".to_owned(),
     };
     let by = line(name).map_or_else(
@@ -266,6 +317,7 @@ fn required(u: &StartedUnit, state: &StartState) -> Option<StartObstacle> {
     });
     let todo = match need.get("LoadState") {
         "masked" => format!("systemctl unmask {name}, then: {start}{without}"),
+        _ if name.ends_with(".device") => format!("bring that device up, then: {start}{without}"),
         "not-found" => format!("install what {name} belongs to, then: {start}{without}"),
         _ => format!("see why it failed: journalctl -u {name}; correct that, then: {start}{without}"),
     };
@@ -317,13 +369,14 @@ fn waiting(u: &StartedUnit, state: &StartState) -> Option<StartObstacle> {
     Some(StartObstacle { problem: "waits", evidence, file, other: name.to_owned(), fix: StartFix::Manual(todo) })
 }
 
-/// A command before the start failed a moment ago (systemd.service(5), ExecStartPre=, ExecCondition=).
+/// A command before the start, or right after it, failed a moment ago (systemd.service(5), ExecStartPre=, ExecCondition=,
+/// ExecStartPost=).
 fn failed_before(u: &StartedUnit, state: &StartState) -> Option<StartObstacle> {
     let ended = u.properties.seconds("InactiveEnterTimestampMonotonic")?;
     if u.properties.get("ActiveState") == "active" || state.uptime.saturating_sub(ended) > RECENTLY {
         return None;
     }
-    ["ExecStartPre", "ExecCondition"].iter().find_map(|key| {
+    ["ExecStartPre", "ExecCondition", "ExecStartPost"].iter().find_map(|key| {
         let failed = u.properties.get(key).lines().find(|l| {
             let field = |name: &str| l.split(" ; ").find_map(|f| f.trim().strip_prefix(name)).unwrap_or_default();
             let status = field("status=").split([' ', '/']).next().unwrap_or_default();

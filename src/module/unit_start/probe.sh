@@ -1,7 +1,7 @@
 # What systemd knows of the start of each unit of "$@": its files, what it needs, what waits. Sections begin with `-- WORD`.
 set -f
-show() { systemctl show --no-pager -p Id,LoadState,ActiveState,Result,Type,DropInPaths,Requires,Requisite,BindsTo,After,ExecStartPre,ExecCondition,RefuseManualStart,AssertResult,AssertTimestampMonotonic,InactiveEnterTimestampMonotonic,NeedDaemonReload -- "$@"; }
-lines='^[[:space:]]*(\[|(Type|Requires|Requisite|BindsTo|After|Wants|Exec[A-Za-z]+|EnvironmentFile|Assert[A-Za-z]+|RefuseManualStart|RequiresMountsFor)[[:space:]]*=)'
+show() { systemctl show --no-pager -p Id,LoadState,ActiveState,SubState,Result,Type,DropInPaths,Requires,Requisite,BindsTo,After,ExecStartPre,ExecStartPost,ExecCondition,RefuseManualStart,AssertResult,AssertTimestampMonotonic,InactiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic,NeedDaemonReload -- "$@"; }
+lines='^[[:space:]]*(\[|(Type|User|Group|DynamicUser|NotifyAccess|RuntimeMaxSec|Condition[A-Za-z]+|Requires|Requisite|BindsTo|After|Wants|Exec[A-Za-z]+|EnvironmentFile|Assert[A-Za-z]+|RefuseManualStart|RequiresMountsFor)[[:space:]]*=)'
 read -r x _ </proc/uptime; echo "uptime ${x%.*}"
 for u; do
   echo "-- unit"; b=$(show "$u"); printf '%s\n' "$b"
@@ -15,8 +15,17 @@ for u; do
   for f in $m $(printf '%s\n' "$b" | sed -n 's/^DropInPaths=//p'); do
     grep -nHE "$lines" "$f" /dev/null | while IFS= read -r l; do
       printf 'line %s\n' "$l"
-      case $l in *:Exec*|*:EnvironmentFile*) ;; *) continue;; esac
       w=${l#*=}; w=${w#"${w%%[![:space:]]*}"}; w=${w%%[[:space:]]*}
+      # What the line says is not so now: no such user, no such path, a path that is to be absent.
+      case $l in
+      *:Exec*|*:EnvironmentFile*) ;;
+      *:User*=*|*:Group*=*)
+        d=passwd; case $l in *:Group*) d=group;; esac
+        case $w in ''|*[%\$]*) ;; *) case $(rb_account $d "$w") in no*) printf 'gone %s\n' "$l";; esac;; esac; continue;;
+      *:ConditionPathExists[[:space:]=]*)
+        case $w in '!/'*) [ ! -e "${w#?}" ] || printf 'gone %s\n' "$l";; /*) [ -e "$w" ] || printf 'gone %s\n' "$l";; esac; continue;;
+      *) continue;;
+      esac
       while :; do case $w in [-@:+!]*) w=${w#?};; *) break;; esac; done
       case $w in *[*?%\$\"\']*) ;; /*) [ -e "$w" ] || printf 'gone %s\n' "$l";; esac
     done

@@ -61,10 +61,12 @@ pub(super) struct StartedUnit {
     pub(super) files: Vec<(String, u64)>,
     /// The lines that say what a start needs, in the order in which systemd reads them.
     pub(super) lines: Vec<UnitLine>,
-    /// Those of them whose program or file does not exist.
+    /// Those of them whose program, file or user does not exist, or whose condition does not hold.
     pub(super) dangling: Vec<UnitLine>,
     /// What it requires, directly or not.
     pub(super) needs: Vec<UnitProperties>,
+    /// Conditions for which systemd skipped its last start, as `systemctl status` writes them.
+    pub(super) unmet: Vec<String>,
 }
 
 /// A job of systemd's queue (systemctl(1), list-jobs).
@@ -174,6 +176,11 @@ impl StartedUnit {
     }
     pub(super) fn name(&self) -> &str {
         self.properties.name()
+    }
+    /// Whether no later line of the key takes the line back with an empty value.
+    pub(super) fn counts(&self, line: &UnitLine) -> bool {
+        let later = self.lines.iter().skip_while(|x| (&x.file, x.number) != (&line.file, line.number)).skip(1);
+        !later.filter(|x| x.key == line.key).any(|x| x.value.is_empty())
     }
     /// Its lines of that key.
     pub(super) fn lines_of<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a UnitLine> {

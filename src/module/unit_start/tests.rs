@@ -142,3 +142,101 @@ fn a_command_before_it_that_has_just_failed() {
     assert_eq!(found(&shown("0", 990_000_000), &files, ""), None);
     assert_eq!(found(&shown("3", 100_000_000), &files, ""), None);
 }
+
+#[test]
+fn a_user_that_does_not_exist() {
+    let gone = |lines: &[&str], n: usize| {
+        let files = drop_in(lines) + &format!("gone {DROP_IN}:{n}:{}\n", lines[n - 1]);
+        found("LoadState=loaded\nActiveState=failed", &files, "")
+    };
+    let o = gone(&["[Service]", "User=sshadm"], 2).unwrap();
+    assert_eq!(o.problem, "dangling");
+    assert!(matches!(&o.fix, StartFix::Comment(l) if l.number == 2), "{o:?}");
+    assert_eq!(
+        o.evidence,
+        format!("{DROP_IN}:2 says \"User=sshadm\", and there is no such user, so systemd cannot start ssh.service")
+    );
+    // A later line counts, and a dynamic user is made.
+    assert_eq!(gone(&["[Service]", "User=sshadm", "User=root"], 2), None);
+    assert_eq!(gone(&["[Service]", "User=sshadm", "DynamicUser=yes"], 2), None);
+}
+
+#[test]
+fn a_condition_that_does_not_hold() {
+    let lines = ["[Unit]", "ConditionPathExists=/etc/ssh/enabled"];
+    let files = drop_in(&lines) + &format!("gone {DROP_IN}:2:{}\n", lines[1]);
+    let o = found("LoadState=loaded\nActiveState=inactive", &files, "").unwrap();
+    assert_eq!(o.problem, "condition");
+    assert!(o.evidence.ends_with("and that is not so: systemd skips the start of ssh.service"), "{o:?}");
+    // It holds by now.
+    assert_eq!(found("LoadState=loaded", &drop_in(&lines), ""), None);
+    // The package's own is a person's choice, and a step of its own.
+    let own = "/usr/lib/systemd/system/ssh.service:4:ConditionPathExists=!/etc/ssh/sshd_not_to_be_run";
+    assert_eq!(found("LoadState=loaded", &format!("{VENDOR}line {own}\ngone {own}\n"), ""), None);
+    let out = format!(
+        "uptime 1000\n-- unit\nId=ssh.service\nLoadState=loaded\n-- files\n{}",
+        drop_in(&["[Unit]", "ConditionVirtualization=!container"])
+    );
+    let mut state = StartState::parse(&out);
+    assert_eq!(find_obstacle(&state), None);
+    state.units[0].unmet = vec!["ConditionVirtualization=!container".into()];
+    assert_eq!(find_obstacle(&state).unwrap().problem, "condition");
+}
+
+#[test]
+fn a_device_that_is_not_there() {
+    let unit = "sys-subsystem-net-devices-wg0.device";
+    let files = drop_in(&["[Unit]", &format!("BindsTo={unit}")]);
+    let needs = format!("-- needs\nId={unit}\nLoadState=loaded\nActiveState=inactive\n");
+    let o = found("LoadState=loaded\nActiveState=inactive", &files, &needs).unwrap();
+    assert_eq!((o.problem, o.other.as_str()), ("required", unit));
+    assert!(o.evidence.starts_with(&format!("{unit} is not there (no such device): {DROP_IN}:2 says")), "{o:?}");
+    assert_eq!(found("LoadState=loaded", &files, &needs.replace("inactive", "active")), None);
+}
+
+#[test]
+fn a_start_that_hangs_in_a_command_of_its_own() {
+    let files = drop_in(&["[Service]", "ExecStartPre=/bin/sleep infinity"]);
+    let shown = |began: u64| {
+        format!(
+            "LoadState=loaded\nActiveState=activating\nSubState=start-pre\nType=notify\nInactiveExitTimestampMonotonic={began}\n\
+             ExecStartPre={{ path=/usr/sbin/sshd ; argv[]=/usr/sbin/sshd -t ; start_time=[Tue] ; stop_time=[Tue] ; pid=7 }}\n\
+             ExecStartPre={{ path=/bin/sleep ; argv[]=/bin/sleep infinity ; start_time=[Tue] ; stop_time=[n/a] ; pid=8 }}"
+        )
+    };
+    let o = found(&shown(910_000_000), &files, "").unwrap();
+    assert_eq!(o.problem, "waits");
+    assert_eq!(
+        o.evidence,
+        format!(
+            "{DROP_IN}:2 says \"ExecStartPre=/bin/sleep infinity\", and that runs since 90 s and does not end, so the start \
+             of ssh.service waits"
+        )
+    );
+    assert_eq!(found(&shown(999_000_000), &files, ""), None);
+}
+
+#[test]
+fn a_program_that_does_not_say_that_it_is_ready() {
+    let files = drop_in(&["[Service]", "ExecStart=", "ExecStart=/usr/local/bin/sshd-start"]);
+    let log = "-- log ssh.service\nssh.service: start operation timed out. Terminating.\nssh.service: Failed with result 'timeout'.\n";
+    let shown = "LoadState=loaded\nActiveState=failed\nResult=timeout\nType=notify";
+    let o = found(shown, &files, log).unwrap();
+    assert_eq!((o.problem, o.file.as_str()), ("setting", DROP_IN));
+    assert!(o.evidence.contains(":3 says") && o.evidence.ends_with("(Type=notify): its start timed out"), "{o:?}");
+    // The package's own program says so: what was slow is not known.
+    assert_eq!(found(shown, VENDOR, log), None);
+    let short = drop_in(&["[Service]", "RuntimeMaxSec=2"]);
+    let log = "-- log ssh.service\nssh.service: Service reached runtime time limit. Stopping.\n";
+    assert!(matches!(found(shown, &short, log).unwrap().fix, StartFix::Comment(l) if l.number == 2));
+}
+
+#[test]
+fn a_command_right_after_the_start_that_fails() {
+    let files = drop_in(&["[Service]", "ExecStartPost=/bin/false"]);
+    let shown = "LoadState=loaded\nActiveState=failed\nInactiveEnterTimestampMonotonic=990000000\n\
+        ExecStartPost={ path=/bin/false ; argv[]=/bin/false ; ignore_errors=no ; pid=7 ; code=exited ; status=1 }";
+    let o = found(shown, &files, "").unwrap();
+    assert_eq!(o.problem, "failed_before");
+    assert!(o.evidence.starts_with(&format!("{DROP_IN}:2 says \"ExecStartPost=/bin/false\"")), "{o:?}");
+}

@@ -158,6 +158,16 @@ faults! {
         exit: 1,
         ..FILTERED
     }
+    iptables_nat_port {
+        title: "a rule sends port 22 on to another port of another machine",
+        breaks: "iptables -t nat -A PREROUTING -p tcp --dport 22 -j DNAT --to-destination 10.77.0.250:2222",
+        symptom: "timed out|No route",
+        says: r"what comes for port 22 is sent on to 10\.77\.0\.250 port 2222 by .*table nat, chain PREROUTING, rule 1",
+        undone: false,
+        rounds: 0,
+        exit: 1,
+        ..FILTERED
+    }
     nft_priority {
         title: "another table rejects port 22, at another priority than the accept",
         breaks: r#"cat >/etc/nftables.conf <<'NFT'
