@@ -183,7 +183,7 @@ impl Module for Negotiation {
         &SPEC
     }
     fn decide(&self, _: &Params, view: &View<'_>) -> Result<Decision, Halt> {
-        let script = crate::target::squeeze(include_str!("negotiation.sh"));
+        let script = crate::target::squeeze(concat!(include_str!("sshd_t.sh"), include_str!("negotiation.sh")));
         let answer = view.own_script("sshd offers", &script, &[]);
         let lines = view.lines(super::sshd::MAIN, SSHD, LINES, &[]);
         let (answer, lines) = (answer?, lines?);

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::login::several;
 use super::{Decision, Field, Halt, Module, Param, Params, Spec, Ty, is_user};
 use crate::channel::client::{LoginAttempt, LoginResult, LoginStage};
 use crate::plan::View;
@@ -20,6 +21,12 @@ static SPEC: Spec = Spec {
             ty: Ty::Port,
             required: false,
             help: "TCP port; the target's ssh port unless said otherwise",
+        },
+        Param {
+            name: "accounts",
+            ty: Ty::Maps,
+            required: false,
+            help: "who may log in, where nobody is named: a list of {name, keys}; those are tried who have a key that this machine offers",
         },
         Param {
             name: "keys",
@@ -77,23 +84,90 @@ impl Module for SshLogin {
         if user.as_deref().is_some_and(|u| !is_user(u)) {
             return Err(Halt::error("user", "this is no user's name"));
         }
-        let attempt = LoginAttempt {
+        let attempt = |user: Option<String>| LoginAttempt {
             address: place.address.clone(),
             port: p.port("port").or(place.port).or(destination.is_none().then_some(22)),
-            user: user.clone().or_else(|| place.login.clone().filter(|_| destination.is_some())),
+            user: user.or_else(|| place.login.clone().filter(|_| destination.is_some())),
             host_keys: p.list("host_keys"),
             salt: view.salt(),
-            destination,
+            destination: destination.clone(),
         };
-        let found = match view.login(attempt) {
+        let login = |user: Option<String>| match view.login(attempt(user)) {
             // A machine without ssh shows nothing of the host.
-            Err(Halt::Unknown { why, .. }) => {
-                return Err(Halt::Skipped(format!("no login was tried: {why}")));
-            }
-            other => other?,
+            Err(Halt::Unknown { why, .. }) => Err(Halt::Skipped(format!("no login was tried: {why}"))),
+            other => other,
         };
-        judge(found, user.as_deref(), &p.list("keys"))
+        let accounts: Vec<Account> =
+            p.0.get("accounts").and_then(Value::as_array).into_iter().flatten().filter_map(Account::read).collect();
+        if user.is_some() || accounts.is_empty() {
+            return judge(login(user.clone())?, user.as_deref(), &p.list("keys"));
+        }
+        each(&accounts, |name| login(Some(name.to_owned())))
     }
+}
+
+/// Somebody who may log in.
+struct Account {
+    name: String,
+    keys: Vec<String>,
+}
+
+impl Account {
+    fn read(v: &Value) -> Option<Self> {
+        let name = v.get("name")?.as_str().filter(|n| is_user(n))?.to_owned();
+        let keys = v.get("keys").and_then(Value::as_array).into_iter().flatten();
+        Some(Self { name, keys: keys.filter_map(Value::as_str).map(str::to_owned).collect() })
+    }
+}
+
+/// Logins that are tried, at most: a refused one counts against our address.
+const TRIES: usize = 4;
+
+/// Which keys this machine offers is told by the first try; then those are tried who have one of them.
+fn each<'r>(accounts: &[Account], login: impl Fn(&str) -> Result<&'r LoginResult, Halt>) -> Result<Decision, Halt> {
+    let mut offered: Option<&[String]> = None;
+    let (mut tried, mut well, mut last) = (Vec::new(), Vec::new(), None);
+    for account in accounts {
+        let fits = offered.is_none_or(|o| o.iter().any(|k| account.keys.contains(k)));
+        if tried.len() == TRIES || !fits {
+            continue;
+        }
+        let found = login(&account.name)?;
+        if !found.offered.is_empty() || found.stage >= LoginStage::Authentication {
+            offered.get_or_insert(&found.offered);
+        }
+        tried.push(account.name.as_str());
+        match judge(found, Some(&account.name), &account.keys) {
+            Ok(d) if d.ok => {
+                well.push(account.name.as_str());
+                last = Some(d);
+            }
+            // It is no fault of this account alone, or it is this account's: nobody else shows more.
+            Ok(d) => return Ok(d),
+            Err(Halt::Skipped(why)) if last.is_none() && found.stage < LoginStage::Authentication => {
+                return Err(Halt::Skipped(why));
+            }
+            Err(Halt::Skipped(_)) => {}
+            Err(other) => return Err(other),
+        }
+    }
+    let rest: Vec<&str> = accounts.iter().map(|a| a.name.as_str()).filter(|n| !well.contains(n)).collect();
+    let Some(mut d) = last else {
+        return Err(Halt::Skipped(format!(
+            "a client gets as far as authentication; no login was tried with a key that the host knows of {}",
+            several(&rest, 5)
+        )));
+    };
+    d.evidence = match (well.as_slice(), rest.is_empty()) {
+        ([_], true) => d.evidence,
+        (_, true) => format!("ssh logs {} in, and a session begins", several(&well, 5)),
+        (_, false) => {
+            let why = if tried.len() == TRIES { "" } else { ": this machine has no key of theirs" };
+            let (well, rest) = (several(&well, 5), several(&rest, 5));
+            format!("ssh logs {well} in, and a session begins; no login of {rest} was tried{why}")
+        }
+    };
+    Ok(d)
 }
 
 fn judge(found: &LoginResult, user: Option<&str>, keys: &[String]) -> Result<Decision, Halt> {
@@ -136,6 +210,45 @@ fn judge(found: &LoginResult, user: Option<&str>, keys: &[String]) -> Result<Dec
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn login(stage: LoginStage, offered: &[&str]) -> LoginResult {
+        let offered = offered.iter().map(|o| (*o).to_owned()).collect();
+        LoginResult {
+            stage,
+            message: "h: Permission denied (publickey).".into(),
+            offered,
+            accepted: None,
+            status: None,
+        }
+    }
+
+    #[test]
+    fn whose_key_is_here_is_tried() {
+        let account = |name: &str, key: &str| Account { name: name.into(), keys: vec![key.into()] };
+        let all = [
+            account("root", "SHA256:b"),
+            account("alice", "SHA256:a"),
+            account("bob", "SHA256:b"),
+            account("eve", "SHA256:a"),
+        ];
+        let (denied, session) =
+            (login(LoginStage::Authentication, &["SHA256:a"]), login(LoginStage::Session, &["SHA256:a"]));
+        let asked = std::cell::RefCell::new(Vec::new());
+        let of = |name: &str| {
+            asked.borrow_mut().push(name.to_owned());
+            Ok(if name == "root" { &denied } else { &session })
+        };
+        assert_eq!(
+            each(&all, of).unwrap().evidence,
+            "ssh logs alice and eve in, and a session begins; no login of root and bob was tried: this machine has no key of theirs"
+        );
+        // The first try tells what is offered here.
+        assert_eq!(*asked.borrow(), ["root", "alice", "eve"]);
+        // One who should get in and does not is no good end.
+        let one = each(&all[1..], |name| Ok(if name == "eve" { &denied } else { &session })).unwrap();
+        assert!(!one.ok && one.evidence.contains("eve may log in with"), "{}", one.evidence);
+        assert!(matches!(each(&all[..1], |_| Ok(&denied)), Err(Halt::Skipped(why)) if why.ends_with("of root")));
+    }
 
     #[test]
     fn what_a_refusal_proves() {

@@ -31,20 +31,36 @@ pub struct Obstacle {
 }
 
 impl Obstacle {
-    fn new(kind: &'static str, what: impl Into<String>) -> Self {
+    pub fn new(kind: &'static str, what: impl Into<String>) -> Self {
         Self { kind, what: what.into(), todo: String::new(), more: Map::new() }
     }
-    fn todo(mut self, todo: impl Into<String>) -> Self {
+    pub fn todo(mut self, todo: impl Into<String>) -> Self {
         self.todo = todo.into();
         self
     }
-    fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.more.insert(name.to_owned(), value.into());
         self
     }
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.more.get(name)
+    }
+    /// The option of sshd's that it is about.
+    pub fn text(&self) -> &str {
+        self.get("text").and_then(Value::as_str).unwrap_or_default()
+    }
+    /// Whether a line of sshd's could be changed for it.
+    pub fn changes(&self) -> bool {
+        self.get("set").and_then(Value::as_object).is_some_and(|s| !s.is_empty())
+    }
+    /// Whether somebody has decided so of this account: most often it is meant.
+    pub fn meant(&self) -> bool {
+        matches!(self.kind, "policy" | "no_shell" | "access" | "expired" | "aged" | "locked")
+            || self.more.contains_key("meant")
+    }
     pub fn value(&self) -> Value {
         let mut all = Map::new();
-        for name in ["path", "mode", "owner", "state", "file", "text", "command", "undo", "shell"] {
+        for name in ["user", "path", "mode", "owner", "state", "file", "text", "command", "undo", "shell"] {
             all.insert(name.into(), "".into());
         }
         all.insert("line".into(), Value::Null);
@@ -54,7 +70,12 @@ impl Obstacle {
         all.insert("kind".into(), self.kind.into());
         all.insert("what".into(), self.what.clone().into());
         all.insert("todo".into(), self.todo.clone().into());
-        all.extend(self.more.clone());
+        all.extend(
+            self.more
+                .iter()
+                .filter(|(k, _)| !matches!(k.as_str(), "at" | "meant"))
+                .map(|(k, v)| (k.clone(), v.clone())),
+        );
         Value::Object(all)
     }
 }

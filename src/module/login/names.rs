@@ -27,6 +27,16 @@ pub fn fits(pattern: &str, text: &str) -> bool {
     p[i..].iter().all(|c| *c == '*')
 }
 
+/// The first of some names, and how many more.
+pub fn several(names: &[&str], shown: usize) -> String {
+    match names {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        all if all.len() > shown => format!("{} and {} more", all[..shown].join(", "), all.len() - shown),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
 /// `USER` or `USER@HOST` of AllowUsers and DenyUsers (`match_user`, match.c).
 pub fn user(pattern: &str, name: &str, client: Option<IpAddr>) -> Truth {
     match pattern.rsplit_once('@') {

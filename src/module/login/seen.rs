@@ -51,9 +51,11 @@ pub struct KeyFile {
     pub keys: Keys,
 }
 
-/// All that was seen.
-#[derive(Debug, Default)]
+/// All that was seen of one account's way in.
+#[derive(Debug, Clone, Default)]
 pub struct Seen {
+    /// Who it is, where nobody was named.
+    pub name: String,
     pub account: Option<Account>,
     pub groups: Vec<String>,
     pub gids: Vec<u32>,
@@ -126,7 +128,10 @@ impl Seen {
         self.is("usepam") && self.pam.iter().any(|(s, m)| s == stack && m.rsplit('/').next() == Some(module))
     }
 
-    pub fn read(out: &[u8]) -> Self {
+    /// The host's own part alone where there is no account; else that with each account's. The names that were too many.
+    pub fn read(out: &[u8]) -> (Vec<Self>, Vec<String>) {
+        let (mut all, mut left) = (Vec::new(), Vec::new());
+        let mut host = None::<Seen>;
         let mut seen = Seen::default();
         let (mut rest, mut in_t) = (out, None::<bool>);
         let mut dump = Vec::new();
@@ -160,10 +165,20 @@ impl Seen {
                     }
                     rest = rest.get(length + 1..).unwrap_or_default();
                 }
+                "left" => left.push(value.to_owned()),
+                "account" => {
+                    let next = Seen { name: value.to_owned(), ..host.as_ref().unwrap_or(&seen).clone() };
+                    let last = std::mem::replace(&mut seen, next);
+                    match host {
+                        None => host = Some(last),
+                        Some(_) => all.push(last),
+                    }
+                }
                 _ => seen.word(word, value),
             }
         }
-        seen
+        all.push(seen);
+        (all, left)
     }
 
     fn word(&mut self, word: &str, value: &str) {

@@ -309,3 +309,97 @@ fn the_log_of_the_last_try() {
     // What is judged by looking may have been repaired since.
     assert!(said("User bob from 10.77.0.1 not allowed because not listed in AllowUsers").is_empty());
 }
+
+/// A host with some accounts like bob; what is put in place of what in the part of each.
+fn everybody(accounts: &[(&str, &[(&str, &str)])], params: Value, config: &str) -> Decision {
+    let one = host(&[]);
+    let (account, common) = one.split_once("spare ").unwrap();
+    let mut out = format!("debian\ntoday 20400\nspare {common}");
+    for (name, changes) in accounts {
+        let mut part =
+            account.replace("debian\n", "").replace("from 10.77.0.1", "guessed\nfrom 10.77.0.1").replace("bob", name);
+        for (old, new) in *changes {
+            assert!(part.contains(old), "{old}");
+            part = part.replace(old, new);
+        }
+        out += &format!("account {name}\n{part}valid\n");
+    }
+    decide(&out.replace("pam_unix.so\nvalid\n", "pam_unix.so\n"), config, params).unwrap()
+}
+
+#[test]
+fn everybody_at_once() {
+    let open = |name: &'static str| {
+        (format!("|750|1001|1001|{name}|{name}|/home/{name}\n"), format!("|777|1001|1001|{name}|{name}|/home/{name}\n"))
+    };
+    let (a, c) = (open("alice"), open("carol"));
+    let (a, c) = ([(a.0.as_str(), a.1.as_str())], [(c.0.as_str(), c.1.as_str())]);
+    let d = everybody(&[("alice", &a), ("bob", &[]), ("carol", &c)], json!({}), "");
+    let whats: Vec<(&Value, &Value, &Value)> =
+        d.fields["obstacles"].as_array().unwrap().iter().map(|o| (&o["kind"], &o["user"], &o["path"])).collect();
+    assert_eq!(json!(whats), json!([["modes", "alice", "/home/alice"], ["modes", "carol", "/home/carol"]]));
+    let fine = everybody(&[("alice", &[]), ("bob", &[])], json!({"user": ""}), "");
+    assert_eq!((fine.ok, fine.evidence.as_str()), (true, "alice and bob may log in by key"));
+    assert_eq!(fine.fields["accounts"].as_array().unwrap().len(), 2);
+    // What is the same for all is said once.
+    let shut = [("shell regular", "nologin /run/nologin System is booting up.\nshell regular")];
+    let d = everybody(&[("alice", &shut), ("bob", &shut)], json!({}), "");
+    assert_eq!(d.fields["obstacles"].as_array().unwrap().len(), 1, "{}", d.evidence);
+    // Nobody at all.
+    let d = everybody(&[], json!({}), "");
+    assert_eq!((d.ok, d.evidence.as_str()), (false, "no account of this host has a shell to log in with and a key"));
+    // Whose key it is.
+    assert!(everybody(&[("alice", &[])], json!({"key": KEY}), "").ok);
+    let d = everybody(&[("alice", &[])], json!({"key": OTHER}), "");
+    assert!(d.evidence.starts_with("none of the 1 accounts with keys has the key SHA256:uNi"), "{}", d.evidence);
+}
+
+#[test]
+fn who_is_kept_out_on_purpose() {
+    let allowed = [("usepam yes\n", "usepam yes\nallowusers bob\n")];
+    let config = "7:AllowUsers bob\n";
+    let d = everybody(&[("alice", &allowed), ("bob", &allowed)], json!({}), config);
+    assert!(d.ok);
+    assert_eq!(
+        d.evidence,
+        "bob may log in by key; alice is kept out on purpose: those whom sshd lets in do not include alice: /etc/ssh/sshd_config:7 says \"AllowUsers bob\""
+    );
+    assert_eq!(d.fields["accounts"].as_array().unwrap().len(), 1);
+    // Where nobody is left it is a fault.
+    let d = everybody(&[("alice", &allowed), ("carol", &allowed)], json!({}), config);
+    assert_eq!((d.ok, d.fields["obstacles"].as_array().unwrap().len()), (false, 2));
+    // A key for other places is for them; the last who tried that name may be anybody.
+    let content = format!("content {} /home/bob/.ssh/authorized_keys\n{KEY}\n", KEY.len());
+    let from = format!("content {} x\nfrom=\"10.9.0.0/16\" {KEY}\n", KEY.len() + 19);
+    let bob: &[(&str, &str)] = &[(&content, &from)];
+    assert!(everybody(&[("alice", &[]), ("bob", bob)], json!({}), "").ok);
+}
+
+#[test]
+fn where_nobody_has_keys() {
+    let elsewhere = |name: &str| {
+        let listed = format!("file listed /home/{name}/.ssh/authorized_keys");
+        (
+            listed,
+            format!(
+                "file listed /home/{name}/.ssh/authorized_key\nabsent\nfile other /home/{name}/.ssh/authorized_keys"
+            ),
+        )
+    };
+    let place = (".ssh/authorized_keys .ssh/authorized_keys2", ".ssh/authorized_key");
+    let (a, b) = (elsewhere("alice"), elsewhere("bob"));
+    let (a, b) = ([(a.0.as_str(), a.1.as_str()), place], [(b.0.as_str(), b.1.as_str()), place]);
+    let config = "4:AuthorizedKeysFile .ssh/authorized_key\n9:AuthorizedKeysFile .ssh/authorized_keys\n";
+    let d = everybody(&[("alice", &a), ("bob", &b)], json!({}), config);
+    let all = d.fields["obstacles"].as_array().unwrap();
+    assert_eq!((all.len(), &all[0]["kind"]), (1, &json!("nobody")));
+    assert_eq!(
+        d.evidence,
+        "sshd looks for keys in .ssh/authorized_key (/etc/ssh/sshd_config:4 says \"AuthorizedKeysFile .ssh/authorized_key\", and sshd \
+         takes the first such line, not /etc/ssh/sshd_config:9), and there are none: the 2 accounts that have keys have them in ~/.ssh \
+         (alice and bob)"
+    );
+    assert_eq!(all[0]["set"], json!({"AuthorizedKeysFile": ".ssh/authorized_key .ssh/authorized_keys"}));
+    // Where it works for somebody, it is meant so.
+    assert!(everybody(&[("alice", &a), ("bob", &[])], json!({}), config).ok);
+}

@@ -17,7 +17,37 @@ const NAMED: Fault = Fault { rounds: 0, exit: 1, ..OUT };
 /// The connection ends before any login.
 const CLOSED: Fault = Fault { book: "ssh-closed", args: &[], ..NAMED };
 
+/// Nobody is named: all accounts are looked at.
+const EVERYBODY: Fault =
+    Fault { book: "ssh-permission-denied", client: &["-l", "alice"], symptom: "Permission denied", args: &[], ..OUT };
+
 faults! {
+    everybody_at_once {
+        title: "the homes of two users are for everybody to write, and the key of a third was broken over lines",
+        breaks: r#"
+            for u in alice bob; do useradd -m -s /bin/bash $u; cp -r /home/admin/.ssh /home/$u; chown -R $u:$u /home/$u; chmod 777 /home/$u; done
+            cd /home/admin/.ssh; fold -w 50 authorized_keys >x; cat x >authorized_keys; rm x"#,
+        says: "others than alice may write to /home/alice",
+        ci: true,
+        ..EVERYBODY
+    }
+    everybody_looks_elsewhere {
+        title: "a slip of the pen has sshd look for everybody's keys where nobody has any, and a later line is not read",
+        client: &["-l", "admin"],
+        breaks: "config 'AuthorizedKeysFile .ssh/authorized_key' 'AuthorizedKeysFile .ssh/authorized_keys'",
+        says: r"50-lab\.conf:1 says .*not /etc/ssh/sshd_config\.d/50-lab\.conf:2.*the 2 accounts that have keys",
+        ci: true,
+        ..EVERYBODY
+    }
+    nobody_to_look_at {
+        title: "no account has a key",
+        client: &["-l", "admin"],
+        breaks: "rm /home/admin/.ssh/authorized_keys /root/.ssh/authorized_keys",
+        says: "no account of this host has a shell to log in with and a key",
+        rounds: 0,
+        exit: 1,
+        ..EVERYBODY
+    }
     hostkey_algs {
         title: "no client of today has the types of host keys that are offered",
         breaks: "config 'HostKeyAlgorithms ssh-dss,ssh-rsa'",

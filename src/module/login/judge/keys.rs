@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{Judge, Obstacle, day_of, policy};
 use crate::edit::authorized_keys::{self, Entry};
 use crate::edit::hosts_access::Truth;
+use crate::edit::sshd_config::Directive;
 use crate::module::login::names;
 use crate::module::login::seen::{Account, KeyFile, Part};
 
@@ -54,16 +55,15 @@ impl Judge<'_> {
         let places = listed.iter().map(|f| f.name.as_str()).collect::<Vec<_>>().join(", ");
         let first = listed.first();
         if let Some(refusal) = mine.first().and_then(|(f, e)| Some((f, e, self.refused(e)?))) {
-            let (file, entry, why) = refusal;
+            let (file, entry, (why, meant)) = refusal;
             if mine.iter().any(|(_, e)| self.refused(e).is_none()) {
                 return None;
             }
             let what = format!("{}:{}: sshd does not take this key: {why}", file.name, entry.line);
-            return Some(
-                Obstacle::new("keys", what)
-                    .with("path", file.name.clone())
-                    .todo("use another key, or change that line if it is no longer meant so"),
-            );
+            let found = Obstacle::new("keys", what)
+                .with("path", file.name.clone())
+                .todo("use another key, or change that line if it is no longer meant so");
+            return Some(if meant { found.with("meant", true) } else { found });
         }
         if !mine.is_empty() || self.beyond().is_some() {
             return None;
@@ -71,11 +71,16 @@ impl Judge<'_> {
         let other = self.files().find(|f| !f.listed && f.keys.entries.iter().any(fits));
         if let Some(other) = other.filter(|o| !listed.iter().any(|f| f.name == o.name)) {
             let (line, at) = self.line("authorizedkeysfile", None);
+            let at = self.first_of(line.as_ref(), at);
             let own = self.words("authorizedkeysfile");
             let set: Vec<String> =
-                own.into_iter().filter(|w| w != "none").chain([".ssh/authorized_keys".to_owned()]).collect();
+                own.iter().filter(|w| *w != "none").cloned().chain([".ssh/authorized_keys".to_owned()]).collect();
             let looks = if places.is_empty() { "nowhere".to_owned() } else { format!("in {places}") };
             let what = format!("sshd looks for {name}'s keys {looks} ({at}), and they are in {}", other.name);
+            let at_all = match own.is_empty() || own.iter().all(|w| w == "none") {
+                true => format!("nowhere ({at})"),
+                false => format!("in {} ({at})", own.join(" ")),
+            };
             let todo = match first {
                 Some(f) => format!("put the key into {} (or have sshd read {} too)", f.name, other.name),
                 None => format!("have sshd read {}: AuthorizedKeysFile .ssh/authorized_keys", other.name),
@@ -83,6 +88,7 @@ impl Judge<'_> {
             return Some(
                 policy("AuthorizedKeysFile", what, &line)
                     .todo(todo)
+                    .with("at", at_all)
                     .with("set", self.global(&line, json!({"AuthorizedKeysFile": set.join(" ")}))),
             );
         }
@@ -102,12 +108,24 @@ impl Judge<'_> {
         Some(Obstacle::new("keys", what).with("path", path).todo(todo))
     }
 
-    /// Why sshd passes over a key that is there.
-    fn refused(&self, e: &Entry) -> Option<String> {
-        let seen = self.seen;
-        if let Some(option) = e.unknown_option() {
-            return Some(format!("it begins with \"{option}\", which is no option that sshd knows"));
+    /// Of several lines for everybody sshd takes the first.
+    fn first_of(&self, line: Option<&Directive>, at: String) -> String {
+        let Some(first) = line.filter(|d| d.global()) else { return at };
+        let same = |d: &&Directive| d.key == first.key && d.global() && (&d.file, d.line) != (&first.file, first.line);
+        match self.tree.directives().iter().find(same) {
+            Some(d) => format!("{at}, and sshd takes the first such line, not {}:{}", d.file, d.line),
+            None => at,
         }
+    }
+
+    /// Why sshd passes over a key that is there, and whether its own line is meant so.
+    fn refused(&self, e: &Entry) -> Option<(String, bool)> {
+        self.decided(e).map(|why| (why, true)).or_else(|| Some((self.unfit(e)?, false)))
+    }
+
+    /// What the key's own line says of when and whence.
+    fn decided(&self, e: &Entry) -> Option<String> {
+        let seen = self.seen;
         if let Some(date) = e.option("expiry-time")
             && let Ok(day) = jiff::civil::Date::strptime("%Y%m%d", date.get(..8).unwrap_or_default())
             && day_of(seen.today).is_some_and(|today| day <= today)
@@ -122,6 +140,14 @@ impl Judge<'_> {
                 "from=\"{from}\", and you come from {}",
                 seen.client.map(|a| a.to_string()).unwrap_or_default()
             ));
+        }
+        None
+    }
+
+    fn unfit(&self, e: &Entry) -> Option<String> {
+        let seen = self.seen;
+        if let Some(option) = e.unknown_option() {
+            return Some(format!("it begins with \"{option}\", which is no option that sshd knows"));
         }
         let algorithms: Vec<&str> =
             seen.setting("pubkeyacceptedalgorithms").split(',').filter(|a| !a.is_empty()).collect();
