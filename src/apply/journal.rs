@@ -277,7 +277,7 @@ pub fn list() -> io::Result<Vec<Summary>> {
             begun: of("change"),
         });
     }
-    out.sort_by(|a, b| newest_first(a, b));
+    out.sort_by(newest_first);
     Ok(out)
 }
 
