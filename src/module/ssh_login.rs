@@ -12,7 +12,7 @@ pub struct SshLogin;
 
 static SPEC: Spec = Spec {
     name: "ssh_login",
-    summary: "Runs the ssh of the controller, with the user's own configuration, keys and agent, as far as it goes without a password: connection, key exchange, host key, authentication, session. A host key that is not known here is not accepted, and nothing is written to known_hosts. Ok: a session began, or sshd takes a key whose passphrase nobody typed. Where no login could be tried (no ssh here, an unknown host key, no key that sshd is to take) it does not apply, and says how far a client got.",
+    summary: "Runs the ssh of the controller, with the user's own configuration, keys and agent, as far as it goes without a password: connection, key exchange, host key, authentication, session. A host key that is not known here is not accepted, and nothing is written to known_hosts. Ok: a session began and ran `true`, or sshd takes a key whose passphrase nobody typed. Where no login could be tried (no ssh here, an unknown host key, no key that sshd is to take) it does not apply, and says how far a client got.",
     scalar: Some("user"),
     params: &[
         Param { name: "user", ty: Ty::Str, required: false, help: "who logs in; else whom ssh's configuration names" },
@@ -174,7 +174,16 @@ fn judge(found: &LoginResult, user: Option<&str>, keys: &[String]) -> Result<Dec
     let who = user.unwrap_or("the user of ssh's configuration");
     let said = if found.message.is_empty() { "the connection is closed" } else { found.message.as_str() };
     let (stage, ok, evidence) = match found.stage {
-        LoginStage::Session => ("session", true, format!("ssh logs {who} in, and a session begins")),
+        LoginStage::Session => match found.status.filter(|s| *s != 0) {
+            None => ("session", true, format!("ssh logs {who} in, and a session begins")),
+            Some(_) if is_restricted(&found.message) => {
+                ("session", true, format!("ssh logs {who} in, who may run no command of their own: {said}"))
+            }
+            Some(status) => {
+                let said = if found.message.is_empty() { String::new() } else { format!(": {said}") };
+                ("session", false, format!("ssh logs {who} in, and the session ends at once with status {status}{said}"))
+            }
+        },
         LoginStage::Authenticated => {
             ("authenticated", false, format!("ssh logs {who} in, and no session begins: {said}"))
         }
@@ -205,6 +214,14 @@ fn judge(found: &LoginResult, user: Option<&str>, keys: &[String]) -> Result<Dec
         .with("stage", stage)
         .with("message", found.message.clone())
         .with("offered", json!(found.offered)))
+}
+
+/// The words of those who run but one thing for an account: `internal-sftp`, git-shell, gitolite, rrsync, rssh.
+fn is_restricted(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    ["sftp", "rsync", "rssh", "restricted", "unrecognized command", "unknown git", "invalid command", "a shell?"]
+        .iter()
+        .any(|word| message.contains(word))
 }
 
 #[cfg(test)]
@@ -273,6 +290,15 @@ mod tests {
         let kex = of(&result(LoginStage::Banner, "Unable to negotiate with h port 22: no matching cipher found.", &[]))
             .unwrap();
         assert_eq!(kex.evidence, "ssh gets: Unable to negotiate with h port 22: no matching cipher found.");
-        assert!(of(&result(LoginStage::Session, "", &[])).unwrap().ok);
+        let session = |status, message: &str| {
+            let found = LoginResult { status: Some(status), ..result(LoginStage::Session, message, &[]) };
+            of(&found).unwrap()
+        };
+        assert!(session(0, "").ok && session(1, "This service allows sftp connections only.").ok);
+        assert_eq!(
+            session(254, "There were too many logins for 'root'.").evidence,
+            "ssh logs root in, and the session ends at once with status 254: There were too many logins for 'root'."
+        );
+        assert!(!session(254, "There were too many logins for 'root'.").ok && !session(3, "").ok);
     }
 }

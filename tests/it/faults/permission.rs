@@ -214,6 +214,24 @@ faults! {
         args: LIFT,
         ..DENIED
     }
+    permission_two_expired_and_to_choose {
+        title: "two: the account has expired, and a new password is to be chosen at the next login",
+        breaks: "chage -d 0 admin; chage -E 2024-01-01 admin",
+        symptom: "(?i)expired|closed",
+        says: "admin's account has expired on 2024-01-01",
+        args: LIFT,
+        rounds: 2,
+        ..DENIED
+    }
+    permission_too_many_logins {
+        title: "limits.conf lets the user have no login",
+        breaks: "echo '* hard maxlogins 0' >>/etc/security/limits.conf",
+        symptom: "too many logins",
+        says: "too many logins",
+        rounds: 0,
+        exit: 1,
+        ..DENIED
+    }
     permission_aged {
         title: "the password has run out, and the client has no terminal to change it on",
         breaks: "chage -d 2024-01-01 -M 30 admin",

@@ -84,9 +84,15 @@ impl Judge<'_> {
         if changed == 0 {
             let what =
                 format!("a new password is to be chosen by {name} at the next login, which works on a terminal only");
+            let (command, undo) =
+                (format!("chage --lastday {} {name}", day(seen.today)), chage("--lastday", "0", "0".into()).1);
             return Some(
                 Obstacle::new("aged", what)
-                    .todo(format!("log in on a terminal (ssh -t), or choose one: passwd {name}")),
+                    .todo(format!(
+                        "log in on a terminal (ssh -t), or choose one: passwd {name}; or let the old one do: {command}"
+                    ))
+                    .with("command", command)
+                    .with("undo", undo),
             );
         }
         let end = changed + max?;
