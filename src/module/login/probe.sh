@@ -80,11 +80,12 @@ account() {
       echo "file $w $f"
       p=$(readlink -f "$f") && [ -e "$p" ] || { echo absent; p=$(readlink -f "${f%/*}") && [ -e "$p" ] || p=''; }
       q=$p; while [ -n "$q" ]; do stat -c 'part %F|%a|%u|%g|%U|%G|%n' "$q"; [ "$q" = / ] && break; q=${q%/*}; q=${q:-/}; done
-      if [ -f "$p" ]; then k=$(head -c 65536 "$p" | wc -c); echo "content $((k)) $p"; head -c 65536 "$p"; echo; fi
+      if [ -f "$p" ] && [ -e "$f" ]; then k=$(head -c 65536 "$p" | wc -c); echo "content $((k)) $p"; head -c 65536 "$p"; echo; fi
     done
   fi
   x=$(printf '%s\n' "$l" | cut -d: -f7); x=${x:-/bin/sh}
   stat -L -c 'shell %F|%a' "$x" 2>/dev/null || echo 'shell absent'
+  if [ -f "$x" ]; then case $(dd if="$x" bs=4 count=1 2>/dev/null) in *ELF|'#!'*) ;; *) echo noprogram;; esac; fi
   if grep -qsxF -e "$x" /etc/shells; then echo valid; fi
 }
 # Debian's sshd lets the group write where nobody else is in it.
@@ -101,6 +102,7 @@ pam() { sed 's/\[[^]]*\]/x/' "/etc/pam.d/$1" 2>/dev/null | while read -r w k m _
   account|-account|auth|-auth) case $k in include|substack) pam "$m";; *) echo "pam $w $m";; esac;; esac; done; }
 pam sshd
 grep -nHE '^[^#]*:.*:' /etc/security/access.conf /etc/security/access.d/*.conf 2>/dev/null | sed 's/^/access /'
+grep -nHE '^[^#]*[[:space:]](maxlogins|nproc)[[:space:]]+0[[:space:]]*(#.*)?$' /etc/security/limits.conf /etc/security/limits.d/*.conf 2>/dev/null | sed 's/^/limit /'
 cat /etc/ssh/ssh_host_*_key.pub 2>/dev/null | awk 'NF > 1 { print "hostkey " $1 " " $2 }'
 if [ -n "$u" ]; then account; exit 0; fi
 # Where keys may be, by any line of sshd's; each account's own is told by sshd.
