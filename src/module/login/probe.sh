@@ -14,7 +14,7 @@ echo "today $((t / 86400))"
 j=$(journalctl -q --no-pager -t sshd -t sshd-session -t sshd-auth -n 2000 -o short-iso 2>/dev/null) && o=$j || { o=; j=$(tail -n 2000 /var/log/auth.log /var/log/secure 2>/dev/null); }
 # A file system of the network may never answer: whoever looks there waits for ever, and only what is waited for elsewhere can
 # be left behind. One that did not answer is not waited for again.
-far=$(awk '$3 ~ /^(nfs|cifs|smb|fuse|9p|ceph|gluster|afs|lustre|autofs)/ && $3 != "fusectl"' /proc/mounts 2>/dev/null) hung=
+T= far=$(awk '$3 ~ /^(nfs|cifs|smb|fuse|9p|ceph|gluster|afs|lustre|autofs)/ && $3 != "fusectl"' /proc/mounts 2>/dev/null) hung=
 hangs() {
   [ -n "$far" ] || return 1
   for i in $hung; do case $1/ in "$i"/*) echo "hangs $1"; return 0;; esac; done
@@ -64,7 +64,8 @@ account() {
     END { if (last != "" && !(last in not)) for (i = 1; i <= m[last] && i <= 20; i++) print "reason " l[last, i] }'
   a=${a:-127.0.0.1}
   t=$(sshd_t -C "user=$u,host=$a,addr=$a,laddr=127.0.0.1,lport=22" 2>&1); r=$?
-  echo "-- T $r"; printf '%s\n' "$t"; echo '-- end'
+  # Of many accounts nearly all are told the same.
+  if [ "$r$t" = "$T" ]; then echo '-- same'; else echo "-- T $r"; printf '%s\n' "$t"; echo '-- end'; T=$r$t; fi
   h=$(printf '%s\n' "$l" | cut -d: -f6); n=$(printf '%s\n' "$l" | cut -d: -f3)
   if [ -n "$h" ] && ! hangs "$h"; then
     if [ ! -d "$h" ]; then
@@ -72,11 +73,13 @@ account() {
       awk -v h="$h/" '$1 !~ /^#/ && $2 ~ /^\/./ && index(h, $2 "/") == 1 { print $2 }' /etc/fstab 2>/dev/null | while read -r f; do grep -qs " $f " /proc/mounts || echo "unmounted $f"; done
     fi
     echo "home $(readlink -f "$h" || printf '%s\n' "$h")"
-    set -f; set -- $(printf '%s\n' "$t" | sed -n 's/^authorizedkeysfile //p'); set +f
+    d=; set -f; set -- $(printf '%s\n' "$t" | sed -n 's/^authorizedkeysfile //p'); set +f
     for f in "$@" +.ssh/authorized_keys; do
       w=listed; case $f in none) continue;; +*) f=${f#+}; w=other;; esac
       place "$f"
       ! hangs "$f" || continue
+      case $w$d in other*" $f "*) continue;; esac
+      d="$d $f "
       echo "file $w $f"
       p=$(readlink -f "$f") && [ -e "$p" ] || { echo absent; p=$(readlink -f "${f%/*}") && [ -e "$p" ] || p=''; }
       q=$p; while [ -n "$q" ]; do stat -c 'part %F|%a|%u|%g|%U|%G|%n' "$q"; [ "$q" = / ] && break; q=${q%/*}; q=${q:-/}; done

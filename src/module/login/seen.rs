@@ -159,6 +159,11 @@ impl Seen {
             }
             let (word, value) = line.split_once(' ').unwrap_or((&line, ""));
             match word {
+                "--" if value == "same" => {
+                    let last = all.last().or(host.as_ref());
+                    (seen.settings, seen.refusal) =
+                        last.map(|s| (s.settings.clone(), s.refusal.clone())).unwrap_or_default();
+                }
                 "--" => in_t = Some(value == "T 0"),
                 "content" => {
                     let length = value.split(' ').next().and_then(|n| n.parse::<usize>().ok()).unwrap_or(0);

@@ -341,6 +341,12 @@ fn everybody_at_once() {
     let fine = everybody(&[("alice", &[]), ("bob", &[])], json!({"user": ""}), "");
     assert_eq!((fine.ok, fine.evidence.as_str()), (true, "alice and bob may log in by key"));
     assert_eq!(fine.fields["accounts"].as_array().unwrap().len(), 2);
+    // sshd's settings come once for all of whom they are the same.
+    let one = host(&[]);
+    let at = |word: &str| one.find(word).unwrap();
+    let dump = &one[at("-- T 0")..at("-- end") + "-- end\n".len()];
+    let d = everybody(&[("alice", &[]), ("carol", &[(dump, "-- same\n")])], json!({}), "");
+    assert_eq!(d.evidence, "alice and carol may log in by key");
     // What is the same for all is said once.
     let shut = [("shell regular", "nologin /run/nologin System is booting up.\nshell regular")];
     let d = everybody(&[("alice", &shut), ("bob", &shut)], json!({}), "");
