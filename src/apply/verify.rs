@@ -12,6 +12,9 @@ use crate::target::Cache;
 /// A socket that is about to be bound is bound by then.
 const SOON: Duration = Duration::from_secs(2);
 
+/// Questions of one proof, one after the other, at most.
+const QUESTIONS: u32 = 8;
+
 impl Session<'_> {
     /// After a round: looks until what was changed shows, or its time is up.
     pub(super) async fn settle(&mut self, before: &Plan, stumbled: bool) -> Result<Plan, Stop> {
@@ -101,11 +104,16 @@ impl Session<'_> {
                 }
                 self.salt += 1;
                 let mut cache = Cache::new();
-                let (mut answer, wanted) = plan::verify(&self.input(&cache), plan, call, false);
-                if !wanted.is_empty() {
+                let mut asked = 0;
+                // One answer may lead to the next question: whose login is tried next.
+                let answer = loop {
+                    let (answer, wanted) = plan::verify(&self.input(&cache), plan, call, false);
+                    if wanted.is_empty() || asked == QUESTIONS {
+                        break answer;
+                    }
+                    asked += 1;
                     cache.extend(self.ask_target(wanted).await?);
-                    answer = plan::verify(&self.input(&cache), plan, call, false).0;
-                }
+                };
                 // What was just restarted may need a moment; what nothing changed needs none.
                 if self.done.is_empty()
                     || !call.module.may_repeat()

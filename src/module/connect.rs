@@ -169,3 +169,25 @@ fn words(o: &Outcome, wanted: Option<&str>) -> (&'static str, Option<String>, St
         Outcome::Other(why) => ("other", None, why.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use regex::Regex;
+
+    /// What another program that has sshd's port costs: the answer that never comes is waited for at the start and at the end.
+    #[test]
+    fn a_port_that_somebody_else_has_is_told_soon() {
+        let waits = |book: &str| {
+            let patience = Regex::new(r"patience: .* else '([0-9]+)s' \}\}").unwrap();
+            let all: Vec<u64> = patience.captures_iter(book).map(|c| c[1].parse().unwrap()).collect();
+            assert_eq!(all.len(), book.matches("banner: \"SSH-2.0-\"").count(), "a wait without a bound:\n{book}");
+            all.iter().sum::<u64>()
+        };
+        let first = waits(include_str!("../../runbooks/steps/answer.yaml"));
+        let proof = |book: &'static str| book.split("\nhandlers:").next().unwrap_or_default();
+        for book in [include_str!("../../runbooks/ssh-refused.yaml"), include_str!("../../runbooks/ssh-closed.yaml")] {
+            let sum = first + waits(proof(book));
+            assert!(sum <= 5, "{sum} s");
+        }
+    }
+}

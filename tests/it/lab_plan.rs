@@ -1,6 +1,6 @@
 //! A plan costs one round trip on a healthy host, and leaves nothing behind on any.
 
-use crate::support::{Host, difference, fixture};
+use crate::support::{Host, difference, fixture, shipped};
 
 #[test]
 fn a_healthy_host_costs_one_round_trip() {
@@ -22,6 +22,20 @@ fn a_healthy_host_costs_one_round_trip() {
     assert_eq!((apply.exit, apply.all_changes()), (0, 0), "apply to a healthy host: {}", apply.seen());
     let after = host.snapshot();
     assert_eq!(before, after, "a healthy host was touched:\n{}", difference(&before, &after));
+}
+
+#[test]
+fn what_only_looks_makes_no_directory_of_sshd_s() {
+    let Some(host) = Host::up("looks") else { return };
+    host.sh("systemctl stop ssh; sleep 1");
+    let changed = "ls -d /run/sshd; stat -c %z /run";
+    let before = host.sh(changed);
+    for (book, args) in [("ssh-permission-denied", &["-e", "user=admin"][..]), ("ssh-permission-denied", &[])] {
+        let run = host.run("plan", &shipped(book), None, args);
+        assert_eq!(run.json["rounds"][0]["steps"][0]["status"], "ok", "{}", run.seen());
+    }
+    host.run("plan", &shipped("ssh-closed"), None, &[]);
+    assert_eq!(before, host.sh(changed));
 }
 
 /// What a probe may use for its private files, and what still runs with its mark.

@@ -71,3 +71,21 @@ fn a_home_that_hangs_is_not_waited_for() {
     assert!(took.as_secs() < 15, "{took:?}");
     assert_eq!(root.exit, 0, "{}", root.seen());
 }
+
+/// Without a name, those are logged in who have a key that this machine offers, and the others are named.
+#[test]
+fn whose_login_was_tried() {
+    let Some(host) = Host::up("said-whose") else { return };
+    host.sh(r#"
+        PATH=$PATH:/usr/sbin; ssh-keygen -q -t ed25519 -N '' -f /tmp/k
+        for u in alice bob; do useradd -m -s /bin/bash $u; cp -r /home/admin/.ssh /home/$u; chown -R $u:$u /home/$u; chmod 777 /home/$u; done
+        cat /tmp/k.pub >/home/bob/.ssh/authorized_keys; cat /tmp/k.pub >/root/.ssh/authorized_keys"#);
+    let add = format!("ssh-add -q /run/runbook-lab/{}/key && exec \"$@\"", host.name);
+    let prefix = ["ssh-agent", "sh", "-c", &add, "sh"];
+    let apply = host.command(&prefix, "apply", &shipped("ssh-permission-denied"), None, &["-y"]).output().unwrap();
+    let apply = Done::from(apply);
+    let told = apply.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(apply.code, 0, "{}", apply.stdout);
+    let tried = "ssh logs admin and alice in, and a session begins; no login of root and bob was tried: this machine has no key of theirs";
+    assert!(told.contains(tried), "{}", apply.stdout);
+}

@@ -131,10 +131,16 @@ impl Judge<'_> {
         out.extend(self.expiry());
         out.extend(self.modules());
         out.extend(self.chrooted(account));
+        out.extend(self.limits(account));
         if out.is_empty() {
             out.extend(self.logged());
         }
         out
+    }
+
+    /// Whether PAM has this module for a login of that sort: with a key, sshd does not come to its `auth`.
+    fn asks(&self, module: &str) -> bool {
+        self.seen.asks("account", module) || self.asked.password && self.seen.asks("auth", module)
     }
 
     // --- sshd's own rules ---------------------------------------------------------------------------------------------
@@ -172,10 +178,13 @@ impl Judge<'_> {
                 let new = if there { bare.to_owned() } else { self.seen.spare_shell.clone() };
                 Some(Obstacle::new("shell", what).with("shell", new))
             }
+            Some((kind, _)) if kind.starts_with("regular") && self.seen.no_program => Some(
+                Obstacle::new("shell", format!("{name}'s shell {shell} is no program"))
+                    .with("shell", self.seen.spare_shell.clone()),
+            ),
             Some((kind, mode)) if kind.starts_with("regular") && mode & 0o111 != 0 => {
                 let base = shell.rsplit('/').next().unwrap_or_default();
-                let unlisted = !self.seen.valid_shell
-                    && (self.seen.asks("auth", "pam_shells.so") || self.seen.asks("account", "pam_shells.so"));
+                let unlisted = !self.seen.valid_shell && self.asks("pam_shells.so");
                 if matches!(base, "nologin" | "false") {
                     let what = format!("{name}'s shell is {shell}, which ends every login: somebody wants it so");
                     return Some(

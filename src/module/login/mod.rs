@@ -65,7 +65,7 @@ static SPEC: Spec = Spec {
     fields: &[
         Field {
             name: "obstacles",
-            help: "what stands in the way: a list of {kind, what, todo, user, path, mode, owner, state, file, line, set, unset, add, command, undo, shell}; kind is user, locked, shell, shell_mode, no_shell, policy, keys, nobody (where sshd looks, nobody has keys), spoiled, modes, place, nologin, closed, booting, going_down, access, expired, aged, named (a line names what does not exist), home, chroot or log",
+            help: "what stands in the way: a list of {kind, what, todo, user, path, mode, owner, state, file, line, set, unset, add, command, undo, shell}; kind is user, locked, shell, shell_mode, no_shell, policy, keys, nobody (where sshd looks, nobody has keys), spoiled, modes, place, nologin, closed, booting, going_down, access, expired, aged, named (a line names what does not exist), home, chroot, limit (none of something is allowed) or log",
         },
         Field { name: "client", help: "the address that the answer is about; empty if it is not known" },
         Field { name: "keys", help: "fingerprints of the keys that sshd would look at: a list" },
@@ -83,7 +83,7 @@ static SPEC: Spec = Spec {
 };
 
 /// The lines that say who may come in.
-const TELLING: &str = r#"^[[:space:]]*"?(allow(users|groups)|deny(users|groups)|permitrootlogin|pubkeyauthentication|passwordauthentication|kbdinteractiveauthentication|authenticationmethods|authorizedkeys(file|command|commanduser)|authorizedprincipals[a-z]*|trustedusercakeys|revokedkeys|chrootdirectory|forcecommand|subsystem|refuseconnection|maxsessions|permittty|include|match)[[:space:]="]"#;
+const TELLING: &str = r#"^[[:space:]]*"?(allow(users|groups)|deny(users|groups)|permitrootlogin|pubkeyauthentication|passwordauthentication|kbdinteractiveauthentication|authenticationmethods|authorizedkeys(file|command|commanduser)|authorizedprincipals[a-z]*|trustedusercakeys|revokedkeys|chrootdirectory|forcecommand|maxauthtries|pubkeyaccepted(algorithms|keytypes)|subsystem|refuseconnection|maxsessions|permittty|include|match)[[:space:]="]"#;
 
 impl Module for Login {
     fn spec(&self) -> &'static Spec {

@@ -14,7 +14,7 @@ echo "today $((t / 86400))"
 j=$(journalctl -q --no-pager -t sshd -t sshd-session -t sshd-auth -n 2000 -o short-iso 2>/dev/null) && o=$j || { o=; j=$(tail -n 2000 /var/log/auth.log /var/log/secure 2>/dev/null); }
 # A file system of the network may never answer: whoever looks there waits for ever, and only what is waited for elsewhere can
 # be left behind. One that did not answer is not waited for again.
-far=$(awk '$3 ~ /^(nfs|cifs|smb|fuse|9p|ceph|gluster|afs|lustre|autofs)/ && $3 != "fusectl"' /proc/mounts 2>/dev/null) hung=
+T= far=$(awk '$3 ~ /^(nfs|cifs|smb|fuse|9p|ceph|gluster|afs|lustre|autofs)/ && $3 != "fusectl"' /proc/mounts 2>/dev/null) hung=
 hangs() {
   [ -n "$far" ] || return 1
   for i in $hung; do case $1/ in "$i"/*) echo "hangs $1"; return 0;; esac; done
@@ -64,7 +64,8 @@ account() {
     END { if (last != "" && !(last in not)) for (i = 1; i <= m[last] && i <= 20; i++) print "reason " l[last, i] }'
   a=${a:-127.0.0.1}
   t=$(sshd_t -C "user=$u,host=$a,addr=$a,laddr=127.0.0.1,lport=22" 2>&1); r=$?
-  echo "-- T $r"; printf '%s\n' "$t"; echo '-- end'
+  # Of many accounts nearly all are told the same.
+  if [ "$r$t" = "$T" ]; then echo '-- same'; else echo "-- T $r"; printf '%s\n' "$t"; echo '-- end'; T=$r$t; fi
   h=$(printf '%s\n' "$l" | cut -d: -f6); n=$(printf '%s\n' "$l" | cut -d: -f3)
   if [ -n "$h" ] && ! hangs "$h"; then
     if [ ! -d "$h" ]; then
@@ -72,19 +73,22 @@ account() {
       awk -v h="$h/" '$1 !~ /^#/ && $2 ~ /^\/./ && index(h, $2 "/") == 1 { print $2 }' /etc/fstab 2>/dev/null | while read -r f; do grep -qs " $f " /proc/mounts || echo "unmounted $f"; done
     fi
     echo "home $(readlink -f "$h" || printf '%s\n' "$h")"
-    set -f; set -- $(printf '%s\n' "$t" | sed -n 's/^authorizedkeysfile //p'); set +f
+    d=; set -f; set -- $(printf '%s\n' "$t" | sed -n 's/^authorizedkeysfile //p'); set +f
     for f in "$@" +.ssh/authorized_keys; do
       w=listed; case $f in none) continue;; +*) f=${f#+}; w=other;; esac
       place "$f"
       ! hangs "$f" || continue
+      case $w$d in other*" $f "*) continue;; esac
+      d="$d $f "
       echo "file $w $f"
       p=$(readlink -f "$f") && [ -e "$p" ] || { echo absent; p=$(readlink -f "${f%/*}") && [ -e "$p" ] || p=''; }
       q=$p; while [ -n "$q" ]; do stat -c 'part %F|%a|%u|%g|%U|%G|%n' "$q"; [ "$q" = / ] && break; q=${q%/*}; q=${q:-/}; done
-      if [ -f "$p" ]; then k=$(head -c 65536 "$p" | wc -c); echo "content $((k)) $p"; head -c 65536 "$p"; echo; fi
+      if [ -f "$p" ] && [ -e "$f" ]; then k=$(head -c 65536 "$p" | wc -c); echo "content $((k)) $p"; head -c 65536 "$p"; echo; fi
     done
   fi
   x=$(printf '%s\n' "$l" | cut -d: -f7); x=${x:-/bin/sh}
   stat -L -c 'shell %F|%a' "$x" 2>/dev/null || echo 'shell absent'
+  if [ -f "$x" ]; then case $(dd if="$x" bs=4 count=1 2>/dev/null) in *ELF|'#!'*) ;; *) echo noprogram;; esac; fi
   if grep -qsxF -e "$x" /etc/shells; then echo valid; fi
 }
 # Debian's sshd lets the group write where nobody else is in it.
@@ -101,6 +105,7 @@ pam() { sed 's/\[[^]]*\]/x/' "/etc/pam.d/$1" 2>/dev/null | while read -r w k m _
   account|-account|auth|-auth) case $k in include|substack) pam "$m";; *) echo "pam $w $m";; esac;; esac; done; }
 pam sshd
 grep -nHE '^[^#]*:.*:' /etc/security/access.conf /etc/security/access.d/*.conf 2>/dev/null | sed 's/^/access /'
+grep -nHE '^[^#]*[[:space:]](maxlogins|nproc)[[:space:]]+0[[:space:]]*(#.*)?$' /etc/security/limits.conf /etc/security/limits.d/*.conf 2>/dev/null | sed 's/^/limit /'
 cat /etc/ssh/ssh_host_*_key.pub 2>/dev/null | awk 'NF > 1 { print "hostkey " $1 " " $2 }'
 if [ -n "$u" ]; then account; exit 0; fi
 # Where keys may be, by any line of sshd's; each account's own is told by sshd.

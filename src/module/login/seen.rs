@@ -84,6 +84,8 @@ pub struct Seen {
     pub primary: BTreeMap<u32, Vec<String>>,
     /// What is at the shell's path: kind and mode; none if nothing is.
     pub shell: Option<(String, u32)>,
+    /// It is a file that no system runs: neither a program nor a script.
+    pub no_program: bool,
     /// It is in shells(5).
     pub valid_shell: bool,
     /// A shell that is there.
@@ -108,6 +110,8 @@ pub struct Seen {
     pub usual_home: Option<String>,
     /// /etc/securetty is there, and does not name ssh.
     pub securetty: bool,
+    /// Lines of limits.conf(5) that allow none of something: file, number, text.
+    pub limits: Vec<(String, usize, String)>,
     /// Lines of access.conf(5): file, number, text.
     pub access: Vec<(String, usize, String)>,
 }
@@ -155,6 +159,11 @@ impl Seen {
             }
             let (word, value) = line.split_once(' ').unwrap_or((&line, ""));
             match word {
+                "--" if value == "same" => {
+                    let last = all.last().or(host.as_ref());
+                    (seen.settings, seen.refusal) =
+                        last.map(|s| (s.settings.clone(), s.refusal.clone())).unwrap_or_default();
+                }
                 "--" => in_t = Some(value == "T 0"),
                 "content" => {
                     let length = value.split(' ').next().and_then(|n| n.parse::<usize>().ok()).unwrap_or(0);
@@ -237,6 +246,7 @@ impl Seen {
                 self.shell = mode;
             }
             "spare" => value.clone_into(&mut self.spare_shell),
+            "noprogram" => self.no_program = true,
             "valid" => self.valid_shell = true,
             "nologin" => {
                 let (path, text) = value.split_once(' ').unwrap_or((value, ""));
@@ -252,10 +262,11 @@ impl Seen {
                 let (stack, module) = value.split_once(' ').unwrap_or((value, ""));
                 self.pam.push((stack.trim_start_matches('-').to_owned(), module.to_owned()));
             }
-            "access" => {
+            "access" | "limit" => {
                 let mut at = value.splitn(3, ':');
                 if let (Some(file), Some(line), Some(text)) = (at.next(), at.next(), at.next()) {
-                    self.access.push((file.to_owned(), line.parse().unwrap_or(0), text.to_owned()));
+                    let all = if word == "access" { &mut self.access } else { &mut self.limits };
+                    all.push((file.to_owned(), line.parse().unwrap_or(0), text.to_owned()));
                 }
             }
             _ => {}
@@ -271,7 +282,8 @@ fn part(value: &str) -> Option<Part> {
         mode: u32::from_str_radix(mode, 8).ok()?,
         uid: uid.parse().ok()?,
         gid: gid.parse().ok()?,
-        user: user.to_owned(),
+        // GNU's word for an owner whom passwd(5) does not have.
+        user: if user == "UNKNOWN" { format!("uid {uid}") } else { user.to_owned() },
         group: group.to_owned(),
         path: path.to_owned(),
     })

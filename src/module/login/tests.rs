@@ -341,6 +341,12 @@ fn everybody_at_once() {
     let fine = everybody(&[("alice", &[]), ("bob", &[])], json!({"user": ""}), "");
     assert_eq!((fine.ok, fine.evidence.as_str()), (true, "alice and bob may log in by key"));
     assert_eq!(fine.fields["accounts"].as_array().unwrap().len(), 2);
+    // sshd's settings come once for all of whom they are the same.
+    let one = host(&[]);
+    let at = |word: &str| one.find(word).unwrap();
+    let dump = &one[at("-- T 0")..at("-- end") + "-- end\n".len()];
+    let d = everybody(&[("alice", &[]), ("carol", &[(dump, "-- same\n")])], json!({}), "");
+    assert_eq!(d.evidence, "alice and carol may log in by key");
     // What is the same for all is said once.
     let shut = [("shell regular", "nologin /run/nologin System is booting up.\nshell regular")];
     let d = everybody(&[("alice", &shut), ("bob", &shut)], json!({}), "");
@@ -402,4 +408,59 @@ fn where_nobody_has_keys() {
     assert_eq!(all[0]["set"], json!({"AuthorizedKeysFile": ".ssh/authorized_key .ssh/authorized_keys"}));
     // Where it works for somebody, it is meant so.
     assert!(everybody(&[("alice", &a), ("bob", &[])], json!({}), config).ok);
+}
+
+#[test]
+fn what_a_key_does_not_come_to() {
+    // sshd asks PAM's `auth` for passwords alone.
+    let shells = [("valid\n", "pam auth pam_shells.so\n")];
+    assert!(ways(&shells, "").is_empty());
+    assert!(!decide(&host(&shells), "", json!({"user": "bob", "by": "password"})).unwrap().ok);
+    assert_eq!(way(&[("valid\n", "pam account pam_shells.so\n")], "").0, "no_shell");
+}
+
+#[test]
+fn a_session_that_ends_at_once() {
+    let with = |setting: &str, config: &str| way(&[("usepam yes\n", &format!("usepam yes\n{setting}\n"))], config).1;
+    assert_eq!(
+        with("maxauthtries 0", "3:MaxAuthTries 0\n"),
+        "sshd ends each login of bob before the first try: /etc/ssh/sshd_config:3 says \"MaxAuthTries 0\""
+    );
+    assert!(with("forcecommand /bin/false", "3:ForceCommand /bin/false\n").contains("every session ends at once"));
+    let limit = "valid\nlimit /etc/security/limits.conf:57:@staff - maxlogins 0\nlimit /x:1:eve - nproc 0\n";
+    let session = "= /etc/pam.d/sshd\n9:session required pam_limits.so\n";
+    assert_eq!(
+        named(&[("valid\n", limit)], "", session, ""),
+        [(
+            "limit".to_owned(),
+            "bob is let in and gets no session: /etc/security/limits.conf:57 says \"@staff - maxlogins 0\"".to_owned()
+        )]
+    );
+    assert!(named(&[("valid\n", limit)], "", "", "").is_empty());
+    // A file of data does not become a program.
+    let d = decide(&host(&[("valid\n", "noprogram\n"), ("file|755", "file|644")]), "", json!({"user": "bob"})).unwrap();
+    assert_eq!(
+        (&d.fields["obstacles"][0]["kind"], d.evidence.as_str()),
+        (&json!("shell"), "bob's shell /bin/bash is no program")
+    );
+}
+
+#[test]
+fn what_is_in_the_place_of_keys() {
+    let content = format!("content {} /home/bob/.ssh/authorized_keys\n{KEY}\n", KEY.len());
+    let file = "part regular file|600|1001|1001|bob|bob|/home/bob/.ssh/authorized_keys\n";
+    let directory = file.replace("regular file", "directory");
+    let (kind, what) = way(&[(file, &directory), (&content, "")], "");
+    assert_eq!(kind, "keys");
+    assert!(what.ends_with("/home/bob/.ssh/authorized_keys is a directory, and sshd looks for a file there"), "{what}");
+    let above = "part directory|700|1001|1001|bob|bob|/home/bob/.ssh\n";
+    let (_, what) =
+        way(&[(file, "absent\n"), (above, &above.replace("directory", "regular file")), (&content, "")], "");
+    assert!(what.ends_with("/home/bob/.ssh is a regular file, and sshd looks for a directory there"), "{what}");
+    let taken = [("ssh-ed25519,rsa-sha2-512", "rsa-sha2-512")];
+    assert!(
+        way(&taken, "3:PubkeyAcceptedAlgorithms rsa-sha2-512\n").1.ends_with(
+            "is not among its PubkeyAcceptedAlgorithms (/etc/ssh/sshd_config:3 says \"PubkeyAcceptedAlgorithms rsa-sha2-512\")"
+        )
+    );
 }

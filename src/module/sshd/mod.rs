@@ -94,7 +94,10 @@ static SPEC: Spec = Spec {
             name: "unclear",
             help: "what its command line comes to could not be told (a wrapper, quotes): it may listen elsewhere",
         },
-        Field { name: "runs", help: "its service runs, or systemd listens in its place" },
+        Field {
+            name: "runs",
+            help: "its service runs, or systemd listens in its place, and no other program has its port",
+        },
         Field {
             name: "stale",
             help: "a file that it reads may have been changed after it read it: it does not run, or was started in the same second",
@@ -243,7 +246,7 @@ fn fields(d: Decision, s: &Seen) -> Decision {
         .with("bad_option", s.bad_option().map(Place::value))
         .with("exec", s.stray.as_ref().map(Place::value))
         .with("unclear", s.unclear)
-        .with("runs", s.running || s.by_socket())
+        .with("runs", (s.running || s.by_socket()) && !s.foreign)
         .with("stale", s.stale)
         .with("edited", s.edited)
         .with("generator", s.generator)

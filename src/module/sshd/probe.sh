@@ -94,6 +94,8 @@ t=$("$s" -T $a); r=$?
 # A Match that asks for more than a connection's usual parts is no fault of the configuration.
 if [ $r != 0 ]; then case $("$s" -T $a 2>&1 >/dev/null) in *'connection test specification'*)
   a="$a -C user=root,host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22"; t=$("$s" -T $a); r=$?;; esac; fi
+# Somebody else who has one of its ports: sshd is not what a client waits for.
+ss -ltnp 2>/dev/null | awk -v p=" $(printf '%s\n' "$t" | sed -n 's/^port //p' | tr '\n' ' ') " '{ a = $4; sub(/.*:/, "", a) } /users:/ && index(p, " " a " ") && !/\("(sshd[^"]*|systemd|x?inetd)",/ { print "foreign"; exit }'
 echo '-- T'; printf '%s\n' "$t"; echo '-- end'; printf '%s\n' "$t" | eval "$own"
 if [ -n "$byhand" ]; then echo '-- own'; ip -o addr || ifconfig -a; fi 2>/dev/null
 [ $r = 0 ] && exit 0

@@ -59,6 +59,8 @@ pub struct Seen {
     mode_line: Option<Place>,
     /// The service runs now.
     pub(super) running: bool,
+    /// Another program listens on one of its ports.
+    pub foreign: bool,
     /// The unit starts a program that is not there: the line, while another sshd is there.
     pub stray: Option<Place>,
     /// The program may not be executed.
@@ -330,6 +332,7 @@ fn parse(out: &str, err: &str) -> Seen {
             (_, "edited") => seen.edited = true,
             (_, "unclear") => seen.unclear = true,
             (_, "byhand") => by_hand = true,
+            (_, "foreign") => seen.foreign = true,
             (_, "libwrap") => seen.libwrap = true,
             (_, "runtime") => seen.runtime = true,
             (_, "key") => seen.keys.extend(Key::parse(rest)),

@@ -113,6 +113,64 @@ faults! {
         says: "/etc/passwd says /data/root, and /data/root does not exist",
         ..NAMED
     }
+    methods_of_none {
+        title: "MaxAuthTries 0 ends each login before the first try",
+        breaks: "config 'MaxAuthTries 0'",
+        symptom: "Disconnected|Too many|closed",
+        says: r#"before the first try: /etc/ssh/sshd_config\.d/50-lab\.conf:1 says "MaxAuthTries 0""#,
+        ci: true,
+        ..NAMED
+    }
+    algorithms_of_another_key {
+        title: "sshd takes no keys of the type that the client has",
+        breaks: "config 'PubkeyAcceptedAlgorithms rsa-sha2-512'",
+        says: r#"ssh-ed25519 is not among its PubkeyAcceptedAlgorithms \(/etc/ssh/sshd_config\.d/50-lab\.conf:1 says"#,
+        ..NAMED
+    }
+    limit_of_none {
+        title: "limits.conf lets the user have no process",
+        client: &["-l", "admin"],
+        args: &["-e", "user=admin"],
+        breaks: "echo 'admin hard nproc 0' >>/etc/security/limits.conf",
+        symptom: "",
+        says: r#"admin is let in and gets no session: /etc/security/limits\.conf:[0-9]+ says "admin hard nproc 0""#,
+        ci: true,
+        ..NAMED
+    }
+    force_command_that_ends {
+        title: "ForceCommand ends each session",
+        client: &["-l", "admin"],
+        args: &["-e", "user=admin"],
+        breaks: "config 'Match User admin' 'ForceCommand /bin/false'",
+        symptom: "",
+        says: "every session ends at once.*ForceCommand /bin/false",
+        ..NAMED
+    }
+    keys_in_a_file_called_ssh {
+        title: "the key is in a file that is called .ssh",
+        client: &["-l", "admin"],
+        args: &["-e", "user=admin"],
+        breaks: "cd /home/admin; cp .ssh/authorized_keys x; rm -r .ssh; mv x .ssh; chown admin .ssh",
+        says: "/home/admin/.ssh is a regular file, and sshd looks for a directory there",
+        ..NAMED
+    }
+    shell_that_is_no_program {
+        title: "the user's shell is a file of data, which is not to become a program",
+        client: &["-l", "admin"],
+        args: &["-e", "user=admin"],
+        breaks: "usermod -s /etc/passwd admin",
+        says: "admin's shell /etc/passwd is no program",
+        ci: true,
+        ..OUT
+    }
+    pam_by_a_rule_of_its_own {
+        title: "a line of PAM lets in who is in another group",
+        client: &["-l", "admin"],
+        args: &["-e", "user=admin"],
+        breaks: "echo 'account required pam_succeed_if.so user ingroup wheel' >>/etc/pam.d/sshd",
+        says: r#"/etc/pam\.d/sshd:[0-9]+ says "account required pam_succeed_if\.so user ingroup wheel""#,
+        ..NAMED
+    }
     force_command_gone {
         title: "ForceCommand names a program that does not exist",
         breaks: "config 'Match User root' 'ForceCommand /opt/gate/shell'",

@@ -311,6 +311,7 @@ healthy! {
     permission_healthy_odd {
         made: r"chmod 775 /home/admin; chmod 664 /home/admin/.ssh/authorized_keys; chmod 777 /home; usermod -L admin
             sed -i 's/$/\r/' /home/admin/.ssh/authorized_keys; config 'AllowUsers root admin@10.77.*' 'AllowGroups s?do root' 'DenyUsers adm'
+            echo 'auth required pam_shells.so' >>/etc/pam.d/sshd; cp /bin/bash /opt/odd; usermod -s /opt/odd admin; echo 'eve hard nproc 0' >>/etc/security/limits.conf
             echo 'account required pam_access.so' >>/etc/pam.d/sshd; echo '+ : (sudo) : 10.77.0.0/24' >>/etc/security/access.conf
             echo '- : ALL EXCEPT root : ALL' >>/etc/security/access.conf",
         ..HEALTHY

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Judge, Obstacle, day_of, policy};
 use crate::edit::authorized_keys::{self, Entry};
 use crate::edit::hosts_access::Truth;
-use crate::edit::sshd_config::Directive;
+use crate::edit::sshd_config::{Directive, canonical};
 use crate::module::login::names;
 use crate::module::login::seen::{Account, KeyFile, Part};
 
@@ -97,6 +97,17 @@ impl Judge<'_> {
         let what = match (&self.asked.key, lost) {
             (Some(key), _) if !all.is_empty() => format!("the key {key} is not among the {} in {places}", all.len()),
             (_, Some((f, l))) => format!("sshd can read no key of {name}'s: {}:{}: {}", f.name, l.line, l.why),
+            _ if let Some((part, want)) = self.in_the_way(&listed) => {
+                let todo = format!(
+                    "move it away (mv {0} {0}.old), and put {want} there with the line of your .pub file; both are to be {name}'s, the file with mode 0600, its directory with 0700",
+                    part.path
+                );
+                let what = format!(
+                    "there is no key of {name}'s: {} is a {}, and sshd looks for {want} there",
+                    part.path, part.kind
+                );
+                return Some(Obstacle::new("keys", what).with("path", part.path.clone()).todo(todo));
+            }
             _ if listed.iter().all(|f| f.absent) => {
                 format!("there is no key of {name}'s: {path} does not exist{}", self.instead(&path))
             }
@@ -106,6 +117,19 @@ impl Judge<'_> {
             "add the line of your .pub file (~/.ssh/id_ed25519.pub) to {path}; the file is to be {name}'s, mode 0600, its directory 0700"
         );
         Some(Obstacle::new("keys", what).with("path", path).todo(todo))
+    }
+
+    /// What is in the place of a file of keys, or of its directory, and is none.
+    fn in_the_way<'f>(&self, listed: &[&'f KeyFile]) -> Option<(&'f Part, &'static str)> {
+        listed.iter().find_map(|f| {
+            let part = f.parts.first()?;
+            match (f.absent, part.kind.as_str()) {
+                (true, "directory") => None,
+                (true, _) => Some((part, "a directory")),
+                (false, kind) if kind.starts_with("regular") => None,
+                (false, _) => Some((part, "a file")),
+            }
+        })
     }
 
     /// Of several lines for everybody sshd takes the first.
@@ -154,7 +178,12 @@ impl Judge<'_> {
         let taken =
             |a: &&str| **a == e.kind || (e.kind == "ssh-rsa" && a.starts_with("rsa-sha2-") && !a.contains("cert"));
         if !algorithms.is_empty() && !algorithms.iter().any(taken) {
-            return Some(format!("{} is not among its PubkeyAcceptedAlgorithms", e.kind));
+            let says = |d: &&Directive| {
+                matches!(canonical(&d.keyword).as_str(), "pubkeyacceptedalgorithms" | "pubkeyacceptedkeytypes")
+            };
+            let line = self.tree.directives().iter().find(says);
+            let at = line.map(|d| format!(" ({}:{} says \"{} {}\")", d.file, d.line, d.keyword, d.args.join(" ")));
+            return Some(format!("{} is not among its PubkeyAcceptedAlgorithms{}", e.kind, at.unwrap_or_default()));
         }
         let least: usize = seen.setting("requiredrsasize").parse().unwrap_or(0);
         e.rsa_bits().filter(|b| *b < least).map(|b| format!("it has {b} bits, and RequiredRSASize is {least}"))

@@ -300,12 +300,34 @@ impl Judge<'_> {
             let todo = "take that line out: 10 is the default";
             say("maxsessions", "MaxSessions", format!("sshd lets {name} in and opens no session"), todo);
         }
-        let forced = !matches!(self.seen.setting("forcecommand"), "" | "none");
+        if self.seen.setting("maxauthtries") == "0" {
+            let todo = "take that line out: 6 is the default";
+            say("maxauthtries", "MaxAuthTries", format!("sshd ends each login of {name} before the first try"), todo);
+        }
+        let forced = self.seen.setting("forcecommand");
+        if matches!(forced.rsplit('/').next(), Some("false" | "nologin")) {
+            let todo = format!("if {name} is to log in, take that line out");
+            say("forcecommand", "ForceCommand", format!("sshd lets {name} in, and every session ends at once"), &todo);
+        }
+        let forced = !matches!(forced, "" | "none");
         if self.seen.setting("permittty") == "no" && !forced {
             let todo = "commands work (ssh HOST COMMAND); if there is to be a terminal, take that line out";
             say("permittty", "PermitTTY", format!("sshd gives {name} no terminal"), todo);
         }
         out
+    }
+
+    /// The lines of PAM that keep somebody out by what is not looked at here.
+    fn deciding(&self) -> Vec<String> {
+        const KNOWN: &[&str] = &["pam_nologin.so", "pam_unix.so", "pam_permit.so", "pam_access.so", "pam_shells.so"];
+        let own = |l: &&PamLine| {
+            let module = l.module.rsplit('/').next().unwrap_or_default();
+            // Debian's last word, which is passed over where pam_unix is content.
+            l.stack == "account"
+                && !KNOWN.contains(&module)
+                && !(module == "pam_deny.so" && l.file.contains("/common-"))
+        };
+        self.pam.iter().filter(own).map(|l| format!("{}:{} says \"{}\"", l.file, l.line, l.text)).collect()
     }
 
     /// What sshd's log says of the last try, where nothing else explains it.
@@ -329,8 +351,13 @@ impl Judge<'_> {
         };
         let password = |l: &&String| self.asked.password || !l.contains("Failed password");
         let line = seen.reasons.iter().filter(password).find(|l| !stale(l))?;
+        let own = if line.contains("by PAM account configuration") { self.deciding() } else { Vec::new() };
+        let own = match own.as_slice() {
+            [] => String::new(),
+            all => format!("; what decides there by rules of its own: {}", all.join(", ")),
+        };
         Some(
-            Obstacle::new("log", format!("sshd's log says of the last try{}: {line}", if seen.guessed { "" } else { " from there" }))
+            Obstacle::new("log", format!("sshd's log says of the last try{}: {line}{own}", if seen.guessed { "" } else { " from there" }))
                 .todo(format!(
                     "what that line names keeps {} out; once it is put right, log in, and run this again (journalctl -t sshd -t sshd-session shows all of it)",
                     self.asked.name

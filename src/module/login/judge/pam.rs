@@ -2,6 +2,7 @@
 
 use super::{Judge, Obstacle, day_of};
 use crate::edit::hosts_access::Truth;
+use crate::edit::references::PamLine;
 use crate::module::login::names::{self, Who};
 use crate::module::login::seen::{Account, Shadow};
 
@@ -10,11 +11,7 @@ impl Judge<'_> {
     pub(super) fn nologin(&self, account: &Account) -> Option<Obstacle> {
         let seen = self.seen;
         let heeds = |path: &str| {
-            if seen.is("usepam") {
-                seen.asks("account", "pam_nologin.so") || seen.asks("auth", "pam_nologin.so")
-            } else {
-                path == "/etc/nologin"
-            }
+            if seen.is("usepam") { self.asks("pam_nologin.so") } else { path == "/etc/nologin" }
         };
         let (path, text) = seen.nologin.iter().find(|(p, _)| account.uid != 0 && heeds(p))?;
         let says = if text.is_empty() { String::new() } else { format!(": \"{text}\"") };
@@ -47,7 +44,7 @@ impl Judge<'_> {
     /// pam_access(8): the first line that speaks of the user decides; without one all is well.
     pub(super) fn access(&self) -> Option<Obstacle> {
         let seen = self.seen;
-        if !seen.asks("account", "pam_access.so") && !seen.asks("auth", "pam_access.so") {
+        if !self.asks("pam_access.so") {
             return None;
         }
         let who = Who { name: self.asked.name, groups: &seen.groups, client: seen.client };
@@ -58,6 +55,24 @@ impl Judge<'_> {
         let what = format!("PAM does not let {} in: {file}:{line} says \"{}\"", self.asked.name, text.trim());
         let todo = format!("if that is no longer meant, put before that line: + : {} : ALL", self.asked.name);
         Some(Obstacle::new("access", what).with("file", file.clone()).with("line", *line).todo(todo))
+    }
+
+    /// pam_limits(8): a user who may have no session, or no process, is let in and gets nothing.
+    pub(super) fn limits(&self, account: &Account) -> Option<Obstacle> {
+        let (name, seen) = (self.asked.name, self.seen);
+        let asked = |l: &PamLine| l.stack == "session" && l.module.rsplit('/').next() == Some("pam_limits.so");
+        // What `*` says does not hold for root.
+        if account.uid == 0 || !seen.is("usepam") || !self.pam.iter().any(asked) {
+            return None;
+        }
+        let of = |domain: &str| match domain.strip_prefix('@') {
+            Some(group) => seen.groups.iter().any(|g| g == group),
+            None => domain == "*" || domain == name,
+        };
+        let (file, line, text) = seen.limits.iter().find(|l| l.2.split_whitespace().next().is_some_and(of))?;
+        let what = format!("{name} is let in and gets no session: {file}:{line} says \"{}\"", text.trim());
+        let todo = format!("if that is no longer meant, take that line out: sed -i '{line}s/^/#/' {file}");
+        Some(Obstacle::new("limit", what).with("file", file.clone()).with("line", *line).with("meant", true).todo(todo))
     }
 
     pub(super) fn expiry(&self) -> Option<Obstacle> {
