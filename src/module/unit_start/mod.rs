@@ -23,7 +23,7 @@ static SPEC: Spec = Spec {
     fields: &[
         Field {
             name: "problem",
-            help: "why a start cannot succeed: empty, package_file (a unit file of a package is empty, damaged or missing), empty_file (an empty file of a person's hides it), setting (systemd refuses the unit, or ends it by the clock), dangling (a line names a program, file, user or group that does not exist), refused, condition (one that a person gave it does not hold), required (a unit that it requires cannot be had), waits (for a unit that is still being started, or for a command of its own), failed_before (a command before the start, or right after it)",
+            help: "why a start cannot succeed: empty, package_file (a unit file of a package is empty, damaged or missing), empty_file (an empty file of a person's hides it), setting (systemd refuses the unit, or ends it by the clock), dangling (a line names a program, file, user or group that does not exist), refused, condition (one that a person gave it does not hold), required (a unit that it requires cannot be had), waits (for a unit that is still being started, or for a command of its own), cycle (units that are each to come after the other, so that systemd may leave it out at boot), failed_before (a command before the start, or right after it)",
         },
         Field { name: "file", help: "the unit file that is about it, else empty" },
         Field { name: "other", help: "the other unit that is about it, else empty" },

@@ -2,6 +2,33 @@
 
 use super::state::{StartState, StartedUnit, UnitLine, UnitProperties};
 
+/// Units that are each to come after the other, this one among them: systemd leaves one out at each boot, and that may be this
+/// one (systemd.unit(5), Before=, After=). A start by hand may go well.
+fn cycle(u: &StartedUnit, state: &StartState) -> Option<StartObstacle> {
+    let members = state.cycles.iter().find(|c| c.iter().any(|m| m == u.name()))?;
+    let others = || members.iter().filter(|m| *m != u.name());
+    let own = u.lines.iter().chain(&state.cycle_lines).find(|l| {
+        let orders = matches!(l.key.as_str(), "Before" | "After");
+        orders && !is_vendor(&l.file) && u.counts(l) && members.iter().any(|m| l.names(m))
+    });
+    let names: Vec<&str> = others().map(String::as_str).collect();
+    let left = format!("an ordering cycle with {}, and systemd may leave {} out at boot", names.join(", "), u.name());
+    let (evidence, fix) = match own {
+        Some(l) => (format!("{}, and that makes {left}", l.quote()), StartFix::Comment(l.clone())),
+        None => {
+            let show = "systemctl show -p Before -p After -p FragmentPath -p DropInPaths";
+            let todo = format!(
+                "see which Before= or After= of theirs is one too many ({show} {}), take it out, then: systemctl daemon-reload; systemctl start {} starts it until the next boot",
+                members.join(" "),
+                u.name()
+            );
+            (format!("{} has {left}", u.name()), StartFix::Manual(todo))
+        }
+    };
+    let file = own.map(|l| l.file.clone()).unwrap_or_default();
+    Some(StartObstacle { problem: "cycle", evidence, file, other: names.first().map(|n| (*n).to_owned())?, fix })
+}
+
 /// Where a package, not a person, puts units (systemd.unit(5), UNIT FILE LOAD PATH).
 const VENDOR: &[&str] = &["/usr/lib/", "/lib/", "/usr/local/lib/"];
 
@@ -42,6 +69,7 @@ pub(super) struct StartObstacle {
 pub(super) fn find_obstacle(state: &StartState) -> Option<StartObstacle> {
     state.units.iter().find_map(|u| {
         broken_file(u)
+            .or_else(|| no_template(u))
             .or_else(|| bad_setting(u, state))
             .or_else(|| dangling(u))
             .or_else(|| nobody(u))
@@ -51,6 +79,7 @@ pub(super) fn find_obstacle(state: &StartState) -> Option<StartObstacle> {
             .or_else(|| waiting(u, state))
             .or_else(|| failed_before(u, state))
             .or_else(|| super::timing::hangs(u, state))
+            .or_else(|| cycle(u, state))
             .or_else(|| super::timing::ended_in_time(u, state))
     })
 }
@@ -88,6 +117,26 @@ fn broken_file(u: &StartedUnit) -> Option<StartObstacle> {
     };
     let evidence = format!("{file} {what}");
     Some(StartObstacle { problem, evidence, file: file.clone(), other: String::new(), fix })
+}
+
+/// A socket of `Accept=yes` starts a unit of its own for each client (systemd.socket(5)).
+fn no_template(u: &StartedUnit) -> Option<StartObstacle> {
+    if u.properties.get("Template") != "not-found" {
+        return None;
+    }
+    let (name, other) = (u.name(), u.name().replace(".socket", "@.service"));
+    let own = u.lines_of("Accept").last().filter(|l| !is_vendor(&l.file));
+    let found = |problem, evidence, file, fix| StartObstacle { problem, evidence, file, other: other.clone(), fix };
+    Some(match own {
+        Some(l) => {
+            let evidence = format!("{}, and there is no {other}, which {name} then starts for each client", l.quote());
+            found("setting", evidence, l.file.clone(), StartFix::Comment(l.clone()))
+        }
+        None => {
+            let evidence = format!("there is no {other}, which {name} starts for each client (Accept=yes)");
+            found("package_file", evidence, format!("/usr/lib/systemd/system/{other}"), StartFix::Reinstall)
+        }
+    })
 }
 
 /// systemd refuses the whole unit.
@@ -308,12 +357,12 @@ fn required(u: &StartedUnit, state: &StartState) -> Option<StartObstacle> {
     let evidence = format!("{name} {how}: {by}");
     let start = format!("systemctl start {}", u.name());
     let without = line(name).map_or_else(String::new, |l| {
-        format!(
-            "; or, where {} can do without it, write Wants= for {}= in {} and: systemctl daemon-reload; {start}",
-            u.name(),
-            l.key,
-            l.place()
-        )
+        let change = match l.key.as_str() {
+            "RequiresMountsFor" => "take the line out:".to_owned(),
+            key => format!("write Wants= for {key}= in"),
+        };
+        let (unit, place) = (u.name(), l.place());
+        format!("; or, where {unit} can do without it, {change} {place} and: systemctl daemon-reload; {start}")
     });
     let todo = match need.get("LoadState") {
         "masked" => format!("systemctl unmask {name}, then: {start}{without}"),

@@ -1,10 +1,11 @@
 # What systemd knows of the start of each unit of "$@": its files, what it needs, what waits. Sections begin with `-- WORD`.
 set -f
-show() { systemctl show --no-pager -p Id,LoadState,ActiveState,SubState,Result,Type,DropInPaths,Requires,Requisite,BindsTo,After,ExecStartPre,ExecStartPost,ExecCondition,RefuseManualStart,AssertResult,AssertTimestampMonotonic,InactiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic,NeedDaemonReload -- "$@"; }
-lines='^[[:space:]]*(\[|(Type|User|Group|DynamicUser|NotifyAccess|RuntimeMaxSec|Condition[A-Za-z]+|Requires|Requisite|BindsTo|After|Wants|Exec[A-Za-z]+|EnvironmentFile|Assert[A-Za-z]+|RefuseManualStart|RequiresMountsFor)[[:space:]]*=)'
+show() { systemctl show --no-pager -p Id,LoadState,ActiveState,SubState,Result,Type,DropInPaths,Requires,Requisite,BindsTo,After,ExecStartPre,ExecStartPost,ExecCondition,RefuseManualStart,AssertResult,AssertTimestampMonotonic,InactiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic,NeedDaemonReload,Accept -- "$@"; }
+lines='^[[:space:]]*(\[|(Type|Accept|User|Group|DynamicUser|NotifyAccess|RuntimeMaxSec|Condition[A-Za-z]+|Requires|Requisite|BindsTo|After|Before|Wants|Exec[A-Za-z]+|EnvironmentFile|Assert[A-Za-z]+|RefuseManualStart|RequiresMountsFor)[[:space:]]*=)'
 read -r x _ </proc/uptime; echo "uptime ${x%.*}"
 for u; do
   echo "-- unit"; b=$(show "$u"); printf '%s\n' "$b"
+  case $b in *Accept=yes*) t=$(systemctl show --no-pager -p LoadState --value -- "${u%.socket}@x.service") && echo "Template=$t";; esac
   echo "-- files"
   m=''; for d in /etc /run /usr/local/lib /usr/lib /lib; do
     f=$d/systemd/system/$u; [ -f "$f" ] || continue
@@ -21,7 +22,7 @@ for u; do
       *:Exec*|*:EnvironmentFile*) ;;
       *:User*=*|*:Group*=*)
         d=passwd; case $l in *:Group*) d=group;; esac
-        case $w in ''|*[%\$]*) ;; *) case $(rb_account $d "$w") in no*) printf 'gone %s\n' "$l";; esac;; esac; continue;;
+        case $w in ''|*[%\$]*) ;; *[!0-9]*) grep -qs -e "^$w:" /etc/$d || getent $d "$w" >/dev/null 2>&1 || printf 'gone %s\n' "$l";; esac; continue;;
       *:ConditionPathExists[[:space:]=]*)
         case $w in '!/'*) [ ! -e "${w#?}" ] || printf 'gone %s\n' "$l";; /*) [ -e "$w" ] || printf 'gone %s\n' "$l";; esac; continue;;
       *) continue;;
@@ -45,6 +46,18 @@ for u; do
   done
   echo "-- log $u"; journalctl -b -n 12 -o cat --no-pager _PID=1 UNIT="$u" 2>/dev/null
 done
+# Units that are each to come after the other: systemd leaves one of them out (its own words at boot, and what it would say now).
+echo "-- cycle"
+t=''; ! command -v timeout >/dev/null || t='timeout 10'
+c=$({ $t systemd-analyze --man=no verify "$@" 2>&1; echo; journalctl -q -b -o cat --no-pager _PID=1 2>/dev/null | head -n 4000; } | grep -E 'ordering cycle|Found dependency on')
+case $c in ?*)
+  printf '%s\n' "$c"; set +f
+  for u in $(printf '%s\n' "$c" | sed -n 's|^.* on \([^/ ]*\)/.*|\1|p' | sort -u); do
+    for f in /etc/systemd/system/"$u" /etc/systemd/system/"$u".d/*.conf /run/systemd/system/"$u".d/*.conf; do
+      [ ! -f "$f" ] || grep -nHE '^[[:space:]]*(\[|(Before|After)[[:space:]]*=)' "$f" /dev/null | sed 's/^/line /'
+    done
+  done; set -f;;
+esac
 j=$(systemctl list-jobs --no-legend --no-pager --plain --full 2>/dev/null)
 case $j in *[0-9]*) echo "-- jobs"; printf '%s\n' "$j"
   echo "-- after"; systemctl show --no-pager -p Id,After,ActiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic -- "$@" $(printf '%s\n' "$j" | awk '{ print $2 }');;

@@ -89,6 +89,10 @@ pub(super) struct StartState {
     pub(super) jobs: Vec<QueuedJob>,
     /// What the units of these jobs wait for: their `After`.
     pub(super) order: Vec<UnitProperties>,
+    /// Units that wait for one another in a circle, as systemd names them.
+    pub(super) cycles: Vec<Vec<String>>,
+    /// The lines that a person gave those units for their order.
+    pub(super) cycle_lines: Vec<UnitLine>,
     /// Last lines of the log, by unit.
     pub(super) logs: BTreeMap<String, Vec<String>>,
 }
@@ -129,6 +133,12 @@ impl StartState {
             }
             "jobs" => self.jobs = body.iter().filter_map(|l| job(l)).collect(),
             "after" => self.order = blocks(body),
+            "cycle" => {
+                self.cycles = cycles(body);
+                let mut others = StartedUnit::default();
+                others.read_files(body);
+                self.cycle_lines = others.lines;
+            }
             "log" => {
                 let lines = body.iter().map(|l| l.trim().to_owned()).filter(|l| !l.is_empty() && !l.starts_with("-- "));
                 self.logs.entry(name.to_owned()).or_default().extend(lines);
@@ -186,6 +196,24 @@ impl StartedUnit {
     pub(super) fn lines_of<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a UnitLine> {
         self.lines.iter().filter(move |l| l.key == key)
     }
+}
+
+/// `sysinit.target: Found ordering cycle on ssh.service/start`, and then a line for each of the others: `sysinit.target: Found
+/// dependency on basic.target/start`.
+fn cycles(body: &[&str]) -> Vec<Vec<String>> {
+    let mut all: Vec<Vec<String>> = Vec::new();
+    for line in body {
+        let unit = |text: &str| text.trim().split('/').next().unwrap_or_default().to_owned();
+        if let Some((at, on)) = line.split_once(": Found ordering cycle on ") {
+            all.push(vec![unit(at), unit(on)]);
+        } else if let (Some((_, on)), Some(last)) = (line.split_once(": Found dependency on "), all.last_mut()) {
+            let on = unit(on);
+            if !last.contains(&on) {
+                last.push(on);
+            }
+        }
+    }
+    all
 }
 
 /// Blocks of `Key=value`, parted by empty lines.

@@ -240,3 +240,44 @@ fn a_command_right_after_the_start_that_fails() {
     assert_eq!(o.problem, "failed_before");
     assert!(o.evidence.starts_with(&format!("{DROP_IN}:2 says \"ExecStartPost=/bin/false\"")), "{o:?}");
 }
+
+#[test]
+fn units_that_are_each_to_come_after_the_other() {
+    let cycle = "-- cycle\nsysinit.target: Found ordering cycle on ssh.service/start\n\
+        sysinit.target: Found dependency on sysinit.target/start\n";
+    let files = drop_in(&["[Unit]", "Before=sysinit.target"]);
+    let o = found("LoadState=loaded\nActiveState=inactive", &files, cycle).unwrap();
+    assert_eq!(o.problem, "cycle");
+    assert!(matches!(&o.fix, StartFix::Comment(l) if l.number == 2), "{o:?}");
+    assert_eq!(
+        o.evidence,
+        format!(
+            "{DROP_IN}:2 says \"Before=sysinit.target\", and that makes an ordering cycle with sysinit.target, and systemd may leave \
+             ssh.service out at boot"
+        )
+    );
+    // Another unit's line.
+    let drop_in = "/etc/systemd/system/sysinit.target.d/x.conf";
+    let others = format!("{cycle}line {drop_in}:1:[Unit]\nline {drop_in}:2:After=ssh.service\n");
+    let o = found("LoadState=loaded", VENDOR, &others).unwrap();
+    assert!(o.file == drop_in && matches!(&o.fix, StartFix::Comment(l) if l.number == 2), "{o:?}");
+    // Nobody's: a person has to look.
+    let o = found("LoadState=loaded", VENDOR, cycle).unwrap();
+    assert!(matches!(&o.fix, StartFix::Manual(todo) if todo.contains("sysinit.target")), "{o:?}");
+    // Not this one's.
+    let other = cycle.replace("ssh.service", "x.service");
+    assert_eq!(found("LoadState=loaded", &files, &other), None);
+}
+
+#[test]
+fn a_socket_without_the_unit_that_it_starts() {
+    let out = "uptime 1000\n-- unit\nId=ssh.socket\nLoadState=loaded\nActiveState=failed\nAccept=yes\nTemplate=not-found\n\
+        -- files\nfile 100 /usr/lib/systemd/system/ssh.socket\n";
+    let o = find_obstacle(&StartState::parse(out)).unwrap();
+    assert_eq!((o.problem, o.file.as_str()), ("package_file", "/usr/lib/systemd/system/ssh@.service"));
+    assert_eq!(find_obstacle(&StartState::parse(&out.replace("not-found", "loaded"))), None);
+    // The package means it otherwise: a person's line is one too many.
+    let line = "/etc/systemd/system/ssh.socket.d/lab.conf:2:Accept=yes";
+    let o = find_obstacle(&StartState::parse(&format!("{out}line {line}\n"))).unwrap();
+    assert!(o.problem == "setting" && matches!(&o.fix, StartFix::Comment(l) if l.number == 2), "{o:?}");
+}

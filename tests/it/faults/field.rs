@@ -158,6 +158,80 @@ faults! {
             systemctl isolate multi-user.target; within 20 listens $a:22"#,
         ..START
     }
+    field_user_gone {
+        title: "a drop-in runs sshd as a user that does not exist",
+        breaks: "unit ssh.service '[Service]' User=sshadm; systemctl restart ssh",
+        says: r#"^/etc/systemd/system/ssh\.service\.d/lab\.conf:2 says "User=sshadm", and there is no such user"#,
+        ci: false,
+        ..START
+    }
+    field_runtime_max {
+        title: "a drop-in ends sshd after some time",
+        breaks: "unit ssh.service '[Service]' RuntimeMaxSec=1 Restart=no; systemctl restart ssh; within 20 failed",
+        says: r#"^/etc/systemd/system/ssh\.service\.d/lab\.conf:2 says "RuntimeMaxSec=1""#,
+        ci: false,
+        ..START
+    }
+    field_accept {
+        title: "a drop-in of ssh.socket asks for a unit for each client, and there is none",
+        kind: Kind::Socket,
+        breaks: "systemctl stop ssh.service ssh.socket; unit ssh.socket '[Socket]' Accept=yes; systemctl restart ssh.socket",
+        says: r#"lab\.conf:2 says "Accept=yes", and there is no ssh@\.service"#,
+        ci: false,
+        ..START
+    }
+    field_frozen {
+        title: "systemd has frozen sshd: a client connects, and waits",
+        breaks: "systemctl freeze ssh",
+        client: &["-o", "ConnectTimeout=3"],
+        symptom: "timed out",
+        says: "^sshd hangs: systemd has frozen ssh.service",
+        ci: false,
+        ..START
+    }
+    field_cycle {
+        title: "a line of another unit's makes an ordering cycle with sshd's",
+        breaks: "unit sysinit.target '[Unit]' After=ssh.service; systemctl stop ssh",
+        says: r#"^/etc/systemd/system/sysinit\.target\.d/lab\.conf:2 says "After=ssh\.service", and that makes an ordering cycle"#,
+        ci: false,
+        ..START
+    }
+    field_condition {
+        title: "a condition that a person gave the unit does not hold",
+        breaks: "unit ssh.service '[Unit]' ConditionPathExists=/etc/ssh/enabled; systemctl restart ssh",
+        says: r#"lab\.conf:2 says "ConditionPathExists=/etc/ssh/enabled", and that is not so"#,
+        ci: false,
+        ..LEFT
+    }
+    field_device_gone {
+        title: "the unit is bound to a network device that is not there",
+        breaks: "unit ssh.service '[Unit]' BindsTo=sys-subsystem-net-devices-wg0.device After=sys-subsystem-net-devices-wg0.device; systemctl stop ssh",
+        says: r"^sys-subsystem-net-devices-wg0\.device is not there",
+        ci: false,
+        ..LEFT
+    }
+    field_start_hangs {
+        title: "a command of a drop-in before the start never ends",
+        breaks: "unit ssh.service '[Service]' 'ExecStartPre=/bin/sleep infinity' TimeoutStartSec=infinity; systemctl stop ssh; systemctl start --no-block ssh; sleep 5",
+        says: r#"lab\.conf:2 says "ExecStartPre=/bin/sleep infinity", and that runs since"#,
+        ci: false,
+        ..LEFT
+    }
+    field_after_start_fails {
+        title: "a command of a drop-in right after the start fails",
+        breaks: "unit ssh.service '[Service]' ExecStartPost=/bin/false; systemctl restart ssh",
+        says: r#"lab\.conf:2 says "ExecStartPost=/bin/false", and that ended with status 1"#,
+        ci: false,
+        ..LEFT
+    }
+    field_never_ready {
+        title: "the program of a drop-in does not tell systemd that it is ready",
+        breaks: r"printf '#!/bin/sh\nunset NOTIFY_SOCKET\nexec /usr/sbin/sshd -D\n' >/usr/local/bin/sshd-start; chmod 755 /usr/local/bin/sshd-start
+            unit ssh.service '[Service]' ExecStart= ExecStart=/usr/local/bin/sshd-start TimeoutStartSec=3 Restart=no; systemctl stop ssh; systemctl start ssh",
+        says: r"lab\.conf:3 says .*systemd is not told that it is ready",
+        ci: false,
+        ..LEFT
+    }
     field_dropbear {
         title: "dropbear is the host's ssh server, and openssh-server is not installed",
         breaks: "systemctl stop ssh; dpkg -r --force-depends openssh-server; printf '#!/bin/sh\n' >/usr/sbin/dropbear; chmod 755 /usr/sbin/dropbear",
