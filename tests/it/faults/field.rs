@@ -175,7 +175,7 @@ faults! {
     field_accept {
         title: "a drop-in of ssh.socket asks for a unit for each client, and there is none",
         kind: Kind::Socket,
-        breaks: "systemctl stop ssh.service ssh.socket; unit ssh.socket '[Socket]' Accept=yes; systemctl restart ssh.socket",
+        breaks: "systemctl stop ssh.service ssh.socket; unit ssh.socket '[Socket]' Accept=yes; systemctl restart ssh.socket; knock; within 20 failed ssh.socket",
         says: r#"lab\.conf:2 says "Accept=yes", and there is no ssh@\.service"#,
         ci: false,
         ..START
