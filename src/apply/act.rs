@@ -32,7 +32,8 @@ pub const NOT_BACK: i32 = 97;
 /// What the scripts share. `RUN` is the run's id, `R` the mounted disk's root or empty.
 ///
 /// * `rb_state` sets `S`, where runs are recorded: /var/lib/runbook, else the user's own state directory.
-/// * `rb_where` sets `L`, the lock: where one is held, else in the first place that is not full.
+/// * `rb_where` sets `L`, the lock: where one of this user's is held, else in the first place that is not full. What another
+///   user has put there is no lock: who may write to /dev/shm would keep root out, and what it says would be read by root.
 /// * `rb_ours` fails unless the lock is this run's, and renews it.
 /// * `rb_in` goes into the directory of `P` and fails if that is another one by now; `N` is the name there. Whoever owns a
 ///   directory can put a link to anything there at any moment: what is done to `N` follows none.
@@ -45,7 +46,8 @@ pub const NOT_BACK: i32 = 97;
 /// * `rb_candidate` sets `C`, a file in such a directory with the owner, mode, ACL and extended attributes of `N` (`cp -a`;
 ///   an ACL also by getfacl(1) where `cp` is busybox's, which keeps neither).
 /// * `rb_ready MODE OWNER SHA256 CKSUM` checks the candidate; `rb_swap` puts it in place: rename(2), directory fsync.
-/// * `rb_over` writes `C` over `N` where it stands, and `rb_mounted` says whether something is mounted at `P` itself.
+/// * `rb_over` writes `C` over `N` where it stands, and what was kept where that fails, both through the file that it has opened:
+///   by its name it may be another one by then. `rb_mounted` says whether something is mounted at `P` itself.
 /// * `rb_lift` takes the attribute `i` of `N` away and notes that it had it.
 /// * `rb_remove`, `rb_link TARGET`: what is at `P` goes, or becomes a link.
 /// * `rb_room`: see [`room`]; `rb_prune` keeps the newest thirty runs, and the newest 300 flags.
@@ -65,8 +67,9 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     ),
     (
         "rb_where",
-        r#"rb_where() { if [ -n "$R" ]; then rb_state; L=$S/lock; else rb_l=; for L in /run /dev/shm "${TMPDIR:-/tmp}"; do [ ! -s "$L/runbook.lock/holder" ] || { rb_l=$L; break; }; done
-[ -n "$rb_l" ] || for L in /run /dev/shm "${TMPDIR:-/tmp}"; do rb_l=$L; [ -w "$L" ] && mkdir -m 700 "$L/.rb$$" && { (echo 1 >"$L/.rb$$/y") 2>/dev/null; rb_x=$?; rm -rf "$L/.rb$$"; [ $rb_x != 0 ] || break; }; done; L=$rb_l/runbook.lock; fi; }
+        r#"rb_where() { if [ -n "$R" ]; then rb_state; L=$S/lock; else rb_l=; for L in /run /dev/shm "${TMPDIR:-/tmp}"; do if rb_mine "$L/runbook.lock" && [ -s "$L/runbook.lock/holder" ]; then rb_l=$L; break; fi; done
+[ -n "$rb_l" ] || for L in /run /dev/shm "${TMPDIR:-/tmp}"; do rb_mine "$L/runbook.lock" || [ ! -e "$L/runbook.lock" ] && [ ! -h "$L/runbook.lock" ] || continue; rb_l=$L; [ -w "$L" ] && mkdir -m 700 "$L/.rb$$" && { (echo 1 >"$L/.rb$$/y") 2>/dev/null; rb_x=$?; rm -rf "$L/.rb$$"; [ $rb_x != 0 ] || break; }; done; L=${rb_l:-/run}/runbook.lock; fi; }
+rb_mine() { [ -d "$1" ] && [ ! -h "$1" ] && [ -O "$1" ]; }
 "#,
     ),
     (
@@ -159,7 +162,9 @@ sync "$C" 2>/dev/null || sync; }
     (
         "rb_over",
         r#"rb_over() { cd -P .. && N=./${N#../} C=$A/new; [ ! -L "$N" ] && [ -f "$N" ] || return 1
-if [ -d /proc/self/fd ]; then { rb_x=$(pwd -P); [ "$(readlink /proc/self/fd/4)" = "${rb_x%/}/${N#./}" ] && cat "$C" >/proc/self/fd/4; } 4<>"$N"; else cat "$C" >"$N"; fi && cmp -s "$C" "$N" && rb_own chown "$(stat -c %u:%g "$C")" && rb_own chmod "$(stat -c %a "$C")" || return
+rb_done() { cat "$C" >"$1" && cmp -s "$C" "$1" && rb_own chown "$(stat -c %u:%g "$C")" && rb_own chmod "$(stat -c %a "$C")"; }
+if [ -d /proc/self/fd ]; then { rb_x=$(pwd -P); [ "$(readlink /proc/self/fd/4)" = "${rb_x%/}/${N#./}" ] && { rb_done /proc/self/fd/4 || { cat "$K" >/proc/self/fd/4; false; }; }; } 4<>"$N"
+else rb_done "$N" || { [ -L "$N" ] || cat "$K" >"$N"; false; }; fi || return
 sync "$N" 2>/dev/null || sync; rm -rf "$A"; rm -f "$L/candidate"; }
 "#,
     ),
@@ -196,7 +201,7 @@ sync "$N" 2>/dev/null || sync; rm -rf "$A"; rm -f "$L/candidate"; }
     (
         "rb_putback",
         r#"rb_putback() { K=$S/runs/$RUN/$1; { IFS= read -r P; IFS='|' read -r rb_k rb_m rb_u rb_g; } <"$K.meta"; rb_in || { echo "the directory of $P is another one now" >&2; return 1; }
-case $rb_k in absent) if [ -d "$N" ] && [ ! -L "$N" ]; then rmdir "$N"; else rm -f "$N"; fi; return;; directory|fifo|socket|*special*) if [ -d "$N" ]; then rb_own chown "$rb_u:$rb_g" && rb_own chmod "00$rb_m"; else chown -h "$rb_u:$rb_g" "$N" && [ ! -L "$N" ] && chmod "$rb_m" "$N"; fi; return;; symbolic*) rb_apart; ln -s -- "$(sed -n 3p "$K.meta")" "$C" && rb_placed; return;; regular*) ;; *) return 1;; esac
+case $rb_k in absent) if [ -d "$N" ] && [ ! -L "$N" ]; then rmdir "$N"; else rm -f "$N"; fi; return;; directory|fifo|socket|*special*) [ "$rb_k" != directory ] || [ -e "$N" ] || [ -L "$N" ] || mkdir -m 700 "$N" || return; if [ -d "$N" ]; then rb_own chown "$rb_u:$rb_g" && rb_own chmod "00$rb_m"; else chown -h "$rb_u:$rb_g" "$N" && [ ! -L "$N" ] && chmod "$rb_m" "$N"; fi; return;; symbolic*) rb_apart; ln -s -- "$(sed -n 3p "$K.meta")" "$C" && rb_placed; return;; regular*) ;; *) return 1;; esac
 [ ! -e "$K.immutable" ] || [ ! -e "$N" ] || chattr -i "$N"
 rb_candidate; cat "$K" >"$C" && chown "$rb_u:$rb_g" "$C" && chmod "$rb_m" "$C" || return
 if [ -s "$K.acl" ] && command -v setfacl >/dev/null; then setfacl --set-file="$K.acl" "$C" 2>/dev/null; fi; rb_attr "$K.attr" "$C"; sync; if [ -e "$K.over" ] || rb_mounted; then rb_over; else rb_placed; fi && { [ ! -e "$K.immutable" ] || chattr +i "$N"; }; }
@@ -231,13 +236,13 @@ rb_real "$rb_x"; [ ! -d "$R$REPLY" ] || (cd -P "$R$REPLY" && ls -lnd -- * */* 2>
     (
         "rb_links_back",
         r#"rb_links_back() { (rb_real "$1.before"; b=$R$REPLY; rb_real "$1.after"; a=$R$REPLY; [ -f "$b" ] && [ -f "$a" ] && ! cmp -s "$a" "$b" || exit 1
-only() { while read -r k P t; do [ "$k" != "$1" ] || grep -qxF "$k $P${t:+ $t}" "$3" || { P=$R$P; rb_in && "$4" "$t"; }; done <"$2"; }
+only() { while read -r k P t; do [ "$k" != "$1" ] || grep -qxF "$k $P${t:+ $t}" "$3" || { P=$R$P; if rb_in; then "$4" "$t"; else [ "$4" != make ] && [ "$4" != dir ]; fi; } || e=1; done <"$2"; }
 drop() { if [ "$(readlink "$N")" = "$1" ]; then rm -f "$N"; fi; }
 make() { [ -e "$N" ] || [ -L "$N" ] || ln -s -- "$1" "$N"; }
 dir() { [ -e "$N" ] || mkdir -m 755 "$N"; }
-none() { [ -L "$N" ] || rmdir "$N" 2>/dev/null; }
-only l "$a" "$b" drop; only d "$b" "$a" dir; only l "$b" "$a" make; only d "$a" "$b" none
-[ -n "$R" ] || [ ! -d /run/systemd/system ] || systemctl daemon-reload); }
+none() { [ -L "$N" ] || rmdir "$N" 2>/dev/null || :; }
+e=; only l "$a" "$b" drop; only d "$b" "$a" dir; only l "$b" "$a" make; only d "$a" "$b" none
+{ [ -n "$R" ] || [ ! -d /run/systemd/system ] || systemctl daemon-reload; } && [ -z "$e" ]); }
 "#,
     ),
     (
@@ -424,7 +429,7 @@ fn file(f: &FileChange, seq: usize, owe: &str) -> Option<String> {
     if f.immutable && there {
         out.push_str("rb_lift\n");
     }
-    let place = if f.in_place { ": >\"$K.over\" && rb_over || { cat \"$K\" >\"$N\"; exit 93; }" } else { "rb_swap" };
+    let place = if f.in_place { ": >\"$K.over\" && rb_over || exit 93" } else { "rb_swap" };
     let mode = f.after.mode.or(f.before.mode).map(|m| format!("{m:o}"));
     match &f.after.kind {
         Kind::Absent => {

@@ -52,7 +52,7 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
         r#"rb_lock() { rb_where
 if mkdir -m 700 "$L" 2>/dev/null; then printf '%s\n' "$1" >"$L/holder" || { rm -rf "$L"; return 1; }; rb_beat && echo ours && rb_prune && echo "$S"; rm -rf "$S/left"; rb_g=; read -r rb_g _ 2>/dev/null <"$S/guard/run" && echo "guard $rb_g"; return 0; fi
 [ -d "$L" ] || { echo "cannot make $L" >&2; return 1; }
-rb_b=0; read -r rb_b 2>/dev/null <"$L/beat"; rb_u=0; read -r rb_u _ </proc/uptime
+rb_b=0; read -r rb_b 2>/dev/null <"$L/beat"; rb_u=0; read -r rb_u _ </proc/uptime; case $rb_b in ''|*[!0-9]*) rb_b=0;; esac
 rb_a=; if read -r rb_p 2>/dev/null <"$L/busy" && kill -0 "$rb_p" 2>/dev/null; then rb_a=busy; fi
 echo "held $((${rb_u%.*}-rb_b)) ${rb_a:-idle}"; cat "$L/holder" 2>/dev/null; :; }
 "#,

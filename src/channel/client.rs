@@ -61,10 +61,15 @@ pub struct LoginResult {
     pub accepted: Option<String>,
     /// How the session's command ended.
     pub status: Option<i32>,
+    /// The session did what it was asked for: it printed a word.
+    pub ran: bool,
 }
 
 /// For all of it, a slow name server of the host's included.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What a session is to print. That a command "succeeds" is also said of a shell that never comes to it.
+const WORD: &str = "runbook-session";
 
 /// A name that no known_hosts has.
 const ALIAS: &str = "runbook-target";
@@ -91,7 +96,14 @@ async fn run_client(attempt: &LoginAttempt, more: &[&str]) -> Result<LoginResult
     let argv = arguments(attempt, more)?;
     let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
     let out = run_program(&argv, b"", DEADLINE).await.map_err(|e| e.why)?;
-    Ok(parse_client(&String::from_utf8_lossy(&out.stderr), out.status))
+    let mut result = parse_client(&String::from_utf8_lossy(&out.stderr), out.status);
+    let printed = String::from_utf8_lossy(&out.stdout);
+    result.ran = printed.lines().any(|l| l.trim() == WORD);
+    // Greetings stay out of it; who is turned away at once is told so there.
+    if !result.ran && result.message.is_empty() {
+        result.message = printed.lines().rev().map(str::trim).find(|l| !l.is_empty()).unwrap_or_default().to_owned();
+    }
+    Ok(result)
 }
 
 fn arguments(attempt: &LoginAttempt, more: &[&str]) -> Result<Vec<String>, String> {
@@ -129,7 +141,7 @@ fn arguments(attempt: &LoginAttempt, more: &[&str]) -> Result<Vec<String>, Strin
         return Err("no address is known".into());
     }
     argv.extend(to.arguments());
-    argv.push("true".into());
+    argv.push(format!("echo {WORD}"));
     Ok(argv)
 }
 
@@ -177,7 +189,7 @@ fn parse_client(stderr: &str, status: Option<i32>) -> LoginResult {
         () if stage == LoginStage::Authenticated && status.is_some_and(|s| s != 255) => LoginStage::Session,
         () => stage,
     };
-    LoginResult { stage, message, offered, accepted, status }
+    LoginResult { stage, message, offered, accepted, status, ran: false }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub struct SshLogin;
 
 static SPEC: Spec = Spec {
     name: "ssh_login",
-    summary: "Runs the ssh of the controller, with the user's own configuration, keys and agent, as far as it goes without a password: connection, key exchange, host key, authentication, session. A host key that is not known here is not accepted, and nothing is written to known_hosts. Ok: a session began and ran `true`, or sshd takes a key whose passphrase nobody typed. Where no login could be tried (no ssh here, an unknown host key, no key that sshd is to take) it does not apply, and says how far a client got.",
+    summary: "Runs the ssh of the controller, with the user's own configuration, keys and agent, as far as it goes without a password: connection, key exchange, host key, authentication, session. A host key that is not known here is not accepted, and nothing is written to known_hosts. Ok: a session began and ran a command, or sshd takes a key whose passphrase nobody typed. Where no login could be tried (no ssh here, an unknown host key, no key that sshd is to take) it does not apply, and says how far a client got.",
     scalar: Some("user"),
     params: &[
         Param { name: "user", ty: Ty::Str, required: false, help: "who logs in; else whom ssh's configuration names" },
@@ -174,16 +174,15 @@ fn judge(found: &LoginResult, user: Option<&str>, keys: &[String]) -> Result<Dec
     let who = user.unwrap_or("the user of ssh's configuration");
     let said = if found.message.is_empty() { "the connection is closed" } else { found.message.as_str() };
     let (stage, ok, evidence) = match found.stage {
-        LoginStage::Session => match found.status.filter(|s| *s != 0) {
-            None => ("session", true, format!("ssh logs {who} in, and a session begins")),
-            Some(_) if is_restricted(&found.message) => {
-                ("session", true, format!("ssh logs {who} in, who may run no command of their own: {said}"))
-            }
-            Some(status) => {
-                let said = if found.message.is_empty() { String::new() } else { format!(": {said}") };
-                ("session", false, format!("ssh logs {who} in, and the session ends at once with status {status}{said}"))
-            }
-        },
+        LoginStage::Session if found.ran => ("session", true, format!("ssh logs {who} in, and a session begins")),
+        LoginStage::Session if is_restricted(&found.message) => {
+            ("session", true, format!("ssh logs {who} in, who may run no command of their own: {said}"))
+        }
+        LoginStage::Session => {
+            let status = found.status.map(|s| format!(" with status {s}")).unwrap_or_default();
+            let said = if found.message.is_empty() { String::new() } else { format!(": {said}") };
+            ("session", false, format!("ssh logs {who} in, and the session ends at once{status}{said}"))
+        }
         LoginStage::Authenticated => {
             ("authenticated", false, format!("ssh logs {who} in, and no session begins: {said}"))
         }
@@ -236,6 +235,7 @@ mod tests {
             offered,
             accepted: None,
             status: None,
+            ran: stage == LoginStage::Session,
         }
     }
 
@@ -275,6 +275,7 @@ mod tests {
             offered: offered.iter().map(|o| (*o).to_owned()).collect(),
             accepted: None,
             status: Some(255),
+            ran: stage == LoginStage::Session,
         };
         let keys = ["SHA256:a".to_owned()];
         let denied = "root@h: Permission denied (publickey).";
@@ -291,7 +292,11 @@ mod tests {
             .unwrap();
         assert_eq!(kex.evidence, "ssh gets: Unable to negotiate with h port 22: no matching cipher found.");
         let session = |status, message: &str| {
-            let found = LoginResult { status: Some(status), ..result(LoginStage::Session, message, &[]) };
+            let found = LoginResult {
+                status: Some(status),
+                ran: message.is_empty() && status == 0,
+                ..result(LoginStage::Session, message, &[])
+            };
             of(&found).unwrap()
         };
         assert!(session(0, "").ok && session(1, "This service allows sftp connections only.").ok);

@@ -223,9 +223,11 @@ for rb_e; do [ -n "$rb_e" ] || continue; for rb_d in $R$rb_e; do [ ! -d "$rb_d" 
         "rb_account",
         r#"rb_account() {
 case $2 in *[!0-9]*) ;; *) echo ok; return 0;; esac
-if grep -qs -e "^$2:" "$R/etc/$1"; then echo ok
+if cut -d: -f1 "$R/etc/$1" 2>/dev/null | grep -qxF -e "$2"; then echo ok
 elif [ -z "$R" ] && command -v getent >/dev/null && getent "$1" "$2" >/dev/null 2>&1; then echo ok
+elif rb_far "$1"; then echo "unknown a directory of accounts that may be out of reach has the last word ($1 in /etc/nsswitch.conf)"
 else echo no; cut -d: -f1 "$R/etc/$1" 2>/dev/null | awk -v n="$2" 'BEGIN { n = tolower(substr(n, 1, 2)) } tolower(substr($0, 1, 2)) == n && c++ < 20 { print "near " $0 }'; fi; }
+rb_far() { grep -qsE "^$1:[^#]*(ldap|winbind|nis|hesiod|db)" "$R/etc/nsswitch.conf" || { grep -qsE "^$1:[^#]*sss" "$R/etc/nsswitch.conf" && { cat "$R/etc/sssd/sssd.conf"; ls "$R/etc/sssd/conf.d"; } 2>/dev/null | grep -q .; }; }
 "#,
     ),
 ];

@@ -62,6 +62,19 @@ fn the_lock_of_a_killed_run_is_taken_at_once() {
     assert_eq!(leftovers(&host), "", "left behind");
 }
 
+/// What another user has put where locks may be is no lock: it keeps nobody out, and nothing in it is read as sh (bash
+/// evaluates what an arithmetic expression comes to).
+#[test]
+fn a_lock_that_a_stranger_made_is_none() {
+    let Some(host) = Host::up("lock-stranger") else { return };
+    host.sh("setpriv --reuid=admin --clear-groups sh -c 'umask 022; cd /dev/shm && mkdir runbook.lock && cd runbook.lock && \
+             echo 20260101T000000-x bob@h c/1 1 >holder && echo \"x[\\$(touch /tmp/pwned)]\" >beat'");
+    let run = host.run("apply", &fixture("grace.yaml"), None, &[]);
+    assert_eq!(run.exit, 0, "{}", run.seen());
+    let left = host.try_sh("ls /tmp/pwned 2>/dev/null; cat /dev/shm/runbook.lock/beat").stdout;
+    assert_eq!(left, "x[$(touch /tmp/pwned)]\n");
+}
+
 #[test]
 fn a_script_that_outlives_its_run_is_waited_for() {
     let Some(host) = Host::up("lock-busy") else { return };

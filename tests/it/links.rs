@@ -14,8 +14,8 @@ use runbook::target::functions;
 const OLD: &[u8] = b"ssh-ed25519 AAAA old\n";
 const NEW: &[u8] = b"ssh-ed25519 AAAA new\n";
 
-/// Edits `home/keys`, while `program` does `meanwhile` (sh, in the directory) before (or after) what it is for; its status.
-fn edited(dir: &Path, program: &str, meanwhile: &str, after: bool) -> i32 {
+/// Edits `home/keys` (`in_place`: where it stands), while `program` does `meanwhile` (sh, in the directory) before (or after) what it is for; its status.
+fn edited(dir: &Path, program: &str, meanwhile: &str, after: bool, in_place: bool) -> i32 {
     let home = dir.join("home");
     fs::create_dir_all(&home).unwrap();
     let keys = home.join("keys");
@@ -43,7 +43,7 @@ fn edited(dir: &Path, program: &str, meanwhile: &str, after: bool) -> i32 {
         sensitive: false,
         kept: None,
         writable: true,
-        in_place: false,
+        in_place,
         immutable: false,
         links: 1,
         notes: Vec::new(),
@@ -99,8 +99,23 @@ fn nothing_is_written_through_a_link() {
         ("mv", "cd ..; mv home elsewhere; mkdir home; ln -s \"$victim\" home/keys", false, &[0]),
     ] {
         let dir = tempfile::tempdir().unwrap();
-        let ended = edited(dir.path(), program, meanwhile, after);
+        let ended = edited(dir.path(), program, meanwhile, after, false);
         assert!(status.contains(&ended), "{program}: {meanwhile}: {ended}");
+    }
+}
+
+/// A file that is written over where it stands is the one that was opened, also when the old text is put back.
+#[test]
+fn nothing_is_written_over_through_a_link() {
+    for (program, meanwhile, status) in [
+        ("readlink", ":", 0),
+        ("readlink", "ln -sf \"$victim\" keys", act::NO_ROOM),
+        ("cmp", "ln -sf \"$victim\" keys", act::NO_ROOM),
+        ("cp", "ln -sf \"$victim\" keys", act::CHANGED),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let ended = edited(dir.path(), program, meanwhile, false, true);
+        assert_eq!(ended, status, "{program}: {meanwhile}");
     }
 }
 

@@ -231,6 +231,12 @@ fn dangling(u: &StartedUnit) -> Option<StartObstacle> {
             StartFix::Manual(format!("touch {path}; systemctl reset-failed {0}; systemctl start {0}", u.name()))
         }
         "EnvironmentFile" => StartFix::Optional(line.clone()),
+        // What runs before another service may be what keeps it from harm.
+        _ if !is_sshd(u) => StartFix::Manual(format!(
+            "bring {path} back, or take the line {} out; then: systemctl daemon-reload && systemctl restart {}",
+            line.place(),
+            u.name()
+        )),
         _ => StartFix::Comment(line.clone()),
     };
     let file = line.file.clone();
@@ -245,8 +251,9 @@ fn nobody(u: &StartedUnit) -> Option<StartObstacle> {
     let what = line.key.to_lowercase();
     let evidence = format!("{}, and there is no such {what}, so systemd cannot start {}", line.quote(), u.name());
     let start = format!("systemctl daemon-reload && systemctl restart {}", u.name());
-    let fix = if is_vendor(&line.file) {
-        StartFix::Manual(format!("make that {what} again, then: {start}"))
+    // sshd is root's in any case; another service would be root's without that line, and nobody has said that it may.
+    let fix = if is_vendor(&line.file) || !is_sshd(u) {
+        StartFix::Manual(format!("make that {what} again, or name another in {}; then: {start}", line.place()))
     } else {
         StartFix::Comment(line.clone())
     };
@@ -276,6 +283,10 @@ fn unmet(u: &StartedUnit) -> Option<StartObstacle> {
         format!("{first} the line {} out; then: systemctl daemon-reload && systemctl start {}", line.place(), u.name());
     let (file, other) = (line.file.clone(), String::new());
     Some(StartObstacle { problem: "condition", evidence, file, other, fix: StartFix::Manual(todo) })
+}
+
+fn is_sshd(u: &StartedUnit) -> bool {
+    matches!(u.name().split(['.', '@']).next(), Some("ssh" | "sshd"))
 }
 
 /// systemd.syntax(7), boolean.

@@ -2,6 +2,8 @@
 set -f
 show() { systemctl show --no-pager -p Id,LoadState,ActiveState,SubState,Result,Type,DropInPaths,Requires,Requisite,BindsTo,After,ExecStartPre,ExecStartPost,ExecCondition,RefuseManualStart,AssertResult,AssertTimestampMonotonic,InactiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic,NeedDaemonReload,Accept -- "$@"; }
 lines='^[[:space:]]*(\[|(Type|Accept|User|Group|DynamicUser|NotifyAccess|RuntimeMaxSec|Condition[A-Za-z]+|Requires|Requisite|BindsTo|After|Before|Wants|Exec[A-Za-z]+|EnvironmentFile|Assert[A-Za-z]+|RefuseManualStart|RequiresMountsFor)[[:space:]]*=)'
+# Whether accounts may be in a directory of the network, which may be out of reach.
+far() { grep -qsE "^$d:[^#]*(ldap|winbind|nis|hesiod|db)" /etc/nsswitch.conf || { grep -qsE "^$d:[^#]*sss" /etc/nsswitch.conf && { cat /etc/sssd/sssd.conf; ls /etc/sssd/conf.d; } 2>/dev/null | grep -q .; }; }
 read -r x _ </proc/uptime; echo "uptime ${x%.*}"
 for u; do
   echo "-- unit"; b=$(show "$u"); printf '%s\n' "$b"
@@ -22,7 +24,7 @@ for u; do
       *:Exec*|*:EnvironmentFile*) ;;
       *:User*=*|*:Group*=*)
         d=passwd; case $l in *:Group*) d=group;; esac
-        case $w in ''|*[%\$]*) ;; *[!0-9]*) grep -qs -e "^$w:" /etc/$d || getent $d "$w" >/dev/null 2>&1 || printf 'gone %s\n' "$l";; esac; continue;;
+        case $w in ''|*[%\$]*) ;; *[!0-9]*) cut -d: -f1 /etc/$d 2>/dev/null | grep -qxF -e "$w" || getent $d "$w" >/dev/null 2>&1 || far || printf 'gone %s\n' "$l";; esac; continue;;
       *:ConditionPathExists[[:space:]=]*)
         case $w in '!/'*) [ ! -e "${w#?}" ] || printf 'gone %s\n' "$l";; /*) [ -e "$w" ] || printf 'gone %s\n' "$l";; esac; continue;;
       *) continue;;

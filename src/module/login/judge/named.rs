@@ -350,7 +350,10 @@ impl Judge<'_> {
                 || module.is_some_and(|m| !self.pam.iter().any(|p| p.module.rsplit('/').next() == Some(m)))
         };
         let password = |l: &&String| self.asked.password || !l.contains("Failed password");
-        let line = seen.reasons.iter().filter(password).find(|l| !stale(l))?;
+        // sshd's own word for what PAM has just said in its own.
+        let judged = seen.reasons.iter().any(|l| stale(&l));
+        let follows = |l: &&String| judged && l.contains("by PAM account configuration");
+        let line = seen.reasons.iter().filter(password).find(|l| !stale(l) && !follows(l))?;
         let own = if line.contains("by PAM account configuration") { self.deciding() } else { Vec::new() };
         let own = match own.as_slice() {
             [] => String::new(),
