@@ -1,12 +1,12 @@
 //! The command that reverses another one, where there is exactly one: for a person to type.
 
-use super::shell::split_commands;
+use super::shell::read_script;
 
 /// What reverses a script, its last command first; `None` if nothing in it is known to be reversible.
 #[must_use]
 pub fn reversal(sh: &str) -> Option<String> {
-    let (commands, _) = split_commands(sh);
-    let reversed: Vec<String> = commands
+    let reversed: Vec<String> = read_script(sh)
+        .commands
         .iter()
         .rev()
         .filter_map(|c| reverse_command(&c.words.iter().map(String::as_str).collect::<Vec<_>>()))
