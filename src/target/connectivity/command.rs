@@ -1,8 +1,14 @@
 //! What a command of a runbook does to the connection, as far as its text tells.
 
-use super::shell::{SimpleCommand, split_commands};
+use super::LoginPath;
+use super::files::{changed_package, changed_paths};
+use super::programs::{
+    BEFORE_A_COMMAND, DETACHING, ENDS_SESSIONS, FILE_TOOLS, LOOKS, PACKAGE_TOOLS, SERVICE_LOOKS, SERVICE_TOOLS,
+    is_runner, run_by,
+};
+use super::shell::{HereDocument, SimpleCommand, read_script};
 use super::tool::{Subject, is_tool, subject};
-use super::{LoginPath, login_package, login_path};
+use super::words::{Context, Place, base, is_assignment, is_open, is_script, names_login_file};
 use crate::target::units::connects;
 
 /// Something that a command does to what a connection depends on.
@@ -28,198 +34,126 @@ pub struct ShellEffects {
     /// What it does may take effect after it has ended: it puts something into the background, has the network configured
     /// anew, or calls what is not known here.
     pub may_act_later: bool,
+    /// It leaves something behind that goes on when it has ended: nobody knows until when.
+    pub detaches: bool,
 }
 
-/// Reserved words of sh (POSIX 2.4), and utilities that run the command that follows.
-const BEFORE_A_COMMAND: &[&str] = &[
-    "if", "then", "elif", "else", "do", "while", "until", "!", "{", "}", "fi", "done", "time", "exec", "command",
-    "builtin",
-];
-
-/// Programs that run another one, whose name is somewhere among their arguments.
-const RUNNERS: &[&str] = &[
-    "sudo",
-    "doas",
-    "env",
-    "nohup",
-    "setsid",
-    "timeout",
-    "nice",
-    "ionice",
-    "chroot",
-    "nsenter",
-    "unshare",
-    "systemd-run",
-    "xargs",
-    "flock",
-    "watch",
-    "stdbuf",
-    "su",
-    "runuser",
-    "busybox",
-    "ip",
-    "eval",
-    "sh",
-    "bash",
-    "dash",
-    "ash",
-    "ksh",
-    "zsh",
-    "trap",
-    "at",
-    "batch",
-    "script",
-    "case",
-    "find",
-    "start-stop-daemon",
-];
-
-/// Runners that come back before what they run has ended.
-const DETACHING: &[&str] = &["systemd-run", "at", "batch", "screen", "tmux", "start-stop-daemon", "disown"];
-
-/// Programs that change nothing by themselves.
-const LOOKS: &[&str] = &[
-    "echo",
-    "printf",
-    "true",
-    "false",
-    ":",
-    "test",
-    "[",
-    "[[",
-    "]",
-    "grep",
-    "egrep",
-    "fgrep",
-    "sleep",
-    "cat",
-    "head",
-    "tail",
-    "awk",
-    "cut",
-    "tr",
-    "sort",
-    "uniq",
-    "wc",
-    "command",
-    "set",
-    "cd",
-    "wait",
-    "exit",
-    "return",
-    "read",
-    "export",
-    "local",
-    "for",
-    "case",
-    "esac",
-    "in",
-    "id",
-    "stat",
-    "ls",
-    "pgrep",
-    "iptables-save",
-    "ip6tables-save",
-    "sync",
-    "date",
-    "break",
-    "continue",
-    "shift",
-    "unset",
-];
-
-/// Programs that change files, and have done so when they end.
-const FILE_TOOLS: &[&str] = &[
-    "rm", "rmdir", "unlink", "mv", "cp", "ln", "chmod", "chown", "chgrp", "chattr", "setfacl", "setfattr", "install",
-    "tee", "truncate", "dd", "rsync", "tar", "shred", "sed", "perl", "ed", "ex", "patch", "mount", "umount", "find",
-    "mkdir", "touch", "cpio", "unzip", "gpg",
-];
-
-/// Of those, what only reads all but its last file.
-const COPIES: &[&str] = &["cp", "ln", "install", "rsync"];
-
-/// Package managers, which may remove what a login depends on.
-const PACKAGE_TOOLS: &[&str] =
-    &["apt", "apt-get", "aptitude", "dpkg", "yum", "dnf", "microdnf", "zypper", "apk", "pacman", "rpm"];
-
-/// Programs that act on units, init scripts and services.
-const SERVICE_TOOLS: &[&str] =
-    &["systemctl", "service", "rc-service", "rc-update", "sv", "invoke-rc.d", "initctl", "update-rc.d", "chkconfig"];
-
-/// What of these only looks, or starts what cannot be in the way.
-const SERVICE_LOOKS: &[&str] = &[
-    "status",
-    "show",
-    "list",
-    "cat",
-    "is-active",
-    "is-enabled",
-    "is-failed",
-    "list-units",
-    "list-unit-files",
-    "list-timers",
-    "list-dependencies",
-    "list-jobs",
-    "get-default",
-    "daemon-reload",
-    "reset-failed",
-    "help",
-    "check",
-    "configtest",
-];
+/// How deep scripts within scripts and runners of runners are read.
+const DEPTH: usize = 4;
 
 /// Reads what a command does to the connection from its text.
 #[must_use]
 pub fn shell_effects(sh: &str) -> ShellEffects {
-    let (commands, background) = split_commands(sh);
-    let mut out = ShellEffects { nothing_else: true, may_act_later: background, ..ShellEffects::default() };
-    commands.iter().for_each(|c| out.simple(c, 0));
-    out.nothing_else &= !out.effects.is_empty();
-    out
+    let mut scan = Scan {
+        context: Context::of(sh),
+        out: ShellEffects { nothing_else: true, ..ShellEffects::default() },
+        from_input: false,
+    };
+    scan.script(sh, 0);
+    scan.out.nothing_else &= !scan.out.effects.is_empty();
+    scan.out
 }
 
-impl ShellEffects {
+struct Scan {
+    context: Context,
+    out: ShellEffects,
+    /// What is changed is told by the input of a runner.
+    from_input: bool,
+}
+
+impl Scan {
     fn add(&mut self, word: &str, effect: Effect) {
-        if !self.effects.iter().any(|(_, e)| *e == effect) {
-            self.effects.push((word.to_owned(), effect));
+        if !self.out.effects.iter().any(|(_, e)| *e == effect) {
+            self.out.effects.push((word.to_owned(), effect));
+        }
+    }
+
+    /// Counts as a risk, for what is known or for what is not.
+    fn login(&mut self, word: &str) {
+        self.out.nothing_else = false;
+        self.add(word, Effect::Login);
+    }
+
+    fn script(&mut self, sh: &str, depth: usize) {
+        let script = read_script(sh);
+        let waits = script.commands.iter().any(|c| c.words.first().is_some_and(|w| w == "wait"));
+        self.out.may_act_later |= script.background;
+        self.out.detaches |= script.background && !waits;
+        script.commands.iter().for_each(|c| self.simple(c, depth));
+        // What is written down may be run by what reads it, or later.
+        for document in script.documents.iter().filter(|d| depth < DEPTH && !is_tool(base(&d.reader))) {
+            self.document(document, depth + 1);
+        }
+        if let Some(why) = script.unclear {
+            self.unclear(why);
+        }
+    }
+
+    fn unclear(&mut self, why: &str) {
+        self.login(why);
+        self.out.may_act_later = true;
+    }
+
+    fn document(&mut self, document: &HereDocument, depth: usize) {
+        let reader = base(&document.reader);
+        if !(LOOKS.contains(&reader) || FILE_TOOLS.contains(&reader)) || self.context.runs_text {
+            return self.script(&document.text, depth);
+        }
+        self.text(&document.text, depth);
+    }
+
+    /// It need not be a script: only what may cut counts.
+    fn text(&mut self, text: &str, depth: usize) {
+        let kept = self.out.clone();
+        read_script(text).commands.iter().for_each(|c| self.simple(c, depth));
+        if self.out.effects == kept.effects {
+            self.out = kept;
         }
     }
 
     fn simple(&mut self, c: &SimpleCommand, depth: usize) {
         // What goes to /dev/null goes nowhere; it is the file itself that a login needs.
         for path in c.written.iter().filter(|p| *p != "/dev/null") {
-            if written_login_path(path) == Some(LoginPath::Itself) {
-                self.add(path, Effect::Login);
-            }
-            self.nothing_else = false;
-        }
-        let words: Vec<&str> = c.words.iter().map(String::as_str).collect();
-        let assigned = words.iter().take_while(|w| is_assignment(w)).count();
-        // `IPT=/sbin/iptables`, and then `$IPT -F`.
-        for w in &words[..assigned] {
-            let value = w.split_once('=').map_or("", |(_, v)| base(v));
-            if is_tool(value) {
-                let tried = subject(value, &["-F"]).or(subject(value, &["link", "set"]));
-                tried.into_iter().for_each(|s| self.subject(value, s));
+            self.out.nothing_else = false;
+            for path in self.context.expand(path) {
+                self.changed(&path, false);
             }
         }
-        self.command(&words[assigned..], depth);
+        for words in self.context.expand_all(&c.words) {
+            let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+            words.drain(..words.iter().take_while(|w| is_assignment(w)).count());
+            // `C="iptables -F"; $C`
+            let begin = words.first().copied().unwrap_or_default();
+            if begin.contains(char::is_whitespace) {
+                words.splice(..1, begin.split_whitespace());
+            }
+            self.command(&words, depth);
+        }
+    }
+
+    /// A path that is changed; `whole`: with all that it is above of.
+    fn changed(&mut self, path: &str, whole: bool) {
+        match self.context.place(path) {
+            Place::Login(kind, path) if whole || kind == LoginPath::Itself => self.login(&path),
+            Place::Unknown => self.unknown_path(),
+            Place::Login(..) | Place::Other => {}
+        }
+    }
+
+    /// Something is changed that the command does not name: it may be what the script does.
+    fn unknown_path(&mut self) {
+        if let Some(named) = self.context.named.clone() {
+            self.login(&named);
+        }
     }
 
     /// Words that begin with a program.
     fn command(&mut self, words: &[&str], depth: usize) {
         let begin = words.iter().take_while(|w| BEFORE_A_COMMAND.contains(w)).count();
+        let asks = words[..begin].contains(&"command") && words.get(begin).is_some_and(|w| matches!(*w, "-v" | "-V"));
         let words = &words[begin..];
-        let Some((program, args)) = words.split_first() else { return };
+        let Some((program, args)) = words.split_first().filter(|_| !asks) else { return };
         let program = base(program);
-        if program == "for" {
-            // `for c in iptables ip6tables; do $c -F; done`
-            for tool in args.iter().map(|w| base(w)).filter(|w| is_tool(w)) {
-                let tried = subject(tool, &["-F"]).or(subject(tool, &["link", "set"]));
-                tried.into_iter().for_each(|s| self.subject(tool, s));
-            }
-            return;
-        }
         if let Some(s) = subject(program, args) {
             return self.subject(program, s);
         }
@@ -230,43 +164,85 @@ impl ShellEffects {
             return self.service("service", &[&[program], args].concat());
         }
         if PACKAGE_TOOLS.contains(&program) {
-            self.nothing_else = false;
-            if let Some(p) = args.iter().find(|a| login_package(a.trim_end_matches('-')) && **a != "*") {
-                self.add(p, Effect::Login);
+            self.out.nothing_else = false;
+            if let Some(p) = changed_package(program, args) {
+                self.login(p);
             }
             return;
         }
-        if FILE_TOOLS.contains(&program) {
+        if program == "kill" {
+            return self.kill(args);
+        }
+        let in_place = program.ends_with("awk") && args.contains(&"inplace");
+        if FILE_TOOLS.contains(&program) || in_place {
             self.files(program, args);
         }
-        if RUNNERS.contains(&program) {
-            self.nothing_else &= matches!(program, "sudo" | "doas" | "env" | "sh" | "bash" | "dash" | "timeout" | "ip");
-            self.may_act_later |= DETACHING.contains(&program) || program == "setsid";
-            if depth < 4 {
-                return self.run_by(args, depth + 1);
+        if is_runner(program) && depth < DEPTH {
+            self.out.nothing_else &=
+                matches!(program, "sudo" | "doas" | "pkexec" | "env" | "sh" | "bash" | "dash" | "timeout" | "ip");
+            let detaches = DETACHING.contains(&program) || program == "setsid";
+            self.out.may_act_later |= detaches;
+            self.out.detaches |= detaches;
+            return self.run_by(program, args, depth + 1);
+        }
+        if matches!(program, "echo" | "printf") && self.context.runs_text && depth < DEPTH {
+            // `echo iptables -F | sh`
+            self.text(&args.join(" "), depth + 1);
+        }
+        if is_open(program) {
+            // It may be `sudo`; and `"$@"` anything.
+            if let Some(tool) = self.context.tool.clone().filter(|_| matches!(program, "$@" | "$*" | "$1")) {
+                let tried = subject(&tool, &["-F"]).or(subject(&tool, &["link", "set"]));
+                tried.into_iter().for_each(|s| self.subject(&tool, s));
+            }
+            if depth < DEPTH {
+                self.command(args, depth + 1);
             }
         }
+        if program == "sort" {
+            let out = args.iter().position(|a| matches!(*a, "-o" | "--output")).and_then(|at| args.get(at + 1));
+            out.into_iter().for_each(|path| self.changed(path, false));
+        }
+        if let ("ssh", Some(at)) = (program, args.iter().position(|a| matches!(*a, "localhost" | "127.0.0.1" | "::1")))
+        {
+            return self.command(&args[at + 1..], depth);
+        }
         // A tool that was called only to look, as the table says.
-        let looks = LOOKS.contains(&program) || is_tool(program);
-        self.nothing_else &= looks;
-        self.may_act_later |= !looks && !FILE_TOOLS.contains(&program) && program != "kill";
+        let looks = LOOKS.contains(&program) || is_tool(program) || only_looks(program, args);
+        self.out.nothing_else &= looks;
+        self.out.may_act_later |= !looks && !FILE_TOOLS.contains(&program);
+        if !looks && !FILE_TOOLS.contains(&program) {
+            // Nobody knows what it does with a file that it is given.
+            let quoted = |c: char| !c.is_ascii_alphanumeric() && !"/._-*@+".contains(c);
+            let given = args.iter().flat_map(|a| a.split(quoted)).find(|w| names_login_file(w));
+            given.into_iter().for_each(|w| self.login(w));
+        }
     }
 
     /// The program among a runner's arguments, and scripts that it is given as one.
-    fn run_by(&mut self, args: &[&str], depth: usize) {
-        let known = |w: &str| {
-            is_tool(w)
-                || [SERVICE_TOOLS, FILE_TOOLS, PACKAGE_TOOLS, RUNNERS, LOOKS].iter().any(|names| names.contains(&w))
+    fn run_by(&mut self, program: &str, args: &[&str], depth: usize) {
+        let texts: Vec<&str> = args.iter().copied().filter(|a| is_script(a)).collect();
+        texts.iter().for_each(|text| self.script(text, depth));
+        if program == "eval" {
+            return self.script(&args.join(" "), depth);
+        }
+        let lists = [SERVICE_TOOLS, FILE_TOOLS, PACKAGE_TOOLS];
+        let acts = |w: &str| is_tool(w) || is_runner(w) || w == "kill" || lists.iter().any(|names| names.contains(&w));
+        let own = run_by(program, args);
+        let is_known = |w: &str| acts(w) || LOOKS.contains(&w);
+        let at = match own.first() {
+            Some(first) if is_known(base(first)) || first.contains("/init.d/") => Some(0),
+            // Behind an option that is not known here.
+            _ => own.iter().position(|a| acts(base(a)) || a.contains("/init.d/")),
         };
-        for text in args.iter().filter(|a| a.contains(char::is_whitespace)) {
-            let (commands, background) = split_commands(text);
-            self.may_act_later |= background;
-            commands.iter().for_each(|c| self.simple(c, depth));
+        let outer = self.from_input;
+        self.from_input |= matches!(program, "xargs" | "parallel");
+        match (at, own.first()) {
+            (Some(at), _) => self.command(&own[at..], depth),
+            (None, Some(first)) if !is_script(first) && !matches!(program, "case" | "trap") => self.command(own, depth),
+            _ => self.out.may_act_later |= texts.is_empty() && !matches!(program, "find" | "ip" | "case" | "trap"),
         }
-        match args.iter().position(|a| known(base(a)) || a.contains("/init.d/")) {
-            Some(at) => self.command(&args[at..], depth),
-            None => self.may_act_later |= !args.iter().any(|a| a.contains(char::is_whitespace)),
-        }
+        self.from_input = outer;
     }
 
     fn subject(&mut self, program: &str, subject: Subject) {
@@ -278,241 +254,93 @@ impl ShellEffects {
             Subject::Login => self.add(program, Effect::Login),
         }
         let stored = matches!(subject, Subject::StoredPacketFilter | Subject::StoredNetwork | Subject::Login);
-        self.nothing_else &= !stored;
-        // An address that is asked for over the network comes later, a service does what it was told when it gets to it.
+        self.out.nothing_else &= !stored;
+        // An address that is asked for over the network comes later, a service does what it was told when it gets to it, and
+        // the host goes when its services have ended.
         let at_once = matches!(program, "ip" | "ifconfig" | "route" | "tc" | "sysctl");
-        self.may_act_later |= matches!(subject, Subject::Network | Subject::StoredNetwork) && !at_once;
+        self.out.may_act_later |= matches!(subject, Subject::Network | Subject::StoredNetwork) && !at_once
+            || matches!(program, "reboot" | "shutdown" | "poweroff" | "halt" | "kexec" | "init" | "telinit");
+    }
+
+    /// By number nobody knows whom; by what another command says, it may be what the script names.
+    fn kill(&mut self, args: &[&str]) {
+        let asks = args.iter().any(|a| matches!(*a, "-0" | "-l" | "-L"));
+        // The first `-1` is a signal.
+        let everybody = args.iter().skip(1).any(|a| *a == "-1");
+        let named: Vec<&str> = args.iter().copied().skip_while(|a| a.starts_with('-')).collect();
+        let all = everybody || named.iter().any(|a| matches!(*a, "1" | "$PPID"));
+        let told = named.is_empty() || self.from_input || named.iter().any(|a| is_open(a));
+        if !asks && (all || told && self.context.names_daemon) {
+            self.login("kill");
+        }
+        self.out.nothing_else = false;
     }
 
     fn service(&mut self, program: &str, args: &[&str]) {
-        let units: Vec<&str> = args.iter().copied().filter(|w| connects(w)).collect();
-        let verbs: Vec<&str> = args.iter().copied().filter(|w| !w.starts_with('-') && !connects(w)).collect();
-        if verbs.iter().any(|w| matches!(*w, "isolate" | "rescue" | "emergency")) {
-            self.nothing_else = false;
-            return self.add(program, Effect::Login);
+        const WITH_VALUE: &[&str] =
+            &["-H", "-M", "-p", "-P", "-t", "-n", "-o", "-s", "--signal", "--property", "--type"];
+        let option = |n: usize| n > 0 && program == "systemctl" && WITH_VALUE.contains(&args[n - 1]);
+        let words: Vec<&str> =
+            (0..args.len()).filter(|n| !args[*n].starts_with('-') && !option(*n)).map(|n| args[n]).collect();
+        let units: Vec<&str> = words.iter().copied().filter(|w| connects(w)).collect();
+        let name_first = matches!(program, "service" | "rc-service" | "invoke-rc.d" | "update-rc.d" | "chkconfig");
+        let verb = words.get(usize::from(name_first)).copied().unwrap_or("status");
+        let target = |w: &&str| w.strip_suffix(".target").is_some_and(|name| ENDS_SESSIONS.contains(&name));
+        let starts_end = matches!(verb, "start" | "restart") && words.iter().any(target);
+        if program == "systemctl" && (ENDS_SESSIONS.contains(&verb) || starts_end) {
+            self.out.may_act_later = true;
+            return self.login(program);
         }
-        let looks = verbs.iter().any(|w| SERVICE_LOOKS.contains(w));
-        if looks {
+        if SERVICE_LOOKS.contains(&verb) {
             return;
         }
-        self.may_act_later |= args.contains(&"--no-block");
+        let detaches = args.contains(&"--no-block");
+        self.out.may_act_later |= detaches;
+        self.out.detaches |= detaches;
         let now = args.contains(&"--now");
         let stored = matches!(program, "rc-update" | "update-rc.d" | "chkconfig")
-            || verbs.iter().any(|w| matches!(*w, "enable" | "disable" | "mask" | "unmask" | "reenable" | "preset"));
-        let starts = verbs.iter().any(|w| matches!(*w, "start" | "enable" | "unmask"));
+            || matches!(verb, "enable" | "disable" | "mask" | "unmask" | "reenable" | "preset");
+        let starts = matches!(verb, "start" | "enable" | "unmask");
         for unit in units.iter().copied() {
             let login = matches!(unit.split(['.', '@']).next(), Some("ssh" | "sshd"));
             // That it runs, or will at the next boot, cannot be in the way.
             if starts && (login || stored && !now) {
-                self.nothing_else = false;
+                self.out.nothing_else = false;
                 continue;
             }
-            self.may_act_later |= !login;
+            self.out.may_act_later |= !login;
             self.add(unit, Effect::Unit { name: unit.to_owned(), stored });
-            self.nothing_else &= !stored;
+            self.out.nothing_else &= !stored;
         }
-        self.nothing_else &= !units.is_empty();
+        let pattern = words.iter().find(|w| w.contains(['*', '?', '['])).filter(|_| program == "systemctl" && !starts);
+        pattern.into_iter().for_each(|w| self.login(w));
+        self.out.nothing_else &= !units.is_empty();
     }
 
     fn files(&mut self, program: &str, args: &[&str]) {
-        self.nothing_else = false;
-        let edits = |program: &str| match program {
-            "sed" | "perl" => {
-                args.iter().any(|a| a.starts_with("-i") || a.starts_with("-pi") || a.starts_with("--in-place"))
-            }
-            "find" => args.iter().any(|a| matches!(*a, "-exec" | "-execdir" | "-delete" | "-ok")),
-            _ => true,
-        };
-        if !edits(program) {
-            return;
+        self.out.nothing_else = false;
+        let Some(paths) = changed_paths(program, args) else { return };
+        if self.from_input || program == "patch" || paths.is_empty() && matches!(program, "cpio" | "ed" | "ex") {
+            self.unknown_path();
         }
-        let paths: Vec<&str> =
-            args.iter().filter(|a| !a.starts_with('-')).map(|a| a.split_once('=').map_or(*a, |(_, v)| v)).collect();
-        let Some((last, sources)) = paths.split_last() else { return };
-        let copies = COPIES.contains(&program);
-        let makes = matches!(program, "mkdir" | "touch" | "tee");
-        let into = sources.iter().map(|s| format!("{last}/{}", base(s)));
-        let found = match program {
-            _ if copies => std::iter::once((*last).to_owned())
-                .chain(into)
-                .find(|p| written_login_path(p) == Some(LoginPath::Itself)),
-            "mv" => {
-                let from = sources.iter().find(|p| written_login_path(p).is_some()).map(|p| (*p).to_owned());
-                from.or_else(|| {
-                    std::iter::once((*last).to_owned())
-                        .chain(into)
-                        .find(|p| written_login_path(p) == Some(LoginPath::Itself))
-                })
-            }
-            _ => {
-                let counts = |p: &&&str| written_login_path(p).is_some_and(|l| l == LoginPath::Itself || !makes);
-                paths.iter().find(counts).map(|p| (*p).to_owned())
-            }
-        };
-        if let Some(path) = found {
-            self.add(&path, Effect::Login);
-        }
+        paths.iter().for_each(|(path, whole)| self.changed(path, *whole));
     }
 }
 
-/// As a person types it: with `~` and `$HOME`, and from within a home directory.
-fn written_login_path(path: &str) -> Option<LoginPath> {
-    let home = ["~", "$HOME", "${HOME}"].iter().find_map(|h| path.strip_prefix(h));
-    match home {
-        Some(rest) => login_path(&format!("/root{rest}")),
-        None if path.starts_with('/') => login_path(path),
-        None => {
-            let parts = || path.split('/');
-            let named = parts().any(|p| {
-                matches!(p, ".ssh" | "authorized_keys" | "sshd_config" | ".bashrc" | ".profile" | ".bash_profile")
-            });
-            named.then_some(LoginPath::Itself)
+/// Programs of a login's own that were called only to look.
+fn only_looks(program: &str, args: &[&str]) -> bool {
+    let has = |words: &[&str]| args.iter().any(|a| words.contains(a));
+    match program {
+        "sshd" => has(&["-t", "-T", "-G"]),
+        "visudo" => {
+            args.iter().any(|a| *a == "--check" || a.starts_with('-') && !a.starts_with("--") && a.contains('c'))
         }
+        "ssh-keygen" => has(&["-l", "-lf", "-y", "-yf", "-F"]),
+        _ => false,
     }
-}
-
-fn base(word: &str) -> &str {
-    word.rsplit('/').next().unwrap_or(word)
-}
-
-fn is_assignment(word: &str) -> bool {
-    word.split_once('=').is_some_and(|(name, _)| {
-        !name.is_empty()
-            && !name.starts_with(|c: char| c.is_ascii_digit())
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn word(sh: &str) -> Option<String> {
-        shell_effects(sh).effects.first().map(|(w, _)| w.clone())
-    }
-
-    #[test]
-    fn what_may_cut_is_told_from_what_looks() {
-        for (sh, expected) in [
-            ("iptables -F", "iptables"),
-            ("iptables -P INPUT DROP", "iptables"),
-            ("x && ip -6 route flush table main", "ip"),
-            ("ip addr del 10.99.0.230/24 dev host0", "ip"),
-            ("ip a d 10.0.0.1/24 dev eth0", "ip"),
-            ("ip l s eth0 down", "ip"),
-            ("ip link set down eth0", "ip"),
-            ("sudo -n /usr/sbin/iptables -P INPUT DROP", "iptables"),
-            ("sh -c 'sleep 1; iptables -P INPUT DROP'", "iptables"),
-            ("nohup bash -c \"ifdown eth0; ifup eth0\" &", "ifdown"),
-            ("(sleep 1; iptables -P INPUT DROP) >/dev/null 2>&1 &", "iptables"),
-            ("for c in iptables ip6tables; do $c -P INPUT DROP; done", "iptables"),
-            ("IPT=/sbin/iptables; $IPT -F", "iptables"),
-            ("echo \"$(ufw --force enable)\"", "ufw"),
-            ("systemctl restart networking; ufw --force enable", "networking"),
-            ("nmcli con up x", "nmcli"),
-            ("nmcli device disconnect eth0", "nmcli"),
-            ("netplan apply", "netplan"),
-            ("nft flush ruleset", "nft"),
-            ("nft -f - <<'X'\ntable inet lock { }\nX", "nft"),
-            ("ifdown eth0 && ifup eth0", "ifdown"),
-            ("ifconfig eth0 down", "ifconfig"),
-            ("firewall-cmd --panic-on", "firewall-cmd"),
-            ("systemctl restart ssh.service", "ssh.service"),
-            ("systemctl enable --now firewalld", "firewalld"),
-            ("service networking stop", "networking"),
-            ("/etc/init.d/networking restart", "networking"),
-            ("systemctl isolate rescue.target", "systemctl"),
-            ("pkill sshd", "pkill"),
-            ("ip netns exec x ip link set lo down", "ip"),
-            ("tc qdisc add dev eth0 root netem loss 100%", "tc"),
-            ("sysctl -w net.ipv4.conf.all.rp_filter=1", "sysctl"),
-            ("echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6", "/proc/sys/net/ipv6/conf/all/disable_ipv6"),
-            ("touch /root/done3; mv /root/.ssh/authorized_keys /root/ak", "/root/.ssh/authorized_keys"),
-            ("chmod 777 ~", "~"),
-            ("cd /root && rm -rf .ssh", ".ssh"),
-            ("sed -i s/yes/no/ //etc/ssh/sshd_config", "//etc/ssh/sshd_config"),
-            ("chmod 644 /bin/bash", "/bin/bash"),
-            ("cp x /etc/ssh/sshd_config", "/etc/ssh/sshd_config"),
-            ("echo exit 1 >>/root/.bashrc", "/root/.bashrc"),
-            ("apt-get -y purge openssh-server", "openssh-server"),
-            ("usermod -L ops", "usermod"),
-            ("fail2ban-client set sshd banip 10.0.0.1", "fail2ban-client"),
-        ] {
-            let found = word(sh);
-            let ok = found.as_deref() == Some(expected) || (expected == "~" && found.is_some());
-            assert!(ok, "{sh}: {found:?}");
-        }
-        for sh in [
-            "s=$(cat /x 2>/dev/null) || exit 0",
-            "iptables -S INPUT | grep -q DROP",
-            "iptables -nvL",
-            "iptables -t nat -L -n",
-            "ip -br a show dev host0",
-            "ip a",
-            "ip -o addr | grep x",
-            "ip route get 10.0.0.1",
-            "nft list ruleset",
-            "ufw status verbose",
-            "nmcli -t device show",
-            "systemctl status ssh",
-            "systemctl start ssh",
-            "systemctl restart nginx",
-            "systemctl enable ssh",
-            "zip link a",
-            "echo ok",
-            "echo \"run ufw enable\"",
-            "grep -q 'iptables -P' /etc/rc.local",
-            "cp -a /etc/ssh /root/backup",
-            "cp app.conf /etc/",
-            "mkdir -p /etc/app",
-            "rm -rf /srv/www",
-            "apt-get install -y nginx",
-            "sed -n 1p /etc/ssh/sshd_config",
-            "touch /root/odd",
-        ] {
-            assert_eq!(word(sh), None, "{sh}");
-        }
-    }
-
-    /// What the guard keeps as a whole is all that such a command changes.
-    #[test]
-    fn what_does_nothing_else_is_known() {
-        for (sh, expected) in [
-            ("iptables -P INPUT DROP", true),
-            ("iptables -P INPUT DROP; sleep 40", true),
-            ("sudo ip addr del 10.0.0.1/24 dev eth0", true),
-            ("systemctl stop ssh", true),
-            ("touch /root/done1; iptables -P INPUT DROP", false),
-            ("ufw --force enable", false),
-            ("systemctl disable --now ssh", false),
-            ("iptables-save >/etc/iptables/rules.v4; iptables -F", false),
-            ("./x.sh; iptables -F", false),
-            ("echo ok", false),
-        ] {
-            assert_eq!(shell_effects(sh).nothing_else, expected, "{sh}");
-        }
-    }
-
-    #[test]
-    fn what_may_act_later_is_known() {
-        for (sh, expected) in [
-            ("iptables -P INPUT DROP", false),
-            ("ip link set eth0 down", false),
-            ("systemctl restart ssh", false),
-            ("usermod -aG sudo ops", false),
-            ("touch /root/odd", false),
-            ("(sleep 1; iptables -P INPUT DROP) &", true),
-            ("nohup /root/net.sh &", true),
-            ("/root/net.sh", true),
-            ("systemd-run --on-active=5 iptables -P INPUT DROP", true),
-            ("setsid sh -c 'iptables -F'", true),
-            ("systemctl restart networking", true),
-            ("systemctl --no-block restart ssh", true),
-            ("echo reboot | at now + 1 minute", true),
-            ("netplan apply", true),
-            ("ifdown eth0", true),
-        ] {
-            assert_eq!(shell_effects(sh).may_act_later, expected, "{sh}");
-        }
-    }
-}
+mod kinds;
+#[cfg(test)]
+mod tests;

@@ -2,9 +2,12 @@
 //! tables. Units are in [`super::units`].
 
 mod command;
+mod files;
+mod programs;
 mod reversal;
 mod shell;
 mod tool;
+mod words;
 
 pub use command::{Effect, ShellEffects, shell_effects};
 pub use reversal::reversal;
@@ -278,6 +281,10 @@ pub fn login_package(name: &str) -> bool {
         "iproute2",
         "sssd",
     ];
+    if let Some((head, _)) = name.split_once('*').filter(|(head, _)| !head.is_empty()) {
+        // What it may stand for.
+        return NAMES.iter().chain(BEGIN).any(|n| n.starts_with(head)) || BEGIN.iter().any(|b| head.starts_with(b));
+    }
     NAMES.contains(&name) || BEGIN.iter().any(|b| name.starts_with(b))
 }
 

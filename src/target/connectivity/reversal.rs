@@ -1,12 +1,18 @@
-//! The command that reverses another one, where there is exactly one: for a person to type.
+//! The command that reverses another one, where there is exactly one: for a person to type. How things were before is not known
+//! here, so that only what does no harm wherever they were already so is said: nothing is stopped, unlocked or deleted.
 
-use super::shell::split_commands;
+use super::shell::read_script;
+use super::{LoginPath, login_path};
 
 /// What reverses a script, its last command first; `None` if nothing in it is known to be reversible.
 #[must_use]
 pub fn reversal(sh: &str) -> Option<String> {
-    let (commands, _) = split_commands(sh);
-    let reversed: Vec<String> = commands
+    let script = read_script(sh);
+    if script.unclear.is_some() {
+        return None;
+    }
+    let reversed: Vec<String> = script
+        .commands
         .iter()
         .rev()
         .filter_map(|c| reverse_command(&c.words.iter().map(String::as_str).collect::<Vec<_>>()))
@@ -20,34 +26,39 @@ fn reverse_command(words: &[&str]) -> Option<String> {
     if !words.iter().all(|w| plain(w)) {
         return None;
     }
-    let of = |word: &str, pairs: &[(&'static str, &'static str)]| {
-        pairs.iter().find_map(|(a, b)| if *a == word { Some(*b) } else { (*b == word).then_some(*a) })
-    };
-    const VERBS: &[(&str, &str)] = &[("start", "stop"), ("enable", "disable"), ("mask", "unmask")];
     match words {
-        ["mv", from, to] if to.starts_with('/') && from.starts_with('/') => Some(match to.strip_suffix('/') {
-            Some(dir) => format!("mv {dir}/{} {from}", from.rsplit('/').next()?),
-            None => format!("mv {to} {from}"),
-        }),
-        ["systemctl", verb, unit] if !unit.starts_with('-') => Some(format!("systemctl {} {unit}", of(verb, VERBS)?)),
-        ["systemctl", verb, "--now", unit] => Some(format!("systemctl {} --now {unit}", of(verb, VERBS)?)),
-        ["ufw", "enable"] | ["ufw", "--force", "enable"] => Some("ufw disable".into()),
-        ["ufw", verb @ ("allow" | "deny" | "limit" | "reject"), rest @ ..] => {
-            Some(format!("ufw delete {verb} {}", rest.join(" ")))
-        }
-        ["usermod", "-L", user] => Some(format!("usermod -U {user}")),
-        ["passwd", "-l", user] => Some(format!("passwd -u {user}")),
+        ["mv", from, to] => reverse_move(from, to),
         ["ifdown", name] => Some(format!("ifup {name}")),
         ["nmcli", what @ ("con" | "connection"), "down", name] => Some(format!("nmcli {what} up {name}")),
         ["ip", "link", "set", rest @ .., "down"] => Some(format!("ip link set {} up", rest.join(" "))),
-        ["ip", what @ ("addr" | "address" | "route"), "del", rest @ ..] => {
+        ["ip", what @ ("addr" | "address"), "del", rest @ ..] if rest.contains(&"dev") => {
             Some(format!("ip {what} add {}", rest.join(" ")))
         }
-        ["ip", what @ ("addr" | "address" | "route"), "add", rest @ ..] => {
-            Some(format!("ip {what} del {}", rest.join(" ")))
+        // Without the way that it took it cannot be added again.
+        ["ip", "route", "del", rest @ ..] if rest.contains(&"via") || rest.contains(&"dev") => {
+            Some(format!("ip route add {}", rest.join(" ")))
         }
         _ => None,
     }
+}
+
+/// Where the target may have been a directory, the line does nothing if it was one.
+fn reverse_move(from: &str, to: &str) -> Option<String> {
+    if !from.starts_with('/') || !to.starts_with('/') || from.ends_with('/') {
+        return None;
+    }
+    let name = from.rsplit('/').next()?;
+    if let Some(dir) = to.strip_suffix('/') {
+        return Some(format!("mv {}/{name} {from}", dir.trim_end_matches('/')));
+    }
+    let (dir, new) = to.rsplit_once('/')?;
+    let is_directory = dir.is_empty() || dir == "/home" || matches!(new, "." | "..");
+    if is_directory || login_path(to) == Some(LoginPath::Above) {
+        return None;
+    }
+    // `x` and `x.bak`: its new name.
+    let renamed = new.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', '-', '_', '~']));
+    Some(if renamed { format!("mv {to} {from}") } else { format!("[ -e {to}/{name} ] || mv {to} {from}") })
 }
 
 #[cfg(test)]
@@ -59,12 +70,35 @@ mod tests {
         for (sh, back) in [
             (
                 "touch /root/done3; mv /root/.ssh/authorized_keys /root/ak",
-                Some("mv /root/ak /root/.ssh/authorized_keys"),
+                Some("[ -e /root/ak/authorized_keys ] || mv /root/ak /root/.ssh/authorized_keys"),
             ),
-            ("systemctl restart networking; ufw --force enable", Some("ufw disable")),
-            ("ip addr del 10.0.0.1/24 dev eth0", Some("ip addr add 10.0.0.1/24 dev eth0")),
-            ("systemctl disable --now ssh", Some("systemctl enable --now ssh")),
+            ("mv /etc/ssh /etc/ssh.bak", Some("mv /etc/ssh.bak /etc/ssh")),
+            ("mv /root/.ssh/authorized_keys /root/", Some("mv /root/authorized_keys /root/.ssh/authorized_keys")),
+            ("mv /root/.ssh/authorized_keys /", Some("mv /authorized_keys /root/.ssh/authorized_keys")),
+            ("mv /root/.ssh/authorized_keys /root", None),
+            ("mv /root/.ssh/authorized_keys /home/ops", None),
+            ("mv /etc/ssh/sshd_config /etc/systemd/system", None),
+            ("mv /etc/ssh/sshd_config /tmp", None),
+            ("mv /etc/ssh/ /root/x", None),
             ("mv '/a b' /c; rm /d", None),
+            ("cd /root; mv .ssh x", None),
+            ("systemctl restart networking; ifdown eth0", Some("ifup eth0")),
+            ("ip addr del 10.0.0.1/24 dev eth0", Some("ip addr add 10.0.0.1/24 dev eth0")),
+            ("ip route del default via 10.0.0.1", Some("ip route add default via 10.0.0.1")),
+            ("ip route del default", None),
+            // What was there before is not known.
+            ("systemctl disable --now ssh", None),
+            ("systemctl enable ssh", None),
+            ("systemctl start ssh", None),
+            ("systemctl stop ssh", None),
+            ("systemctl mask ssh", None),
+            ("ufw --force enable", None),
+            ("usermod -L ops", None),
+            ("ufw allow 22/tcp", None),
+            ("ufw deny 22/tcp", None),
+            ("ip addr add 10.0.0.1/24 dev eth0", None),
+            ("ip route add default via 10.0.0.1", None),
+            ("mv /a/b /a/b.old; echo don't", None),
         ] {
             assert_eq!(reversal(sh).as_deref(), back, "{sh}");
         }

@@ -1,0 +1,358 @@
+//! Which programs run others, which only look, and which change files. Sources: their man pages.
+
+/// Reserved words of sh (POSIX 2.4), and utilities that run the command that follows.
+pub const BEFORE_A_COMMAND: &[&str] = &[
+    "if", "then", "elif", "else", "do", "while", "until", "!", "{", "}", "fi", "done", "time", "exec", "command",
+    "builtin",
+];
+
+/// Programs that run another one, whose name is somewhere among their arguments: with their options that are followed by a
+/// value, and how many words stand before the other program.
+const RUNNERS: &[(&str, &[&str], usize)] = &[
+    ("sudo", &["-u", "-g", "-C", "-h", "-p", "-r", "-t", "-U", "-T", "-D", "-R", "--user", "--group", "--chdir"], 0),
+    ("doas", &["-u", "-C"], 0),
+    ("pkexec", &["--user"], 0),
+    ("env", &["-u", "-C", "--unset", "--chdir"], 0),
+    ("nohup", &[], 0),
+    ("setsid", &[], 0),
+    ("timeout", &["-k", "-s", "--signal", "--kill-after"], 1),
+    ("nice", &["-n", "--adjustment"], 0),
+    ("ionice", &["-c", "-n", "-p"], 0),
+    ("chrt", &["-T", "-P", "-D"], 1),
+    ("taskset", &[], 1),
+    ("setpriv", &["--reuid", "--regid", "--groups"], 0),
+    ("chroot", &[], 1),
+    ("nsenter", &["-t", "--target", "-S", "-G"], 0),
+    ("unshare", &["-S", "-G"], 0),
+    (
+        "systemd-run",
+        &["-u", "--unit", "-p", "--property", "-E", "--setenv", "--uid", "--gid", "--slice", "-M", "-H"],
+        0,
+    ),
+    ("systemd-inhibit", &[], 0),
+    ("xargs", &["-I", "-n", "-a", "-d", "-E", "-L", "-P", "-s"], 0),
+    ("parallel", &["-j"], 0),
+    ("flock", &["-w", "-E"], 1),
+    ("watch", &["-n", "--interval"], 0),
+    ("strace", &["-e", "-o", "-p", "-s"], 0),
+    ("stdbuf", &["-i", "-o", "-e"], 0),
+    ("su", &["-s", "-g", "-G", "--shell", "--group"], 1),
+    ("runuser", &["-u", "-s", "-g", "-G", "-l", "--user", "--shell", "--group"], 0),
+    ("gosu", &[], 1),
+    ("su-exec", &[], 1),
+    ("busybox", &[], 0),
+    ("toybox", &[], 0),
+    ("eval", &[], 0),
+    ("sh", &[], 0),
+    ("bash", &["-o", "--rcfile", "--init-file"], 0),
+    ("dash", &[], 0),
+    ("ash", &[], 0),
+    ("ksh", &[], 0),
+    ("zsh", &[], 0),
+    ("trap", &[], 0),
+    ("at", &[], 0),
+    ("batch", &[], 0),
+    ("screen", &["-S"], 0),
+    ("tmux", &["-s", "-L"], 0),
+    ("script", &[], 0),
+    ("case", &[], 0),
+    ("find", &[], 0),
+    ("ip", &[], 0),
+    ("start-stop-daemon", &[], 0),
+];
+
+/// Runners that come back before what they run has ended.
+pub const DETACHING: &[&str] = &["systemd-run", "at", "batch", "screen", "tmux", "start-stop-daemon", "disown"];
+
+/// Programs that run what they read on standard input.
+pub const READ_COMMANDS: &[&str] = &["sh", "bash", "dash", "ash", "ksh", "zsh", "at", "batch", "parallel", "xargs"];
+
+/// Programs that change nothing by themselves.
+pub const LOOKS: &[&str] = &[
+    "echo",
+    "printf",
+    "true",
+    "false",
+    ":",
+    "test",
+    "[",
+    "[[",
+    "]",
+    "grep",
+    "egrep",
+    "fgrep",
+    "zgrep",
+    "sleep",
+    "cat",
+    "head",
+    "tail",
+    "awk",
+    "gawk",
+    "mawk",
+    "cut",
+    "tr",
+    "sort",
+    "uniq",
+    "wc",
+    "command",
+    "set",
+    "cd",
+    "wait",
+    "exit",
+    "return",
+    "read",
+    "export",
+    "local",
+    "readonly",
+    "for",
+    "case",
+    "esac",
+    "in",
+    "id",
+    "stat",
+    "ls",
+    "pgrep",
+    "pidof",
+    "iptables-save",
+    "ip6tables-save",
+    "sync",
+    "date",
+    "break",
+    "continue",
+    "shift",
+    "unset",
+    "diff",
+    "cmp",
+    "md5sum",
+    "sha256sum",
+    "sha1sum",
+    "cksum",
+    "file",
+    "readlink",
+    "realpath",
+    "basename",
+    "dirname",
+    "less",
+    "more",
+    "getent",
+    "ss",
+    "netstat",
+    "ping",
+    "ping6",
+    "journalctl",
+    "dmesg",
+    "ps",
+    "df",
+    "du",
+    "free",
+    "uname",
+    "whoami",
+    "who",
+    "w",
+    "last",
+    "uptime",
+    "lsof",
+    "which",
+    "type",
+    "getfacl",
+    "lsattr",
+    "getfattr",
+    "namei",
+    "findmnt",
+    "mountpoint",
+    "ldd",
+    "od",
+    "xxd",
+    "hexdump",
+    "strings",
+    "jq",
+    "seq",
+    "expr",
+    "nproc",
+    "lsmod",
+    "lsblk",
+    "modinfo",
+    "ssh-keyscan",
+    "getenforce",
+    "sestatus",
+    "dig",
+    "nslookup",
+    "host",
+    "logger",
+    "dpkg-query",
+    "apt-cache",
+    "comm",
+    "paste",
+    "column",
+    "fold",
+    "tac",
+    "rev",
+    "nl",
+    "base64",
+    "mktemp",
+    "pwd",
+    "tty",
+    "umask",
+    "hash",
+    "getopts",
+    "times",
+    "continue",
+    "lsusb",
+    "lspci",
+    "arping",
+    "traceroute",
+    "tracepath",
+    "mtr",
+    "networkd-dispatcher",
+    "systemd-analyze",
+    "hostname",
+    "groups",
+    "lastlog",
+    "faillog",
+    "debsums",
+    "zcat",
+    "xzcat",
+    "pstree",
+    "top",
+    "vmstat",
+];
+
+/// Programs that change files, and have done so when they end.
+pub const FILE_TOOLS: &[&str] = &[
+    "rm",
+    "rmdir",
+    "unlink",
+    "mv",
+    "cp",
+    "ln",
+    "chmod",
+    "chown",
+    "chgrp",
+    "chattr",
+    "setfacl",
+    "setfattr",
+    "install",
+    "tee",
+    "truncate",
+    "dd",
+    "rsync",
+    "tar",
+    "shred",
+    "sed",
+    "perl",
+    "ed",
+    "ex",
+    "vi",
+    "vim",
+    "patch",
+    "mount",
+    "umount",
+    "find",
+    "mkdir",
+    "touch",
+    "cpio",
+    "unzip",
+    "gpg",
+    "chcon",
+    "restorecon",
+    "sponge",
+    "scp",
+];
+
+/// Package managers, which may remove what a login depends on.
+pub const PACKAGE_TOOLS: &[&str] = &[
+    "apt",
+    "apt-get",
+    "aptitude",
+    "dpkg",
+    "dpkg-reconfigure",
+    "yum",
+    "dnf",
+    "dnf5",
+    "microdnf",
+    "zypper",
+    "apk",
+    "pacman",
+    "rpm",
+];
+
+/// Programs that act on units, init scripts and services.
+pub const SERVICE_TOOLS: &[&str] =
+    &["systemctl", "service", "rc-service", "rc-update", "sv", "invoke-rc.d", "initctl", "update-rc.d", "chkconfig"];
+
+/// What of these only looks, or starts what cannot be in the way.
+pub const SERVICE_LOOKS: &[&str] = &[
+    "status",
+    "show",
+    "list",
+    "cat",
+    "is-active",
+    "is-enabled",
+    "is-failed",
+    "is-system-running",
+    "list-units",
+    "list-unit-files",
+    "list-timers",
+    "list-sockets",
+    "list-dependencies",
+    "list-jobs",
+    "get-default",
+    "show-environment",
+    "daemon-reload",
+    "reset-failed",
+    "help",
+    "check",
+    "configtest",
+];
+
+/// What a systemd is told that ends sessions, or the host.
+pub const ENDS_SESSIONS: &[&str] = &[
+    "isolate",
+    "rescue",
+    "emergency",
+    "poweroff",
+    "reboot",
+    "halt",
+    "kexec",
+    "soft-reboot",
+    "suspend",
+    "hibernate",
+    "hybrid-sleep",
+    "suspend-then-hibernate",
+    "sleep",
+    "exit",
+    "default",
+    "switch-root",
+    "daemon-reexec-all",
+];
+
+/// Whether it runs another program.
+pub fn is_runner(program: &str) -> bool {
+    RUNNERS.iter().any(|(name, ..)| *name == program)
+}
+
+/// What follows a runner's own options and operands: the program that it runs, with its arguments.
+pub fn run_by<'a, 'b>(program: &str, args: &'a [&'b str]) -> &'a [&'b str] {
+    let behind = |words: &[&str], more: usize| {
+        args.iter().position(|a| words.contains(a)).map_or(&[][..], |at| args.get(at + 1 + more..).unwrap_or_default())
+    };
+    match program {
+        "find" => return behind(&["-exec", "-execdir", "-ok", "-okdir"], 0),
+        // `ip netns exec NAME`
+        "ip" => return behind(&["exec"], 1),
+        _ => {}
+    }
+    let Some((_, options, operands)) = RUNNERS.iter().find(|(name, ..)| *name == program) else { return &[] };
+    let (mut at, mut operands) = (0, *operands);
+    while let Some(word) = args.get(at) {
+        if options.contains(word) {
+            at += 1;
+        } else if operands > 0 && !word.starts_with('-') {
+            operands -= 1;
+        } else if !word.starts_with('-') && !super::words::is_assignment(word) {
+            break;
+        }
+        at += 1;
+    }
+    args.get(at..).unwrap_or_default()
+}
