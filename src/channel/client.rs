@@ -250,9 +250,9 @@ mod tests {
         {
             assert!(line.contains(part), "{line}");
         }
-        assert!(line.ends_with("-l bob -p 2222 -- web1 true"), "{line}");
+        assert!(line.ends_with("-l bob -p 2222 -- web1 echo runbook-session"), "{line}");
         let alone = LoginAttempt { destination: None, ..attempt };
-        assert!(arguments(&alone, &[]).unwrap().join(" ").ends_with("-l bob -p 2222 -- 10.0.0.5 true"));
+        assert!(arguments(&alone, &[]).unwrap().join(" ").ends_with("-l bob -p 2222 -- 10.0.0.5 echo runbook-session"));
         assert!(arguments(&LoginAttempt { address: None, ..alone }, &[]).is_err());
     }
 }

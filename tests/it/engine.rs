@@ -610,7 +610,7 @@ fn what_needs_the_answer_of_a_step_that_failed_says_so() {
         - {name: \"b {{ item }}\", loop: steps.a.obstacles, check: {command: {sh: 'true'}}}\n\
         - {name: c, id: c, check: {command: {sh: 'exit 3'}}}\n- {name: d, check: {command: {sh: 'true'}}, condition: steps.c.rc == 0}\n",
     );
-    let run = b.run(&["plan", "./book.yaml", "-o", "json", "-e", "user="]).expect(1);
+    let run = b.run(&["plan", "./book.yaml", "-o", "json", "-e", "user=no:name"]).expect(1);
     assert_eq!(run.statuses(), ["failed", "unknown", "failed", "ok"], "{}", run.text);
     assert!(run.text.contains("it depends on the step \\\"a\\\", which failed"), "{}", run.text);
 }
