@@ -90,6 +90,14 @@ const LISTS: &[(&str, &str, &[&str])] = &[
     ),
 ];
 
+/// The name of its unit is another one on each system.
+const RESTART: &str = "{ systemctl restart ssh || systemctl restart sshd || service sshd restart; }";
+
+/// A host key that an authority has signed: clients take those types, too (PROTOCOL.certkeys).
+fn is_certificate(algorithm: &str) -> bool {
+    algorithm.contains("-cert-v01@") && !algorithm.starts_with("ssh-dss") && !algorithm.starts_with("ssh-rsa")
+}
+
 /// What `sshd -T` said, and the types of its host keys.
 struct Offer {
     settings: Vec<(String, String)>,
@@ -108,6 +116,9 @@ impl Offer {
     }
     /// Whether one of the host keys can be used for an algorithm (RFC 8332: an ssh-rsa key signs rsa-sha2-*).
     fn has_key_for(&self, algorithm: &str) -> bool {
+        if is_certificate(algorithm) {
+            return self.settings.iter().any(|(k, v)| k == "hostcertificate" && v != "none");
+        }
         self.types.is_empty()
             || self.types.iter().any(|t| t == algorithm || t == "ssh-rsa" && algorithm.starts_with("rsa-sha2-"))
     }
@@ -130,13 +141,13 @@ fn refusals(offer: &Offer, tree: &Tree) -> Vec<Value> {
         let block = d.scope.as_ref().filter(|_| !d.global()).map(|b| format!(" (for Match {})", b.criteria));
         format!("{}:{} says \"{} {}\"{}", d.file, d.line, d.keyword, d.args.join(" "), block.unwrap_or_default())
     };
-    for d in tree.directives().iter().filter(|d| d.key == "refuseconnection") {
+    // Whom a Match block means is not known here, and somebody may mean it so.
+    for d in tree.directives().iter().filter(|d| d.key == "refuseconnection" && d.global()) {
         if d.args.first().is_some_and(|a| a.eq_ignore_ascii_case("yes")) {
-            let whom = if d.global() { "every connection" } else { "connections" };
             out.push(refusal(
                 Some(d),
-                format!("sshd is told to close {whom}: {}", says(d)),
-                format!("if the maintenance is over: sed -i '{}s/^/#/' {} && systemctl restart ssh", d.line, d.file),
+                format!("sshd is told to close every connection: {}", says(d)),
+                format!("if the maintenance is over: sed -i '{}s/^/#/' {} && {RESTART}", d.line, d.file),
             ));
         }
     }
@@ -148,7 +159,7 @@ fn refusals(offer: &Offer, tree: &Tree) -> Vec<Value> {
         }
         let host_key = *keyword == "HostKeyAlgorithms";
         let usable: Vec<&str> = offered.iter().copied().filter(|a| !host_key || offer.has_key_for(a)).collect();
-        if usable.iter().any(|a| client.contains(a)) {
+        if usable.iter().any(|a| client.contains(a) || host_key && is_certificate(a)) {
             continue;
         }
         let line = tree.values(keyword).first().copied();
@@ -164,10 +175,10 @@ fn refusals(offer: &Offer, tree: &Tree) -> Vec<Value> {
         };
         let todo = match line {
             Some(d) => format!(
-                "take that line out, and sshd offers what is safe today: sed -i '{}s/^/#/' {} && sshd -t && systemctl restart ssh{meanwhile}",
+                "take that line out, and sshd offers what is safe today: sed -i '{}s/^/#/' {} && sshd -t && {RESTART}{meanwhile}",
                 d.line, d.file
             ),
-            None => format!("see what its command line says: systemctl cat ssh{meanwhile}"),
+            None => format!("see what its command line says: pgrep -a sshd{meanwhile}"),
         };
         out.push(refusal(line, format!("no client of today agrees with sshd on {thing}: {at}{keys}"), todo));
     }
@@ -251,5 +262,13 @@ mod tests {
             found(WELL, "Port 22\nRefuseConnection yes\n"),
             ["sshd is told to close every connection: /etc/ssh/sshd_config:2 says \"RefuseConnection yes\""]
         );
+        // For some, whoever they are, it may be meant.
+        assert!(found(WELL, "Match User test\n  RefuseConnection yes\n").is_empty());
+        // Certificates alone are enough for a client, where the host has one.
+        let signed =
+            WELL.replace("hostkeyalgorithms ssh-ed25519,", "hostkeyalgorithms ssh-ed25519-cert-v01@openssh.com,");
+        let signed = signed.replace(",rsa-sha2-512", "");
+        assert_eq!(found(&signed, "").len(), 1);
+        assert!(found(&format!("{signed}hostcertificate /etc/ssh/c.pub\n"), "").is_empty());
     }
 }

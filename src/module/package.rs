@@ -385,6 +385,7 @@ impl Seen {
                 Some(e) => {
                     change.notes = e.notes(name);
                     change.undo = e.undo(pretend, name).filter(|_| !self.half_installed());
+                    change.notes.extend(e.left_by_undo(pretend).filter(|_| change.undo.is_some()));
                 }
                 // Its lists may be out of date: they are read anew before the installation fails for that.
                 None if !self.installed() => {

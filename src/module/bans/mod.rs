@@ -154,15 +154,26 @@ impl Ban {
                 let of = |verb: &str| format!("nft {verb} element {family} sshguard attackers '{{ {a} }}'");
                 (of("delete"), of("add"))
             }
-            "crowdsec" => (format!("cscli decisions delete --ip {a}"), format!("cscli decisions add --ip {a}")),
+            "crowdsec" => {
+                let time = self.minutes.map(|m| format!(" --duration {}m", m.max(1))).unwrap_or_default();
+                (format!("cscli decisions delete --ip {a}"), format!("cscli decisions add --ip {a}{time}"))
+            }
             // A ban for a time, or one of csf.deny.
-            "csf" => (format!("csf -tr {a}; csf -dr {a}"), format!("csf -d {a}")),
+            "csf" => {
+                let again = self.minutes.map_or(format!("csf -d {a}"), |m| format!("csf -td {a} {}", m.max(1) * 60));
+                (format!("csf -tr {a}; csf -dr {a}"), again)
+            }
             _ => {
                 let files = "/etc/hosts.deny and the files of /var/lib/denyhosts";
                 return Err(person(format!("stop denyhosts, take {a} out of {files}, and start it again")));
             }
         };
-        Ok(command(&sh, &undo))
+        let mut change = command(&sh, &undo);
+        // Of these the time that was left can be given again.
+        if !matches!(self.tool, "crowdsec" | "csf") {
+            change.notes.push("an undo bans anew, for as long as the tool bans".into());
+        }
+        Ok(change)
     }
 
     /// What keeps fail2ban from doing it again.
@@ -356,7 +367,8 @@ mod tests {
     fn others_by_what_they_print() {
         let d = decide(CROWDSEC, json!({"client": "192.0.2.7"}));
         assert_eq!(d.evidence, "crowdsec has banned 192.0.2.7 (crowdsecurity/ssh-bf, 62 min left)");
-        assert_eq!(shown(&d)[0].0, "cscli decisions delete --ip 192.0.2.7");
+        let again = "cscli decisions add --ip 192.0.2.7 --duration 62m".to_owned();
+        assert_eq!(shown(&d), [("cscli decisions delete --ip 192.0.2.7".into(), again)]);
         let d = decide(
             "csf Chain num pkts\ncsf csf.deny: 192.0.2.7 # lfd: (sshd) Failed SSH login\n",
             json!({"client": "192.0.2.7"}),
@@ -368,6 +380,8 @@ mod tests {
         let d =
             decide("csf Temporary Blocks: IP:192.0.2.7 Port: Dir:in TTL:3600 (lfd)\n", json!({"client": "192.0.2.7"}));
         assert_eq!(d.evidence, "csf has banned 192.0.2.7 (60 min left)");
+        // A ban for a time does not come back as one for good.
+        assert_eq!(shown(&d)[0].1, "csf -td 192.0.2.7 3600");
         let d = decide("sshguard ip  192.0.2.7, 198.51.100.0/24 \n", json!({"client": "192.0.2.7"}));
         assert_eq!(d.evidence, "sshguard has banned 192.0.2.7");
         assert_eq!(shown(&d)[0].0, "nft delete element ip sshguard attackers '{ 192.0.2.7 }'");

@@ -8,6 +8,8 @@ pub(super) struct Pretend {
     pub(super) sh: &'static str,
     read: fn(&str) -> Effects,
     undo: fn(&Effects, &str) -> Vec<String>,
+    /// Its repositories have one version of a package: no undo brings an old one back.
+    one_version: bool,
 }
 
 /// What one transaction of a package manager does.
@@ -55,6 +57,12 @@ impl Effects {
         (!commands.is_empty()).then(|| commands.join(" && "))
     }
 
+    /// What the command that takes it back leaves as it is then, for people.
+    pub(super) fn left_by_undo(&self, of: &Pretend) -> Option<String> {
+        let names: Vec<&str> = self.replaces.iter().map(|(n, ..)| n.as_str()).collect();
+        (of.one_version && !names.is_empty()).then(|| format!("an undo leaves the new version of {}", names.join(", ")))
+    }
+
     fn new_names(&self) -> String {
         self.installs.join(" ")
     }
@@ -68,6 +76,7 @@ fn word(name: &str, sign: &str, version: &str) -> String {
 
 /// apt-get(8), `--simulate`.
 pub(super) static APT: Pretend = Pretend {
+    one_version: false,
     sh: "rb_in env LC_ALL=C apt-get -s -y --reinstall install $p 2>&1",
     read: |out| {
         let mut e = Effects::default();
@@ -116,6 +125,7 @@ pub(super) static APT: Pretend = Pretend {
 
 /// dnf(8) and yum(8), asked and answered with no: a table of sections.
 pub(super) static DNF: Pretend = Pretend {
+    one_version: false,
     sh: "rb_in env LC_ALL=C COLUMNS=200 $t --assumeno install $p 2>&1",
     read: |out| {
         let mut e = Effects::default();
@@ -170,6 +180,7 @@ pub(super) static DNF: Pretend = Pretend {
 
 /// apk(8), `add --simulate`.
 pub(super) static APK: Pretend = Pretend {
+    one_version: true,
     sh: "rb_in apk add --simulate $p 2>&1",
     read: |out| {
         let mut e = Effects::default();
@@ -202,6 +213,7 @@ pub(super) static APK: Pretend = Pretend {
 
 /// zypper(8), `install --dry-run`: headings, and names below them.
 pub(super) static ZYPPER: Pretend = Pretend {
+    one_version: true,
     sh: "rb_in env LC_ALL=C COLUMNS=200 zypper --non-interactive install --dry-run $p 2>&1",
     read: |out| {
         let mut e = Effects::default();
@@ -285,6 +297,8 @@ mod tests {
         let e = Effects::read(&APK, out).unwrap();
         assert_eq!(e.notes("chrony"), ["removes ntp 4.2-r1", "changes libclock from 1.0-r0 to 2.0-r0"]);
         assert_eq!(e.undo(&APK, "chrony").unwrap(), "apk del chrony && apk add ntp");
+        assert_eq!(e.left_by_undo(&APK).unwrap(), "an undo leaves the new version of libclock");
+        assert_eq!(e.left_by_undo(&APT), None);
         let out = "The following package is going to be REMOVED:\n  ntp\n\nThe following 2 NEW packages are going to be installed:\n  chrony libclock\n\n2 new packages to install.\n";
         let e = Effects::read(&ZYPPER, out).unwrap();
         assert_eq!(e.notes("chrony"), ["removes ntp", "also installs libclock"]);
