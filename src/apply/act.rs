@@ -67,9 +67,9 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     ),
     (
         "rb_where",
-        r#"rb_where() { if [ -n "$R" ]; then rb_state; L=$S/lock; else rb_l=; for L in /run /dev/shm "${TMPDIR:-/tmp}"; do if rb_mine "$L/runbook.lock" && [ -s "$L/runbook.lock/holder" ]; then rb_l=$L; break; fi; done
-[ -n "$rb_l" ] || for L in /run /dev/shm "${TMPDIR:-/tmp}"; do rb_mine "$L/runbook.lock" || [ ! -e "$L/runbook.lock" ] && [ ! -h "$L/runbook.lock" ] || continue; rb_l=$L; [ -w "$L" ] && mkdir -m 700 "$L/.rb$$" && { (echo 1 >"$L/.rb$$/y") 2>/dev/null; rb_x=$?; rm -rf "$L/.rb$$"; [ $rb_x != 0 ] || break; }; done; L=${rb_l:-/run}/runbook.lock; fi; }
-rb_mine() { [ -d "$1" ] && [ ! -h "$1" ] && [ -O "$1" ]; }
+        r#"rb_where() { if [ -n "$R" ]; then rb_state; L=$S/lock; else rb_l=; for L in /run /dev/shm "${TMPDIR:-/tmp}"; do if rb_held "$L/runbook.lock" && [ -s "$L/runbook.lock/holder" ]; then rb_l=$L; break; fi; done
+[ -n "$rb_l" ] || for L in /run /dev/shm "${TMPDIR:-/tmp}"; do rb_held "$L/runbook.lock" || [ ! -e "$L/runbook.lock" ] && [ ! -h "$L/runbook.lock" ] || continue; rb_l=$L; [ -w "$L" ] && mkdir -m 700 "$L/.rb$$" && { (echo 1 >"$L/.rb$$/y") 2>/dev/null; rb_x=$?; rm -rf "$L/.rb$$"; [ $rb_x != 0 ] || break; }; done; L=${rb_l:-/run}/runbook.lock; fi; }
+rb_held() { [ -d "$1" ] && [ ! -h "$1" ] && [ -O "$1" ]; }
 "#,
     ),
     (

@@ -613,7 +613,7 @@ impl<W: Write> Human<W> {
                 self.para(Ink::Green, "  kept    ", 10, "nothing is worse than before");
             }
             GuardNews::Kept { measured: false } if self.undoes => {
-                let what = "this way in works; what clients get is as it was before that run";
+                let what = "this way in works; an undo brings back what was there, and what clients get of it was not measured";
                 self.para(Ink::Yellow, "  kept    ", 10, what);
             }
             GuardNews::Kept { measured: false } => {
