@@ -101,8 +101,8 @@ for rb_f in "$G"/rules/*; do rb_b=${rb_f##*/}; case $rb_b in nft-*) nft -f "$rb_
     ),
     (
         "rb_network",
-        r#"rb_network() { mkdir "$G/network" && command -v ip >/dev/null || return; rb_links >"$G/network/links"; for rb_f in 4 6; do ip -$rb_f addr save >"$G/network/addr$rb_f"; ip -$rb_f rule save >"$G/network/rule$rb_f"; rb_addresses >"$G/network/addresses$rb_f"; rb_routes >"$G/network/routes$rb_f"; ip -$rb_f rule show >"$G/network/rules$rb_f"; done 2>/dev/null; :; }
-rb_links() { ip -o link show up | sed 's/^[0-9]*: \([^:@]*\).*/\1/'; }
+        r#"rb_network() { mkdir "$G/network" && command -v ip >/dev/null || return; rb_devices >"$G/network/links"; for rb_f in 4 6; do ip -$rb_f addr save >"$G/network/addr$rb_f"; ip -$rb_f rule save >"$G/network/rule$rb_f"; rb_addresses >"$G/network/addresses$rb_f"; rb_routes >"$G/network/routes$rb_f"; ip -$rb_f rule show >"$G/network/rules$rb_f"; done 2>/dev/null; :; }
+rb_devices() { ip -o link show up | sed 's/^[0-9]*: \([^:@]*\).*/\1/'; }
 rb_addresses() { ip -o -$rb_f addr show | sed -n 's/^[0-9]*: \([^ ]*\)  *inet6* \([^ ]*\) .*/\2 dev \1/p'; }
 rb_routes() { ip -$rb_f route show table main | sed 's/ linkdown//; s/ dead//; s/ expires [0-9a-z]*//; s/ *$//'; }
 "#,
@@ -347,4 +347,27 @@ fn made(after: &Kind) -> Option<String> {
         Kind::File(Content::Digest(d)) => format!("file {d} {d}"),
         Kind::Other(_) => "other".into(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use regex::Regex;
+
+    use super::SWITCH;
+    use crate::target::{existence, files, functions, tree};
+
+    /// A later function takes the place of an earlier one of its name, in all that calls it. One that a function makes
+    /// for itself is meant to.
+    #[test]
+    fn every_function_of_the_scripts_has_a_name_of_its_own() {
+        let parts = [files::FUNCTIONS, tree::FUNCTIONS, existence::FUNCTIONS, crate::apply::FUNCTIONS];
+        let names = parts.into_iter().flatten().map(|(name, _)| *name);
+        let text = functions(names.chain([SWITCH]), false) + SWITCH;
+        let defined = Regex::new(r"(?m)^(rb_[a-z0-9_]+)\(\) ?\{").unwrap();
+        let mut all: Vec<&str> = defined.captures_iter(&text).map(|c| c.get(1).unwrap().as_str()).collect();
+        assert!(all.len() > 60, "{all:?}");
+        all.sort_unstable();
+        let twice: Vec<_> = all.windows(2).filter(|w| w[0] == w[1]).map(|w| w[0]).collect();
+        assert!(twice.is_empty(), "{twice:?}");
+    }
 }

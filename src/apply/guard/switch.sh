@@ -51,14 +51,14 @@ rb_did() {
     return 1
 }
 # What cannot be written down was not well.
-rb_note() { printf '%s\n' "$1" >>"$T/report" || case $1 in ok*) ;; *) rb_lost=1 ;; esac }
+rb_tells() { printf '%s\n' "$1" >>"$T/report" || case $1 in ok*) ;; *) rb_lost=1 ;; esac }
 # rb_stays NUMBER note|bad WHAT: nothing rolls it back.
 rb_stays() {
-    if [ "$PART" != act ] && rb_did "$1"; then rb_note "$2 $3"; fi
+    if [ "$PART" != act ] && rb_did "$1"; then rb_tells "$2 $3"; fi
 }
 # rb_lost_rule NUMBER TITLE: no undo removes that rule; see rb_roll.
 rb_lost_rule() {
-    if [ "$PART" != disk ] && rb_did "$1"; then rb_note "bad rule: $2"; fi
+    if [ "$PART" != disk ] && rb_did "$1"; then rb_tells "bad rule: $2"; fi
 }
 # rb_end PID: that process and what descends from it.
 rb_end() {
@@ -105,9 +105,9 @@ rb_step() {
     if grep -qsx -- "$rb_k" "$G/taken"; then return; fi
     if rb_limited "$@"; then
         [ "$rb_k" = - ] || { echo "$rb_k" >>"$G/taken"; sync; } 2>/dev/null
-        rb_note "ok $rb_t"
+        rb_tells "ok $rb_t"
     else
-        rb_note "bad $rb_t: $(tail -n 1 "$T/said")"
+        rb_tells "bad $rb_t: $(tail -n 1 "$T/said")"
     fi
 }
 
